@@ -1,0 +1,263 @@
+import type { Album, AlbumFields, AlbumPatch } from "./album.ts";
+import type { Image, ImageFields, ImageInfo, ImagePatch } from "./image.ts";
+
+/**
+ * A write is a value: it can be sent to a thread, batched, retried and replayed. Each is one transaction of checks, rows,
+ * events and idempotency record; nothing else writes events, so none is stored without its change, nor a change without
+ * its event. Ids are made by whoever makes the change, so that a retry stores the same; times are the database's.
+ */
+export type Change =
+  | CreateAlbum
+  | PutAlbum
+  | UpdateAlbum
+  | DeleteAlbum
+  | DeleteAlbumChunk
+  | PutImages
+  | UpdateImage
+  | DeleteImage
+  | RegisterCursor
+  | AdvanceCursor
+  | DeleteCursor
+  | PruneEvents
+  | PruneIdempotency
+  | ClaimUnrecorded
+  | BeginBlobDeletion
+  | FinishBlobDeletion
+  | Hold
+  | ReleaseHold;
+
+export interface ChangeResults {
+  createAlbum: Replayable<Album>;
+  putAlbum: { readonly created: boolean; readonly album: Album };
+  updateAlbum: Album;
+  deleteAlbum: { readonly done: boolean };
+  deleteAlbumChunk: { readonly done: boolean };
+  putImages: Replayable<readonly PutImage[]>;
+  updateImage: Image;
+  deleteImage: null;
+  registerCursor: { readonly seq: number; readonly epoch: number };
+  advanceCursor: { readonly known: boolean };
+  deleteCursor: null;
+  pruneEvents: { readonly pruned: number; readonly cursorsGivenUp: readonly string[]; readonly more: boolean };
+  pruneIdempotency: { readonly pruned: number };
+  claimUnrecorded: { readonly claimed: number };
+  beginBlobDeletion: readonly BlobRef[];
+  finishBlobDeletion: null;
+  hold: null;
+  releaseHold: null;
+}
+export type ChangeResult<C extends Change> = ChangeResults[C["type"]];
+
+/** The first answer again, when the change carried an idempotency key that was used before for the same request. */
+export interface Replayable<Value> {
+  readonly replayed: boolean;
+  readonly value: Value;
+}
+
+/**
+ * Scope is principal, method and path; fingerprint covers the query and the content. The row is inserted as the first
+ * statement of the transaction, so that a racing node waits there and then replays.
+ * Another fingerprint under a known key: `idempotency_key_reused`.
+ */
+export interface Idempotency {
+  readonly scope: string;
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
+/** A record's version as its ETag names it; an id is part of it, since a name may be used again. */
+export interface RecordVersion {
+  readonly id: string;
+  readonly revision: number;
+}
+
+/**
+ * RFC 9110 preconditions, evaluated inside the transaction. `Tag` is a {@link RecordVersion} for records and a digest
+ * (hex) for content. `*` means any that exists. A failed one is `precondition_failed`.
+ */
+export interface Preconditions<Tag> {
+  readonly ifMatch?: "*" | readonly Tag[];
+  readonly ifNoneMatch?: "*" | readonly Tag[];
+}
+
+interface Traced {
+  /** W3C trace context of the request; kept in the event. */
+  readonly traceparent?: string;
+}
+
+/** `album_exists` when a live album has the name. */
+export interface CreateAlbum extends Traced {
+  readonly type: "createAlbum";
+  readonly id: string;
+  readonly name: string;
+  readonly fields: AlbumFields;
+  readonly idempotency?: Idempotency;
+}
+
+/** Creates, or replaces all client fields of the live album of that name. */
+export interface PutAlbum extends Traced {
+  readonly type: "putAlbum";
+  /** Used when there is none yet. */
+  readonly id: string;
+  readonly name: string;
+  readonly fields: AlbumFields;
+  readonly preconditions?: Preconditions<RecordVersion>;
+}
+
+/** `album_not_found`; `album_exists` when it renames to a name that is taken. No event when nothing changes. */
+export interface UpdateAlbum extends Traced {
+  readonly type: "updateAlbum";
+  readonly albumId: string;
+  readonly patch: AlbumPatch;
+  readonly preconditions?: Preconditions<RecordVersion>;
+}
+
+/**
+ * `album_not_found`; `album_not_empty` unless recursive. Up to `chunk` images go at once (`done`); above that the album
+ * is `deleting` from now on (404, its name free), and `deleteAlbumChunk` finishes it.
+ */
+export interface DeleteAlbum extends Traced {
+  readonly type: "deleteAlbum";
+  readonly albumId: string;
+  readonly recursive: boolean;
+  /** Default 20,000. */
+  readonly atOnce?: number;
+  readonly preconditions?: Preconditions<RecordVersion>;
+}
+
+/** Takes the next images of an album that is being deleted; the album's own event is the last. Safe to repeat. */
+export interface DeleteAlbumChunk {
+  readonly type: "deleteAlbumChunk";
+  readonly albumId: string;
+  readonly limit: number;
+}
+
+/** A blob that was committed to the store and belongs to no record yet. */
+export interface NewBlob {
+  readonly key: string;
+  readonly location: string;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+export interface ImageToPut {
+  /** Used when there is none of that name yet. */
+  readonly id: string;
+  readonly name: string;
+  /** Absent: empty on a new image, kept on a replaced one. */
+  readonly fields?: ImageFields;
+  readonly info: ImageInfo;
+  readonly blob: NewBlob;
+}
+
+/**
+ * All or none. `create` refuses a name that is taken (`image_exists`); `put` replaces the bytes of the image that has it.
+ * Bytes equal to what is stored swap in the new blob (so that a damaged copy is healed by uploading again), but keep
+ * revision and times and make no event. `album_not_found` when the album is not live.
+ */
+export interface PutImages extends Traced {
+  readonly type: "putImages";
+  readonly albumId: string;
+  readonly mode: "create" | "put";
+  readonly images: readonly ImageToPut[];
+  /** For `put` of one image. `ifMatch` on a missing image fails. */
+  readonly preconditions?: Preconditions<string>;
+  readonly idempotency?: Idempotency;
+}
+
+export interface PutImage {
+  readonly created: boolean;
+  readonly image: Image;
+}
+
+/** `album_not_found`, `image_not_found`; `image_exists` when it renames to a name that is taken. */
+export interface UpdateImage extends Traced {
+  readonly type: "updateImage";
+  readonly albumId: string;
+  readonly name: string;
+  readonly patch: ImagePatch;
+  readonly preconditions?: Preconditions<RecordVersion>;
+}
+
+/** `album_not_found`, `image_not_found`. */
+export interface DeleteImage extends Traced {
+  readonly type: "deleteImage";
+  readonly albumId: string;
+  readonly name: string;
+  readonly preconditions?: Preconditions<RecordVersion>;
+}
+
+/** A durable reader of the log. A new one starts at the oldest kept event; a known one goes on where it was. */
+export interface RegisterCursor {
+  readonly type: "registerCursor";
+  readonly name: string;
+}
+
+/** Never backwards. `known` is false when the cursor was given up. */
+export interface AdvanceCursor {
+  readonly type: "advanceCursor";
+  readonly name: string;
+  readonly seq: number;
+}
+
+/** `cursor_not_found`. */
+export interface DeleteCursor {
+  readonly type: "deleteCursor";
+  readonly name: string;
+}
+
+/**
+ * Removes a prefix of the log, at most `limit` events: those older than `olderThan` (milliseconds since 1970) that every
+ * durable cursor has passed. Where the log is over `maxBytes`, cursors that stand in the way are given up.
+ */
+export interface PruneEvents {
+  readonly type: "pruneEvents";
+  readonly olderThan: number | null;
+  readonly maxBytes: number | null;
+  readonly limit: number;
+}
+
+export interface PruneIdempotency {
+  readonly type: "pruneIdempotency";
+  readonly olderThan: number;
+  readonly limit: number;
+}
+
+export interface BlobRef {
+  readonly key: string;
+  readonly location: string;
+}
+
+/** Of the bytes that a scan of the store found, marks those for deletion that no record has. Nothing while a hold is on. */
+export interface ClaimUnrecorded {
+  readonly type: "claimUnrecorded";
+  readonly blobs: readonly BlobRef[];
+}
+
+/**
+ * condemned → deleting: answers blobs condemned before `before` (milliseconds since 1970) and those already `deleting`.
+ * Nothing while a hold is on. The bytes may go after this, then {@link FinishBlobDeletion}.
+ */
+export interface BeginBlobDeletion {
+  readonly type: "beginBlobDeletion";
+  readonly before: number;
+  readonly limit: number;
+}
+
+/** deleting → gone. Safe to repeat. */
+export interface FinishBlobDeletion {
+  readonly type: "finishBlobDeletion";
+  readonly keys: readonly string[];
+}
+
+/** For `seconds` from now no step destroys bytes; renew by repeating it. A dead process's hold lapses by itself. */
+export interface Hold {
+  readonly type: "hold";
+  readonly id: string;
+  readonly seconds: number;
+}
+
+export interface ReleaseHold {
+  readonly type: "releaseHold";
+  readonly id: string;
+}

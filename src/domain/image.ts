@@ -1,0 +1,79 @@
+import { type AlbumPatch, type Metadata, patchMetadata, requireTextBounds } from "./album.ts";
+
+/** The formats that are stored. The name is sharp's `format`, but for AVIF, which sharp calls heif. */
+export const CONTENT_TYPES = {
+  jpeg: "image/jpeg",
+  png: "image/png",
+  webp: "image/webp",
+  gif: "image/gif",
+  avif: "image/avif",
+  tiff: "image/tiff",
+} as const;
+export type ImageFormat = keyof typeof CONTENT_TYPES;
+export type ContentType = (typeof CONTENT_TYPES)[ImageFormat];
+
+/** What the headers of the bytes say. Width and height are as displayed: orientation (EXIF, 1–8) applied. */
+export interface ImageInfo {
+  readonly contentType: ContentType;
+  readonly width: number;
+  readonly height: number;
+  readonly frames: number;
+  readonly hasAlpha: boolean;
+  readonly orientation: number;
+}
+
+/** What a client sets on an image, apart from its name. */
+export interface ImageFields {
+  readonly title: string | null;
+  readonly description: string | null;
+  readonly metadata: Metadata;
+  readonly tags: readonly string[];
+}
+
+/** An image as the API gives it. `size` in bytes; `sha256` in lower-case hex; times as in {@link Album}. */
+export interface Image extends ImageFields, ImageInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly album: string;
+  readonly albumId: string;
+  readonly size: number;
+  readonly sha256: string;
+  readonly revision: number;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly links: { readonly self: string; readonly content: string };
+}
+
+/** An image and where its bytes are: an opaque string of the blob store's, good only until the store moves them. */
+export interface StoredImage {
+  readonly image: Image;
+  readonly location: string;
+}
+
+export interface ImagePatch extends AlbumPatch {
+  readonly tags?: readonly string[] | null;
+}
+
+export const EMPTY_IMAGE_FIELDS: ImageFields = { title: null, description: null, metadata: {}, tags: [] };
+
+/** Path-absolute: `self` by name, so it changes with a rename; `content` by id and digest, so it may be kept for ever. */
+export const imageLinks = (image: { album: string; name: string; id: string; sha256: string }): Image["links"] => ({
+  self: `/v1/albums/${encodeURIComponent(image.album)}/images/${encodeURIComponent(image.name)}`,
+  content: `/v1/images/${image.id}/content/${image.sha256}`,
+});
+
+/**
+ * The name and fields after the patch.
+ * @throws StoreError `invalid_request` when the result breaks a bound that no single field shows
+ */
+export function patchImage(image: ImageFields & { name: string }, patch: ImagePatch): ImageFields & { name: string } {
+  const patched = {
+    name: patch.name ?? image.name,
+    title: patch.title === undefined ? image.title : patch.title,
+    description: patch.description === undefined ? image.description : patch.description,
+    metadata: patchMetadata(image.metadata, patch.metadata),
+    tags: patch.tags === undefined ? image.tags : (patch.tags ?? []),
+  };
+  requireTextBounds(patched);
+  return patched;
+}

@@ -1,0 +1,14 @@
+/** Bounds on what one request may ask for. Sizes in bytes; all are configurable. */
+export interface Limits {
+  readonly maxUpload: number;
+  /** Summed over frames. */
+  readonly maxPixels: number;
+  readonly maxJson: number;
+  /** Files and bytes of one multipart request. */
+  readonly maxFiles: number;
+  readonly maxMultipart: number;
+  readonly maxUploadsInFlight: number;
+  /** Bytes per second below which an upload is cut off, once it has had ten seconds. */
+  readonly minUploadRate: number;
+  readonly acceptTiff: boolean;
+}
