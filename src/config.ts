@@ -1,3 +1,8 @@
+import { isIP } from "node:net";
+import { join } from "node:path";
+import { parseApiKeys } from "./config/api-keys.ts";
+import { readKafkaSettings } from "./config/kafka.ts";
+import { PREFIX, SETTINGS, type Setting, type SettingName, type SettingValues } from "./config/settings.ts";
 import type { ApiKey } from "./domain/access.ts";
 import type { Limits } from "./domain/limits.ts";
 
@@ -45,4 +50,126 @@ export interface KafkaTls {
   readonly caFile: string | undefined;
   readonly certFile: string | undefined;
   readonly keyFile: string | undefined;
+}
+
+/** What is wrong with the configuration: all of it, so that nobody has to start ten times. Never holds a secret. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}.`);
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}
+
+export interface ConfigSource {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** By flag name without dashes; a flag goes before its variable. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+  /** Whether a person reads the log. */
+  readonly isTerminal?: boolean;
+  readonly readFile: (path: string) => string;
+}
+
+/** @throws ConfigError with every problem at once */
+export function parseConfig(source: ConfigSource): Config {
+  const problems = unknownVariables(source.env);
+  const values = readSettings(source, problems);
+  const attempt = <Value>(name: SettingName, work: () => Value): Value | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      problems.push(`${describe(name)} ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+
+  const file = values.API_KEYS_FILE;
+  const keysOfFile =
+    file === undefined ? [] : attempt("API_KEYS_FILE", () => parseApiKeys(readKeysFile(file, source.readFile)));
+  const apiKeys = [...(values.API_KEYS ?? []), ...(keysOfFile ?? [])];
+  problems.push(...repeated(apiKeys).map((name) => `${PREFIX}API_KEYS names "${name}" more than once`));
+  if (!isLoopback(values.HOST) && apiKeys.length === 0 && !values.INSECURE && keysOfFile !== undefined)
+    problems.push(
+      `${describe("HOST")} is "${values.HOST}", which others can reach: set ${PREFIX}API_KEYS or ${PREFIX}API_KEYS_FILE ` +
+        `(image-store key NAME --rights read,write makes a key), or set ${PREFIX}INSECURE=true (--insecure) to serve anyone`,
+    );
+  const kafka = attempt("KAFKA_URL", () => readKafkaSettings(values));
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  return {
+    host: unbracketed(values.HOST),
+    port: values.PORT,
+    dataFolder: values.DATA,
+    catalog: { kind: "sqlite", path: values.CATALOG_URL ?? join(values.DATA, "catalog.sqlite") },
+    blobs: { kind: "file", path: values.BLOBS_URL ?? join(values.DATA, "blobs") },
+    kafka,
+    publicUrl: values.PUBLIC_URL,
+    apiKeys,
+    publicRead: values.PUBLIC_READ,
+    insecure: values.INSECURE,
+    corsOrigins: values.CORS_ORIGINS,
+    limits: {
+      maxUpload: values.MAX_UPLOAD,
+      maxPixels: values.MAX_PIXELS,
+      maxJson: values.MAX_JSON,
+      maxFiles: values.MAX_FILES,
+      maxMultipart: values.MAX_MULTIPART,
+      maxUploadsInFlight: values.MAX_UPLOADS,
+      minUploadRate: values.MIN_UPLOAD_RATE,
+      acceptTiff: values.ACCEPT_TIFF,
+    },
+    grace: values.GRACE,
+    minFree: values.MIN_FREE,
+    eventsRetention: values.EVENTS_RETENTION,
+    eventsMaxBytes: values.EVENTS_MAX_BYTES,
+    log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT ?? (source.isTerminal ? "pretty" : "json") },
+    shutdownTimeout: values.SHUTDOWN_TIMEOUT,
+  };
+}
+
+/** A value with a problem reads as its default, so that the problems of the others are found too. */
+function readSettings({ env, flags = {} }: ConfigSource, problems: string[]): SettingValues {
+  const read = ([name, setting]: [string, Setting<unknown>]): [string, unknown] => {
+    // Empty counts as not set: it is how compose files and shells leave a variable out.
+    const text = (setting.flag && flags[setting.flag]) || env[PREFIX + name] || undefined;
+    const parse = (value: string | undefined) => (value === undefined ? undefined : setting.parse(value));
+    try {
+      return [name, parse(text ?? setting.default)];
+    } catch (error) {
+      problems.push(`${describe(name as SettingName)} ${(error as Error).message}`);
+      return [name, parse(setting.default)];
+    }
+  };
+  return Object.fromEntries(Object.entries<Setting<unknown>>(SETTINGS).map(read)) as SettingValues;
+}
+
+const unknownVariables = (env: ConfigSource["env"]): string[] =>
+  Object.keys(env)
+    .filter((name) => name.startsWith(PREFIX) && !Object.hasOwn(SETTINGS, name.slice(PREFIX.length)))
+    .map((name) => `${name} is no setting of this store; image-store help lists them`);
+
+function describe(name: SettingName): string {
+  const { flag }: Setting<unknown> = SETTINGS[name];
+  return `${PREFIX}${name}${flag === undefined ? "" : ` (--${flag})`}`;
+}
+
+function readKeysFile(path: string, readFile: ConfigSource["readFile"]): string {
+  try {
+    return readFile(path);
+  } catch (error) {
+    throw new Error(`cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+const repeated = (keys: readonly ApiKey[]): string[] => [
+  ...new Set(keys.map((key) => key.name).filter((name, index, names) => names.indexOf(name) !== index)),
+];
+
+const unbracketed = (host: string): string => host.replace(/^\[(.*)\]$/, "$1");
+
+function isLoopback(host: string): boolean {
+  const address = unbracketed(host);
+  return address === "localhost" || address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
 }
