@@ -14,7 +14,7 @@
  */
 import type { Album } from "./domain/album.ts";
 import type { Change, ChangeResult } from "./domain/change.ts";
-import type { CloudEvent, EventType, LogPosition, StoredEvent } from "./domain/event.ts";
+import type { EventType, LogPosition, SerializedCloudEvent, StoredEvent } from "./domain/event.ts";
 import type { Image, ImageInfo, StoredImage } from "./domain/image.ts";
 import type { Page, PageQuery } from "./domain/page.ts";
 
@@ -190,8 +190,8 @@ export interface Publisher extends AsyncDisposable {
   readonly topic: string;
   /**
    * Sends in order (per `partitionkey`) and resolves when all are acknowledged. After an error some may have arrived:
-   * the caller sends the batch again.
+   * the caller sends the batch again. Answers in bounded time, connects when it is first called, and again after an error.
    * @throws StoreError `unavailable`
    */
-  publish(events: readonly CloudEvent[]): Promise<void>;
+  publish(events: readonly SerializedCloudEvent[]): Promise<void>;
 }

@@ -35,8 +35,8 @@ export interface LogPosition {
   readonly seq: number;
 }
 
-/** CloudEvents 1.0. */
-export interface CloudEvent {
+/** The context attributes of CloudEvents 1.0: all but `data`. */
+export interface CloudEventAttributes {
   readonly specversion: "1.0";
   readonly id: string;
   readonly source: string;
@@ -47,7 +47,17 @@ export interface CloudEvent {
   readonly partitionkey: string;
   readonly sequence: string;
   readonly traceparent?: string;
+}
+
+/** An event as a reader gets it. */
+export interface CloudEvent extends CloudEventAttributes {
   readonly data: EventData;
+}
+
+/** The same with `data` as the JSON text that the log holds: nothing on its way out needs to parse it and write it again. */
+export interface SerializedCloudEvent {
+  readonly attributes: CloudEventAttributes;
+  readonly data: string;
 }
 
 /** 20 digits, 8 of the epoch and 12 of `seq`, so that text order is log order, across restores too. */
@@ -55,21 +65,27 @@ export const formatSequence = (position: LogPosition): string =>
   String(position.epoch).padStart(8, "0") + String(position.seq).padStart(12, "0");
 
 /** The one form in which an event leaves the store, whoever reads it. */
-export function toCloudEvent(event: StoredEvent, log: { storeId: string; epoch: number }): CloudEvent {
+export function toCloudEvent(event: StoredEvent, log: { storeId: string; epoch: number }): SerializedCloudEvent {
   return {
-    specversion: "1.0",
-    id: event.id,
-    source: `/image-store/${log.storeId}`,
-    type: event.type,
-    subject: `albums/${event.albumId}${event.imageId === null ? "" : `/images/${event.imageId}`}`,
-    time: new Date(event.time).toISOString(),
-    datacontenttype: "application/json",
-    partitionkey: event.albumId,
-    sequence: formatSequence({ epoch: log.epoch, seq: event.seq }),
-    ...(event.traceparent === null ? {} : { traceparent: event.traceparent }),
-    data: JSON.parse(event.data) as EventData,
+    attributes: {
+      specversion: "1.0",
+      id: event.id,
+      source: `/image-store/${log.storeId}`,
+      type: event.type,
+      subject: `albums/${event.albumId}${event.imageId === null ? "" : `/images/${event.imageId}`}`,
+      time: new Date(event.time).toISOString(),
+      datacontenttype: "application/json",
+      partitionkey: event.albumId,
+      sequence: formatSequence({ epoch: log.epoch, seq: event.seq }),
+      ...(event.traceparent === null ? {} : { traceparent: event.traceparent }),
+    },
+    data: event.data,
   };
 }
+
+/** CloudEvents' JSON format, on one line. */
+export const cloudEventJson = ({ attributes, data }: SerializedCloudEvent): string =>
+  `${JSON.stringify(attributes).slice(0, -1)},"data":${data}}`;
 
 /** `image.created` for `imagestore.image.created`; undefined for what is no type of ours. */
 export function parseEventType(text: string): EventType | undefined {

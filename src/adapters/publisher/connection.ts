@@ -1,0 +1,74 @@
+import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import type { BaseOptions } from "@platformatic/kafka";
+
+/** Where the brokers are and how to get in. */
+export interface ConnectionSettings {
+  /** `host:port` each. */
+  readonly brokers: readonly string[];
+  /** Files with PEM in them, read at each connect, so that a renewed certificate needs no restart. */
+  readonly tls:
+    | {
+        readonly caFile: string | undefined;
+        readonly certFile: string | undefined;
+        readonly keyFile: string | undefined;
+      }
+    | undefined;
+  readonly sasl:
+    | {
+        readonly mechanism: "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
+        readonly username: string;
+        readonly password: string;
+      }
+    | undefined;
+}
+
+export async function connectionOptions({ brokers, tls, sasl }: ConnectionSettings): Promise<BaseOptions> {
+  return {
+    clientId: "image-store",
+    bootstrapBrokers: [...brokers],
+    connectTimeout: 5000,
+    timeout: 10_000,
+    requestTimeout: 15_000,
+    // Enough for a leader that moves. Below two, an idempotent producer retries for ever.
+    retries: 2,
+    retryDelay: 200,
+    autocreateTopics: false,
+    ...(sasl === undefined ? {} : { sasl: { ...sasl } }),
+    ...(tls === undefined ? {} : { tls: await readTls(tls), ...serverName(brokers) }),
+  };
+}
+
+async function readTls(tls: NonNullable<ConnectionSettings["tls"]>): Promise<NonNullable<BaseOptions["tls"]>> {
+  const files = Object.entries({ ca: tls.caFile, cert: tls.certFile, key: tls.keyFile });
+  const read = files.map(async ([name, file]) => (file === undefined ? [] : [[name, await readFile(file)]]));
+  return Object.fromEntries((await Promise.all(read)).flat());
+}
+
+/** Brokers behind a shared address are told apart by this; an IP address is not a name. */
+const serverName = (brokers: readonly string[]): Pick<BaseOptions, "tlsServerName"> =>
+  brokers.some((broker) => isIP(broker.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1")) !== 0)
+    ? {}
+    : { tlsServerName: true };
+
+/** Rejects when `promise` has not settled in time; what it does later is nobody's concern any more. */
+export async function withDeadline<Value>(promise: Promise<Value>, milliseconds: number): Promise<Value> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`No answer within ${milliseconds} ms.`)), milliseconds);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The client wraps what happened in several layers of "failed 3 times": the innermost one says why. */
+export function explain(error: unknown): string {
+  let reason = error;
+  while (reason instanceof Error) {
+    const inner: unknown = reason instanceof AggregateError ? reason.errors.at(-1) : reason.cause;
+    if (inner === undefined) break;
+    reason = inner;
+  }
+  return reason instanceof Error ? reason.message : String(reason);
+}
