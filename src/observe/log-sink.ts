@@ -1,0 +1,89 @@
+import { write, writeSync } from "node:fs";
+
+const FLUSH_AFTER_MS = 100;
+const FLUSH_AT_CHARACTERS = 32 * 1024;
+const MAX_WAITING_CHARACTERS = 16 * 1024 * 1024;
+
+/** Where log lines go: whole lines, in order. */
+export interface LogSink extends AsyncDisposable {
+  write(line: string): void;
+  /** Writes what waits before it returns: for a process that ends at once. */
+  flushSync(): void;
+}
+
+/**
+ * Collects lines and writes them together, never waiting for the reader: one that stalls must not stall requests, so
+ * that past 16 MiB lines are dropped and counted. Not pino's own destination: its buffering measures the whole buffer
+ * again for each line, 9 µs a line here against 3.
+ */
+export function createLogSink(fd: number): LogSink {
+  let waiting = "";
+  let dropped = 0;
+  let timer: Timer | undefined;
+  let writing: Promise<void> | undefined;
+
+  function takeWaiting(): Buffer {
+    if (dropped > 0)
+      waiting += `${JSON.stringify({ level: 40, time: Date.now(), dropped, msg: "log lines dropped" })}\n`;
+    const bytes = Buffer.from(waiting);
+    waiting = "";
+    dropped = 0;
+    return bytes;
+  }
+
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    writing ??= writeAll(fd, takeWaiting()).finally(() => {
+      writing = undefined;
+      if (waiting !== "") schedule();
+    });
+  }
+
+  function schedule(): void {
+    if (waiting.length >= FLUSH_AT_CHARACTERS) flush();
+    else timer ??= setTimeout(flush, FLUSH_AFTER_MS);
+  }
+
+  return {
+    write(line) {
+      if (waiting.length > MAX_WAITING_CHARACTERS) {
+        dropped++;
+        return;
+      }
+      waiting += line;
+      if (writing === undefined) schedule();
+    },
+    flushSync() {
+      try {
+        writeSync(fd, takeWaiting());
+      } catch {
+        // Nobody reads any more, or not now: there is nowhere left to say so.
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await writing;
+      if (waiting !== "") flush();
+      await writing;
+    },
+  };
+}
+
+async function writeAll(fd: number, bytes: Buffer): Promise<void> {
+  let rest = bytes;
+  while (rest.length > 0) {
+    const result = await writeSome(fd, rest);
+    if (result === "full") await Bun.sleep(10);
+    else if (result === "closed") return;
+    else rest = rest.subarray(result);
+  }
+}
+
+/** A pipe whose reader is behind answers EAGAIN; one whose reader is gone must not end the store. */
+const writeSome = (fd: number, bytes: Buffer): Promise<number | "full" | "closed"> =>
+  new Promise((resolve) => {
+    write(fd, bytes, (error, written) => {
+      if (error === null) resolve(written);
+      else resolve(error.code === "EAGAIN" ? "full" : "closed");
+    });
+  });

@@ -1,0 +1,45 @@
+import { StoreError } from "../domain/errors.ts";
+import type { BlobStore, Catalog, Renderer } from "../ports.ts";
+import type { Metrics } from "./metrics.ts";
+
+type Duration = Pick<Metrics["catalogDuration"], "observe">;
+
+/** The same catalog, each call timed; writes by the change's type. */
+export const measureCatalog = (catalog: Catalog, duration: Duration): Catalog =>
+  measure(catalog, duration, (method, [argument]) =>
+    method === "write" ? (argument as { type: string }).type : method,
+  );
+
+export const measureBlobs = (blobs: BlobStore, duration: Duration): BlobStore => measure(blobs, duration);
+export const measureRenderer = (renderer: Renderer, duration: Duration): Renderer => measure(renderer, duration);
+
+/**
+ * The port with every method that answers a promise timed until it settles; what answers at once or is iterated
+ * passes through. Outcome: ok, or the error's code.
+ */
+function measure<Port extends object>(
+  port: Port,
+  duration: Duration,
+  nameOf: (method: string, args: readonly unknown[]) => string = (method) => method,
+): Port {
+  const wrap = (method: string, call: (...args: unknown[]) => unknown) =>
+    function timed(...args: unknown[]): unknown {
+      const start = performance.now();
+      const result = call.apply(port, args);
+      if (!(result instanceof Promise)) return result;
+      const settled = (outcome: string) =>
+        duration.observe({ operation: nameOf(method, args), outcome }, (performance.now() - start) / 1000);
+      // On the promise itself and not a copy: whoever called still gets its rejection.
+      result.then(
+        () => settled("ok"),
+        (error: unknown) => settled(error instanceof StoreError ? error.code : "internal"),
+      );
+      return result;
+    };
+  // Methods are wrapped once, here: a port is an object literal, and a Proxy would cost at every call.
+  const wrapped = Object.entries(port).map(([name, value]) => [
+    name,
+    typeof value === "function" ? wrap(name, value as (...args: unknown[]) => unknown) : (value as unknown),
+  ]);
+  return Object.assign(Object.create(port), Object.fromEntries(wrapped)) as Port;
+}

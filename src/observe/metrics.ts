@@ -1,0 +1,88 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** Seconds. From a record read in memory to an upload over a slow line. */
+const DURATION_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
+
+/** Default metrics that have nothing to say, or nothing true, on Bun: JavaScriptCore has no V8 heap spaces, its virtual reservation is no heap. */
+const MEANINGLESS = [
+  "process_heap_bytes",
+  "nodejs_version_info",
+  "nodejs_gc_duration_seconds",
+  "nodejs_active_handles",
+  "nodejs_active_handles_total",
+  "nodejs_active_requests",
+  "nodejs_active_requests_total",
+  "nodejs_active_resources",
+  "nodejs_active_resources_total",
+  "nodejs_heap_space_size_total_bytes",
+  "nodejs_heap_space_size_used_bytes",
+  "nodejs_heap_space_size_available_bytes",
+];
+
+/**
+ * All that Prometheus sees. Labels are operation ids and port methods, never a path or a name: their number is bounded.
+ */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  for (const name of MEANINGLESS) registry.removeSingleMetric(name);
+
+  const counter = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
+    new Counter({ name: `image_store_${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string) => new Gauge({ name: `image_store_${name}`, help, registers });
+  const histogram = <Label extends string = never>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: readonly Label[] = [],
+  ) => new Histogram({ name: `image_store_${name}`, help, buckets, labelNames, registers });
+
+  return {
+    registry,
+    requestDuration: histogram(
+      "http_request_duration_seconds",
+      "Requests by operation and status, until the answer was ready; its count is the number of requests",
+      DURATION_BUCKETS,
+      ["operation", "status"],
+    ),
+    receivedBytes: counter("http_received_bytes_total", "Bytes of request bodies", ["operation"]),
+    sentBytes: counter("http_sent_bytes_total", "Bytes of answers' bodies", ["operation"]),
+    uploadsInFlight: gauge("uploads_in_flight", "Uploads that are being received"),
+    sseClients: gauge("sse_clients", "Open event streams"),
+    commitBatchSize: histogram(
+      "catalog_commit_batch_size",
+      "Changes in one transaction",
+      [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    ),
+    catalogDuration: histogram(
+      "catalog_operation_duration_seconds",
+      "Calls of the catalog by operation and outcome",
+      DURATION_BUCKETS,
+      ["operation", "outcome"],
+    ),
+    blobDuration: histogram(
+      "blob_operation_duration_seconds",
+      "Calls of the blob store by operation and outcome",
+      DURATION_BUCKETS,
+      ["operation", "outcome"],
+    ),
+    rendererDuration: histogram(
+      "renderer_operation_duration_seconds",
+      "Calls of the renderer by operation and outcome",
+      DURATION_BUCKETS,
+      ["operation", "outcome"],
+    ),
+    relayLagEvents: gauge("relay_lag_events", "Events that the relay has not yet seen acknowledged by Kafka"),
+    relayLagSeconds: gauge("relay_lag_seconds", "Age of the oldest of those"),
+    relayedEvents: counter("relay_events_total", "Events that Kafka has acknowledged"),
+    relayFailures: counter("relay_failures_total", "Times that a batch could not be published and was tried again"),
+    cursorsGivenUp: counter("event_cursors_given_up_total", "Durable cursors given up because the log passed its size"),
+    albums: gauge("albums", "Albums"),
+    images: gauge("images", "Images"),
+    imageBytes: gauge("image_bytes", "Bytes of all images"),
+    freeBytes: gauge("blobs_free_bytes", "Free space where bytes are stored"),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
