@@ -1,0 +1,126 @@
+import type { Readable } from "node:stream";
+import { Dicer } from "@fastify/busboy";
+import { StoreError } from "../domain/errors.ts";
+import { type Disposition, parseDisposition } from "./disposition.ts";
+
+/** One part of multipart/form-data (RFC 7578). `bytes` are to be read, or left, before the next part is asked for. */
+export interface Part extends Disposition {
+  readonly contentType: string | null;
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+interface Arrival {
+  readonly stream: Readable;
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+}
+
+const MAX_HEADERS = 32;
+const MAX_HEADER_BYTES = 8 * 1024;
+/** How long the parser may keep bytes to itself while every part was read, in milliseconds. */
+const STALL = 1000;
+
+/**
+ * The parts of a body, one after another, read no faster than they are taken, and to the end of the body. Dicer is used
+ * without Busboy around it, since Busboy leaves malformed parts out in silence and puts U+FFFD for what is no UTF-8: here
+ * both are refused.
+ * @throws StoreError `invalid_request`, `invalid_name`, and what `body` throws
+ */
+export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: string): AsyncGenerator<Part> {
+  const config = { boundary, maxHeaderPairs: MAX_HEADERS, maxHeaderSize: MAX_HEADER_BYTES };
+  const parser = new Dicer(config);
+  const arrivals: Arrival[] = [];
+  let changed = Promise.withResolvers<void>();
+  let failure: unknown;
+  let parsed = false;
+  let over = false;
+  let headless = false;
+  /** Odd while the parser has a chunk. */
+  let turns = 0;
+
+  const fail = (error: unknown) => {
+    failure ??= error;
+    for (const { stream } of arrivals) stream.destroy();
+    changed.resolve();
+  };
+  parser.on("part", (stream) => {
+    if (headless) fail(malformed("a part has no headers"));
+    headless = true;
+    stream.on("error", () => fail(malformed("a part is cut off")));
+    stream.on("header", (headers) => {
+      headless = false;
+      arrivals.push({ stream, headers: headers as Arrival["headers"] });
+      changed.resolve();
+    });
+  });
+  parser.on("error", () => fail(malformed("it has no end")));
+  parser.on("finish", () => {
+    parsed = true;
+    changed.resolve();
+  });
+
+  const feed = async () => {
+    for await (const chunk of body) {
+      if (over || failure !== undefined) return;
+      turns++;
+      await new Promise<void>((resolve) => parser.write(chunk, () => resolve()));
+      turns++;
+    }
+    turns++;
+    parser.end();
+    over = true;
+    changed.resolve();
+  };
+  /** A malformed body may leave Dicer waiting for nothing, without an event. */
+  const somethingChanges = async () => {
+    let last = -1;
+    const stalled = setInterval(() => {
+      if (turns === last && turns % 2 === 1) fail(malformed("it makes no sense"));
+      last = turns;
+    }, STALL);
+    await changed.promise.finally(() => clearInterval(stalled));
+    changed = Promise.withResolvers();
+  };
+
+  void feed().catch(fail);
+  try {
+    for (;;) {
+      const arrival = arrivals[0];
+      if (failure !== undefined) throw failure;
+      if (arrival !== undefined) {
+        yield describe(arrival, () => failure);
+        arrivals.shift();
+        arrival.stream.resume();
+      } else if (parsed && over) {
+        if (headless) throw malformed("a part has no headers");
+        return;
+      } else await somethingChanges();
+    }
+  } finally {
+    over = true;
+  }
+}
+
+function describe({ headers, stream }: Arrival, failure: () => unknown): Part {
+  const [disposition, another] = headers["content-disposition"] ?? [];
+  if (disposition === undefined || another !== undefined) throw malformed("a part lacks its Content-Disposition");
+  const encoding = headers["content-transfer-encoding"]?.[0]?.toLowerCase() ?? "binary";
+  if (!["7bit", "8bit", "binary"].includes(encoding)) throw malformed("Content-Transfer-Encoding is deprecated");
+  return {
+    ...parseDisposition(disposition),
+    contentType: headers["content-type"]?.[0] ?? null,
+    bytes: bytesOf(stream, failure),
+  };
+}
+
+async function* bytesOf(stream: Readable, failure: () => unknown): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw failure() ?? error;
+  }
+}
+
+export const malformed = (detail: string) =>
+  new StoreError("invalid_request", `The multipart body is malformed: ${detail}.`, {
+    errors: [{ pointer: "", detail }],
+  });

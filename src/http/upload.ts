@@ -1,0 +1,133 @@
+import { StoreError } from "../domain/errors.ts";
+import { parseContentDigest, verifyDigests } from "./digest.ts";
+
+export interface UploadBounds {
+  readonly maxBytes: number;
+  /** Bytes per second that the client must send, taken over each `patience` of waiting for it; 0: any. */
+  readonly minRate: number;
+  /** In milliseconds. */
+  readonly patience: number;
+}
+
+interface Reader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array }>;
+  cancel(): Promise<void>;
+}
+
+/**
+ * Gives `use` the body of a request, counted, timed and checked against its Content-Digest; it is to be read once, to the
+ * end. When `use` fails, a little of what is left is read and dropped: a client that is still sending would otherwise see
+ * a reset connection and not the answer.
+ *
+ * @returns what `use` does
+ * @throws what `use` does. The bytes throw `too_large`, `request_timeout`, `empty_body`, `digest_mismatch`, and
+ * `invalid_request` when the client went away
+ */
+export async function withBody<Result>(
+  request: Request,
+  bounds: UploadBounds,
+  use: (bytes: AsyncIterable<Uint8Array>) => Promise<Result>,
+): Promise<Result> {
+  const reader: Reader | undefined = request.body?.getReader();
+  try {
+    checkHeaders(request.headers, bounds.maxBytes);
+    const digests = parseContentDigest(request.headers.get("content-digest"));
+    const bytes = receive(reader, bounds);
+    return await use(digests.size === 0 ? bytes : verifyDigests(bytes, digests));
+  } catch (error) {
+    if (reader !== undefined && !(await drain(reader))) unfinished.add(request);
+    throw error;
+  }
+}
+
+const unfinished = new WeakSet<Request>();
+
+/** Whether the client may still be sending a body that nobody will read, so that its connection must be closed. */
+export const isUnfinished = (request: Request): boolean => unfinished.has(request);
+
+function checkHeaders(headers: Headers, maxBytes: number): void {
+  if (headers.has("content-range")) {
+    throw new StoreError("invalid_request", "A part of an image cannot be uploaded: Content-Range is refused.", {
+      errors: [{ parameter: "Content-Range", detail: "must be absent" }],
+    });
+  }
+  const coding = headers.get("content-encoding");
+  if (coding !== null && coding.toLowerCase() !== "identity") {
+    throw new StoreError("unsupported_media_type", "Images are stored as they come: Content-Encoding is refused.");
+  }
+  if (Number(headers.get("content-length") ?? 0) > maxBytes) throw tooLarge(maxBytes);
+}
+
+async function* receive(reader: Reader | undefined, bounds: UploadBounds): AsyncGenerator<Uint8Array> {
+  let received = 0;
+  if (reader !== undefined) {
+    const next = timed(() => reader.read(), bounds);
+    for (let { value } = await next(); value !== undefined; { value } = await next()) {
+      received += value.length;
+      if (received > bounds.maxBytes) throw tooLarge(bounds.maxBytes);
+      yield value;
+    }
+  }
+  if (received === 0) throw new StoreError("empty_body", "The body is empty.");
+}
+
+/** Only the time spent waiting for the client counts: it is not to blame for a slow disk. */
+function timed(read: () => ReturnType<Reader["read"]>, { minRate, patience }: UploadBounds) {
+  let waited = 0;
+  let bytes = 0;
+  const judge = () => {
+    if (bytes < (minRate * waited) / 1000) {
+      throw new StoreError("request_timeout", `An upload must bring at least ${minRate} bytes a second.`);
+    }
+    waited = 0;
+    bytes = 0;
+  };
+  return async () => {
+    const reading = read();
+    for (;;) {
+      const started = performance.now();
+      const { promise: overdue, resolve } = Promise.withResolvers<undefined>();
+      const timer = setTimeout(resolve, patience - waited, undefined);
+      let chunk: Awaited<typeof reading> | undefined;
+      try {
+        chunk = await Promise.race([reading, overdue]);
+      } catch (cause) {
+        throw new StoreError("invalid_request", "The request was cut off.", { cause });
+      } finally {
+        clearTimeout(timer);
+      }
+      waited += performance.now() - started;
+      bytes += chunk?.value?.length ?? 0;
+      if (chunk === undefined || waited >= patience) judge();
+      if (chunk !== undefined) return chunk;
+    }
+  };
+}
+
+const DRAINED_BYTES = 1024 * 1024;
+const DRAINED_MILLISECONDS = 1000;
+
+/** Answers whether the end was reached. */
+async function drain(reader: Reader): Promise<boolean> {
+  let left = DRAINED_BYTES;
+  let expired = false;
+  const timer = setTimeout(() => {
+    expired = true;
+    void reader.cancel().catch(() => undefined);
+  }, DRAINED_MILLISECONDS);
+  try {
+    while (left >= 0) {
+      const { value } = await reader.read();
+      if (value === undefined) return !expired;
+      left -= value.length;
+    }
+    return false;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const tooLarge = (maxBytes: number) =>
+  new StoreError("too_large", `The body is over the limit of ${maxBytes} bytes.`, { members: { limit: maxBytes } });
