@@ -20,12 +20,12 @@ export interface Album extends AlbumFields {
   readonly updatedAt: string;
 }
 
-/** A merge patch (RFC 7396) whose shape was validated; `null` removes. */
+/** A merge patch (RFC 7396) whose shape was validated; `null` removes, and what is absent stays. */
 export interface AlbumPatch {
-  readonly name?: string;
-  readonly title?: string | null;
-  readonly description?: string | null;
-  readonly metadata?: Readonly<Record<string, string | null>> | null;
+  readonly name?: string | undefined;
+  readonly title?: string | null | undefined;
+  readonly description?: string | null | undefined;
+  readonly metadata?: Readonly<Record<string, string | null>> | null | undefined;
 }
 
 export const EMPTY_ALBUM_FIELDS: AlbumFields = { title: null, description: null, metadata: {} };

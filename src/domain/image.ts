@@ -51,7 +51,7 @@ export interface StoredImage {
 }
 
 export interface ImagePatch extends AlbumPatch {
-  readonly tags?: readonly string[] | null;
+  readonly tags?: readonly string[] | null | undefined;
 }
 
 export const EMPTY_IMAGE_FIELDS: ImageFields = { title: null, description: null, metadata: {}, tags: [] };

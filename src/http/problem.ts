@@ -84,11 +84,14 @@ export function problem(
   headers: Readonly<Record<string, string>> = {},
 ): Response {
   const status = statusOf(error.code);
-  return new Response(JSON.stringify(problemBody(error, requestId)), {
+  const body = JSON.stringify(problemBody(error, requestId));
+  return new Response(body, {
     status,
     headers: {
       "Content-Type": "application/problem+json",
+      "Content-Length": String(Buffer.byteLength(body)),
       "Cache-Control": "no-store",
+      ...(status === 401 ? { "WWW-Authenticate": 'Bearer realm="image-store"' } : {}),
       ...(status === 503 ? { "Retry-After": "1" } : {}),
       ...headers,
     },

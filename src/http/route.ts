@@ -117,11 +117,19 @@ export function route<
   return { definition, handle };
 }
 
-/** A JSON answer. */
 export const json = (status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Response =>
-  new Response(JSON.stringify(value), {
+  jsonText(status, JSON.stringify(value), headers);
+
+/** JSON that is text already, such as for an ETag. */
+export const jsonText = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): Response =>
+  new Response(body, {
     status,
-    headers: { "Content-Type": "application/json", "Cache-Control": "no-cache", ...headers },
+    headers: {
+      "Content-Type": "application/json",
+      "Content-Length": String(Buffer.byteLength(body)),
+      "Cache-Control": "no-cache",
+      ...headers,
+    },
   });
 
 /** The documentation of a JSON answer. */

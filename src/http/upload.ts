@@ -40,6 +40,12 @@ export async function withBody<Result>(
   }
 }
 
+/** For an answer that was given before anybody asked for the body: reads and drops a little of it. */
+export async function discardBody(request: Request): Promise<void> {
+  const reader = request.body?.getReader();
+  if (reader !== undefined && !(await drain(reader))) unfinished.add(request);
+}
+
 const unfinished = new WeakSet<Request>();
 
 /** Whether the client may still be sending a body that nobody will read, so that its connection must be closed. */

@@ -1,0 +1,97 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { ApiKey, Right } from "../domain/access.ts";
+import { StoreError } from "../domain/errors.ts";
+
+export interface AccessOptions {
+  readonly apiKeys: readonly ApiKey[];
+  /** Routes with the right `read` need no key. */
+  readonly publicRead: boolean;
+  /** An origin under which clients reach the store, besides loopback. */
+  readonly publicUrl: string | undefined;
+  /** Origins whose pages may call the store. */
+  readonly corsOrigins: readonly string[];
+}
+
+export interface Grant {
+  /** The name of the key; undefined where none was needed and none was given. */
+  readonly principal: string | undefined;
+  readonly neededCredential: boolean;
+}
+
+export interface Access {
+  /**
+   * For every request, before anything else is looked at.
+   * @throws StoreError `invalid_host`, `forbidden_origin`
+   */
+  admit(request: Request): void;
+  /** @throws StoreError `unauthorized`, `forbidden` */
+  authorize(request: Request, right: Right | "open"): Grant;
+}
+
+const HOST = /^(\[[\da-f:.]+\]|[\w.~-]+)(?::\d{1,5})?$/i;
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+const OPEN: Grant = { principal: undefined, neededCredential: false };
+
+/**
+ * Who may do what, in one place. A store without keys trusts whoever reaches it, so it must make sure that it is not a
+ * page in a browser on the same machine: by the Host (against DNS rebinding) and the Origin (a form needs no preflight).
+ * With keys there is nothing that a browser would send by itself.
+ */
+export function createAccess(options: AccessOptions): Access {
+  const keys = options.apiKeys.map((key) => ({ ...key, digest: Buffer.from(key.sha256, "hex") }));
+  const keyless = keys.length === 0;
+  const publicUrl = options.publicUrl === undefined ? undefined : new URL(options.publicUrl);
+  const hosts = new Set([...LOOPBACK, ...(publicUrl === undefined ? [] : [publicUrl.hostname])]);
+  const origins = new Set([...options.corsOrigins, ...(publicUrl === undefined ? [] : [publicUrl.origin])]);
+
+  function requireOwnPage(headers: Headers, host: string): void {
+    const origin = headers.get("origin");
+    if (origin !== null && origins.has(origin)) return;
+    const foreign = origin !== null && origin !== `http://${host}` && origin !== `https://${host}`;
+    if (foreign || headers.get("sec-fetch-site") === "cross-site") {
+      throw new StoreError("forbidden_origin", "A page of another origin may not change this store.");
+    }
+  }
+
+  function findKey(secret: string): ApiKey | undefined {
+    const digest = createHash("sha256").update(secret).digest();
+    // Every key is compared, so that the time taken says nothing.
+    return keys.reduce<ApiKey | undefined>(
+      (found, key) => (timingSafeEqual(key.digest, digest) ? key : found),
+      undefined,
+    );
+  }
+
+  return {
+    admit(request) {
+      // The runtime joins repeated Host headers with a comma, which no host has.
+      const host = request.headers.get("host") ?? "";
+      const name = HOST.exec(host)?.[1]?.toLowerCase();
+      if (name === undefined) throw new StoreError("invalid_host", "The request must have one valid Host header.");
+      if (!keyless) return;
+      if (!hosts.has(name)) {
+        throw new StoreError(
+          "invalid_host",
+          "Without API keys the store answers only to localhost and to the host of IMAGE_STORE_PUBLIC_URL.",
+        );
+      }
+      if (!SAFE_METHODS.has(request.method)) requireOwnPage(request.headers, host);
+    },
+
+    authorize(request, right) {
+      if (keyless || right === "open") return OPEN;
+      const authorization = request.headers.get("authorization");
+      const open = options.publicRead && right === "read";
+      if (authorization === null) {
+        if (open) return OPEN;
+        throw new StoreError("unauthorized", "An API key is needed: Authorization: Bearer <key>.");
+      }
+      const secret = /^bearer +(\S+)$/i.exec(authorization)?.[1];
+      const key = secret === undefined ? undefined : findKey(secret);
+      if (key === undefined) throw new StoreError("unauthorized", "The API key is not valid.");
+      if (!open && !key.rights.has(right)) throw new StoreError("forbidden", `The API key lacks the right "${right}".`);
+      return { principal: key.name, neededCredential: !open };
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import type { Grant } from "./access.ts";
+
+/** What is known of a request while it is answered. */
+export interface Exchange {
+  /** As sent, not decoded. */
+  readonly path: string;
+  /** What follows the `?`, as sent. */
+  readonly search: string;
+  readonly requestId: string;
+  readonly stopping: AbortSignal;
+  /** undefined until a route has it. */
+  operationId: string | undefined;
+  grant: Grant | undefined;
+}
+
+export function startExchange(request: Request, stopping: AbortSignal): Exchange {
+  const { url } = request;
+  // The runtime gives the bare target where the Host makes no valid URL.
+  const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
+  const question = url.indexOf("?", start);
+  return {
+    path: question === -1 ? url.slice(start) : url.slice(start, question),
+    search: question === -1 ? "" : url.slice(question + 1),
+    requestId: readRequestId(request.headers),
+    stopping,
+    operationId: undefined,
+    grant: undefined,
+  };
+}
+
+const SANE_ID = /^[\w.:~+/=-]{1,128}$/;
+
+function readRequestId(headers: Headers): string {
+  const given = headers.get("x-request-id");
+  return given !== null && SANE_ID.test(given) ? given : Bun.randomUUIDv7();
+}
+
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
+
+/** W3C trace context; a malformed one is as none. */
+export function readTraceparent(headers: Headers): string | undefined {
+  const given = headers.get("traceparent");
+  return given !== null && TRACEPARENT.test(given) ? given : undefined;
+}

@@ -1,0 +1,55 @@
+import { z } from "@hono/zod-openapi";
+import { StoreError } from "../domain/errors.ts";
+import { validate } from "./validation.ts";
+
+/**
+ * How a route reads its query: every parameter is known, well-formed and given once, unless its schema is an array.
+ * @throws StoreError from the function that it answers: `unknown_parameter`, `invalid_request`, `invalid_name`
+ */
+export function createQueryReader(schema: z.ZodObject | undefined): (search: string) => unknown {
+  const lists = new Set<string>();
+  for (const [name, parameter] of Object.entries(schema?.shape ?? {})) {
+    if (isList(parameter)) lists.add(name);
+  }
+  return (search) => {
+    if (schema === undefined && search === "") return undefined;
+    const values = new Map<string, string | readonly string[]>();
+    for (const [name, value] of decodeQuery(search)) {
+      if (schema === undefined || !Object.hasOwn(schema.shape, name)) throw unknown(name, "is not known here");
+      if (lists.has(name)) values.set(name, [values.get(name) ?? [], value].flat());
+      else if (values.has(name)) throw unknown(name, "may be given once only");
+      else values.set(name, value);
+    }
+    return schema === undefined ? undefined : validate(schema, Object.fromEntries(values), "parameter");
+  };
+}
+
+const isList = (parameter: unknown): boolean =>
+  parameter instanceof z.ZodOptional ? isList(parameter.unwrap()) : parameter instanceof z.ZodArray;
+
+/** Strict, where URLSearchParams puts U+FFFD for what it can't decode, and so changes what was asked. */
+function* decodeQuery(search: string): Generator<[name: string, value: string]> {
+  for (const pair of search.split("&")) {
+    if (pair === "") continue;
+    const equals = pair.indexOf("=");
+    const name = decode(equals === -1 ? pair : pair.slice(0, equals), undefined);
+    yield [name, decode(equals === -1 ? "" : pair.slice(equals + 1), name)];
+  }
+}
+
+function decode(text: string, parameter: string | undefined): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch (cause) {
+    throw new StoreError(
+      parameter === "name" ? "invalid_name" : "invalid_request",
+      "The query is not valid percent-encoded UTF-8.",
+      { errors: parameter === undefined ? [] : [{ parameter, detail: "has a bad escape" }], cause },
+    );
+  }
+}
+
+const unknown = (parameter: string, detail: string) =>
+  new StoreError("unknown_parameter", "The query has a parameter that this route does not take.", {
+    errors: [{ parameter, detail }],
+  });

@@ -1,0 +1,150 @@
+import { Hono } from "hono";
+import { StoreError } from "../domain/errors.ts";
+import type { Access } from "./access.ts";
+import { createCors } from "./cors.ts";
+import { type Exchange, startExchange } from "./exchange.ts";
+import { hasBody } from "./json-body.ts";
+import { problem } from "./problem.ts";
+import { createResource, groupByPath } from "./resource.ts";
+import type { Route } from "./route.ts";
+import { discardBody, isUnfinished } from "./upload.ts";
+
+export interface HttpAppOptions {
+  readonly access: Access;
+  readonly corsOrigins: readonly string[];
+  /** In bytes. */
+  readonly maxJson: number;
+  /** After each answer, before its body is sent. */
+  readonly onResponse?: (response: ResponseRecord) => void;
+  /** What was answered with 500 `internal`: no StoreError, so a bug or a broken machine. */
+  readonly onError?: (error: unknown, request: { requestId: string; operationId: string | undefined }) => void;
+}
+
+/** One answered request, for logs and metrics. */
+export interface ResponseRecord {
+  /** undefined where no route answered. */
+  readonly operationId: string | undefined;
+  readonly method: string;
+  /** As sent, without the query: a client chose it. */
+  readonly path: string;
+  readonly status: number;
+  /** Until the answer was ready to be sent. */
+  readonly seconds: number;
+  /** As declared; undefined for a chunked body or a stream. */
+  readonly requestBytes: number | undefined;
+  readonly responseBytes: number | undefined;
+  readonly requestId: string;
+  readonly principal: string | undefined;
+}
+
+export interface HttpApp {
+  /** Never rejects. `stopping` aborts when the server begins to stop. */
+  fetch(request: Request, connection: { readonly stopping: AbortSignal }): Promise<Response>;
+}
+
+/** The routes as one web-standard function. What holds for every request is here and in `resource.ts`, and only there. */
+export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Needs, options: HttpAppOptions): HttpApp {
+  const cors = createCors(options.corsOrigins);
+  // Paths are matched as they were sent: Hono would decode them first, so that %2F became a separator.
+  const hono = new Hono<{ Bindings: Exchange }>({ getPath: (_request, passed) => passed?.env?.path ?? "" });
+  for (const [path, methods] of groupByPath(routes)) {
+    const resource = createResource(methods, needs, { ...options, cors });
+    // An empty segment matches too: it is a bad name and not another path.
+    const pattern = path.replaceAll(/\{(\w+)\}/g, ":$1{[^/]*}");
+    hono.all(pattern, (context) => resource(context.req.raw, context.env));
+  }
+  hono.notFound(() => {
+    throw new StoreError("not_found", "There is nothing at this path.");
+  });
+  hono.onError((error) => {
+    throw error;
+  });
+
+  async function answer(request: Request, exchange: Exchange): Promise<Response> {
+    try {
+      options.access.admit(request);
+      return await hono.fetch(request, exchange);
+    } catch (error) {
+      if (error instanceof StoreError) return problem(error, exchange.requestId);
+      if (request.signal.aborted) {
+        return problem(new StoreError("request_timeout", "The client went away."), exchange.requestId);
+      }
+      options.onError?.(error, exchange);
+      return problem(new StoreError("internal", "Something went wrong in the store."), exchange.requestId);
+    }
+  }
+
+  return {
+    async fetch(request, { stopping }) {
+      const started = performance.now();
+      const exchange = startExchange(request, stopping);
+      const response = await answer(request, exchange);
+      const { headers } = response;
+      headers.set("X-Request-Id", exchange.requestId);
+      headers.set("X-Content-Type-Options", "nosniff");
+      cors.decorate(request, headers);
+      await leaveNoBody(request, headers);
+      options.onResponse?.({
+        operationId: exchange.operationId,
+        method: request.method,
+        path: exchange.path,
+        status: response.status,
+        seconds: (performance.now() - started) / 1000,
+        requestBytes: declaredBytes(request.headers),
+        responseBytes: request.method === "HEAD" ? 0 : declaredBytes(headers),
+        requestId: exchange.requestId,
+        principal: exchange.grant?.principal,
+      });
+      return response;
+    },
+  };
+}
+
+/** A body that nobody read must not be taken for the next request, nor be received to its end however long it is. */
+async function leaveNoBody(request: Request, headers: Headers): Promise<void> {
+  if (hasBody(request.headers) && !request.bodyUsed) await discardBody(request);
+  if (isUnfinished(request)) headers.set("Connection", "close");
+}
+
+function declaredBytes(headers: Headers): number | undefined {
+  const declared = headers.get("content-length");
+  return declared === null ? undefined : Number(declared);
+}
+
+export interface HttpServer {
+  /** As it listens: the port is known where 0 was asked for. */
+  readonly url: URL;
+  /**
+   * Accepts no more connections, waits for what runs, at most `timeout` milliseconds, and closes what is left. Answers
+   * whether all of it came to its end.
+   */
+  stop(timeout: number): Promise<boolean>;
+}
+
+/** Longer than a long poll may wait, or the runtime would cut it off. In seconds. */
+const IDLE_TIMEOUT = 60;
+
+/** The only place that knows which server this runs on. Throws when it cannot listen. */
+export function serve(app: HttpApp, address: { readonly host: string; readonly port: number }): HttpServer {
+  const stopping = new AbortController();
+  const server = Bun.serve({
+    hostname: address.host,
+    port: address.port,
+    idleTimeout: IDLE_TIMEOUT,
+    // We count bodies ourselves and say what was wrong; the runtime answers a bare 413. (1 << 40 is 256.)
+    maxRequestBodySize: 2 ** 40,
+    fetch: (request) => app.fetch(request, { stopping: stopping.signal }),
+  });
+  return {
+    url: server.url,
+    async stop(timeout) {
+      stopping.abort();
+      const { promise: late, resolve } = Promise.withResolvers<false>();
+      const timer = setTimeout(resolve, timeout, false);
+      const finished = await Promise.race([server.stop().then(() => true), late]);
+      clearTimeout(timer);
+      if (!finished) await server.stop(true);
+      return finished;
+    },
+  };
+}
