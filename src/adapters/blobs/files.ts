@@ -1,0 +1,103 @@
+import { lstat, mkdir, readdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import type { BlobContent, ByteRange, FoundBlob } from "../../ports.ts";
+import { createFileReader, damaged } from "./file-reader.ts";
+import { isMissing, unlinkIfThere } from "./file-system.ts";
+import type { FolderSync } from "./folder-sync.ts";
+
+/** Two hex digits of the digest: a million blobs are 4,000 names a folder. */
+const SHARDS = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, "0"));
+const KEY = /^[0-9a-f]{64}\.[0-9a-f]{16}$/;
+const LOCATION = /^file:([0-9a-f]{64}\.[0-9a-f]{16})$/;
+
+/** One file a blob, in shard folders. */
+export interface BlobFiles extends Disposable {
+  /** Makes the folders that are missing; durable when it resolves. */
+  prepare(): Promise<void>;
+  /** Moves a synced file to where the key says; durable when it resolves. Answers the location. */
+  place(key: string, path: string): Promise<string>;
+  read(location: string, options: { size: number; range?: ByteRange }): Promise<BlobContent>;
+  remove(location: string): Promise<void>;
+  /** In memory bounded by the names of one shard. */
+  list(): AsyncIterable<FoundBlob>;
+}
+
+export const newKey = (sha256: string): string =>
+  `${sha256}.${crypto.getRandomValues(Buffer.alloc(8)).toString("hex")}`;
+
+export function createBlobFiles(folder: string, folders: FolderSync): BlobFiles {
+  const reader = createFileReader();
+  const shardOf = (key: string) => join(folder, key.slice(0, 2));
+  const pathOf = (key: string) => join(shardOf(key), key);
+
+  return {
+    async prepare() {
+      await mkdir(folder, { recursive: true });
+      const there = new Set(await readdir(folder));
+      const missing = SHARDS.filter((shard) => !there.has(shard));
+      await Promise.all(missing.map((shard) => mkdir(join(folder, shard))));
+      // Always, since the start that made them may have been cut off before this.
+      await folders.sync(folder);
+    },
+
+    async place(key, path) {
+      await rename(path, pathOf(key));
+      try {
+        await folders.sync(shardOf(key));
+      } catch (error) {
+        await unlinkIfThere(pathOf(key));
+        throw error;
+      }
+      return `file:${key}`;
+    },
+
+    async read(location, options) {
+      return reader.read(pathOf(parseLocation(location)), options);
+    },
+
+    async remove(location) {
+      const key = parseLocation(location);
+      reader.forget(pathOf(key));
+      await unlinkIfThere(pathOf(key));
+      // Also when it was gone: whoever unlinked it may have ended before this.
+      await folders.sync(shardOf(key));
+    },
+
+    async *list() {
+      for (const shard of SHARDS) {
+        for (const name of await namesIn(join(folder, shard))) {
+          const found = KEY.test(name) ? await look(name, pathOf(name)) : undefined;
+          if (found !== undefined) yield found;
+        }
+      }
+    },
+
+    [Symbol.dispose]: () => reader[Symbol.dispose](),
+  };
+}
+
+/** It comes from our catalog, and still is never taken for a path. */
+function parseLocation(location: string): string {
+  const key = LOCATION.exec(location)?.[1];
+  if (key === undefined) throw damaged(`${JSON.stringify(location)} is no location of this store.`);
+  return key;
+}
+
+async function namesIn(shard: string): Promise<readonly string[]> {
+  try {
+    return await readdir(shard);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+async function look(key: string, path: string): Promise<FoundBlob | undefined> {
+  try {
+    const { size, mtimeMs } = await lstat(path);
+    return { key, location: `file:${key}`, size, modifiedAt: mtimeMs };
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,43 @@
+import { statfs } from "node:fs/promises";
+import { StoreError } from "../../domain/errors.ts";
+
+const FRESH_FOR_MS = 1000;
+const LEAST_BYTES = 256 * 1024 * 1024;
+const LEAST_SHARE = 0.01;
+
+/** Keeps room on the disk, so that deletes and sweeps, which also write, still can. */
+export interface FreeSpace {
+  /** Bytes, as of a second ago at most. */
+  measure(): Promise<number>;
+  /** @throws StoreError `insufficient_storage` */
+  require(): Promise<void>;
+}
+
+/** `minFree` in bytes; undefined: 1 % of the file system, at least 256 MiB. */
+export function createFreeSpace(folder: string, minFree: number | undefined): FreeSpace {
+  let measuredAt = Number.NEGATIVE_INFINITY;
+  let measured: Promise<{ free: number; least: number }> | undefined;
+
+  function look() {
+    const now = performance.now();
+    if (measured === undefined || now - measuredAt > FRESH_FOR_MS) {
+      measuredAt = now;
+      measured = statfs(folder).then(({ bsize, bavail, blocks }) => ({
+        free: bavail * bsize,
+        least: minFree ?? Math.max(LEAST_BYTES, blocks * bsize * LEAST_SHARE),
+      }));
+    }
+    return measured;
+  }
+
+  return {
+    async measure() {
+      return (await look()).free;
+    },
+    async require() {
+      const { free, least } = await look();
+      if (free < least)
+        throw new StoreError("insufficient_storage", "The disk is nearly full. Delete something, or make room.");
+    },
+  };
+}

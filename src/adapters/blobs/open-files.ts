@@ -1,0 +1,90 @@
+import * as fs from "node:fs";
+import { promisify } from "node:util";
+import { close, open } from "./file-system.ts";
+
+const fstat = promisify(fs.fstat);
+
+export interface OpenFile {
+  readonly fd: number;
+  /** Bytes, when it was opened. Files of the store never change. */
+  readonly size: number;
+}
+
+/** Keeps the descriptors of the files that were read last, since opening one costs a third of a small read. */
+export interface OpenFiles extends Disposable {
+  /** The file stays open until `work` is done. */
+  use<Result>(path: string, work: (file: OpenFile) => Result | Promise<Result>): Promise<Result>;
+  /** Closes it as soon as nobody uses it: a descriptor would keep the space of an unlinked file. */
+  forget(path: string): void;
+}
+
+interface Entry {
+  readonly opened: Promise<OpenFile>;
+  users: number;
+  dropped: boolean;
+}
+
+export function createOpenFiles(capacity: number): OpenFiles {
+  // Least recently used first.
+  const kept = new Map<string, Entry>();
+
+  function acquire(path: string): Entry {
+    let entry = kept.get(path);
+    if (entry === undefined) {
+      entry = { opened: openFile(path), users: 0, dropped: false };
+      for (const oldest of kept.keys()) {
+        if (kept.size < capacity) break;
+        forget(oldest);
+      }
+    } else kept.delete(path);
+    kept.set(path, entry);
+    entry.users++;
+    return entry;
+  }
+
+  function forget(path: string): void {
+    const entry = kept.get(path);
+    if (entry === undefined) return;
+    kept.delete(path);
+    entry.dropped = true;
+    closeIfUnused(entry);
+  }
+
+  return {
+    async use(path, work) {
+      const entry = acquire(path);
+      try {
+        return await work(await entry.opened);
+      } catch (error) {
+        // Also when it could not be opened: the next one tries anew.
+        if (kept.get(path) === entry) forget(path);
+        throw error;
+      } finally {
+        entry.users--;
+        closeIfUnused(entry);
+      }
+    },
+    forget,
+    [Symbol.dispose]() {
+      for (const path of kept.keys()) forget(path);
+    },
+  };
+}
+
+function closeIfUnused(entry: Entry): void {
+  if (!entry.dropped || entry.users > 0) return;
+  entry.opened.then(
+    ({ fd }) => close(fd),
+    () => {},
+  );
+}
+
+async function openFile(path: string): Promise<OpenFile> {
+  const fd = await open(path, "r");
+  try {
+    return { fd, size: (await fstat(fd)).size };
+  } catch (error) {
+    await close(fd);
+    throw error;
+  }
+}

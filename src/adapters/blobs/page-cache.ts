@@ -1,0 +1,40 @@
+import { dlopen, FFIType, ptr } from "bun:ffi";
+
+/** Reads what the page cache holds from `position` on, never waiting for the disk; answers how many bytes that was. */
+export type PageCacheReader = (fd: number, buffer: Uint8Array, position: number) => number;
+
+const RWF_NOWAIT = 8;
+
+/**
+ * A read by a thread of the pool costs as much again as all the rest of a small answer (100 KB over HTTP on one core:
+ * 5.8k/s against 15k/s), and a plain read on the event loop stalls everybody when the page has to come from the disk.
+ * Linux reads without waiting; elsewhere this reads nothing, and everything goes through the pool.
+ */
+export function openPageCacheReader(): PageCacheReader {
+  const preadv2 = loadPreadv2();
+  if (preadv2 === undefined) return () => 0;
+  const vector = new BigUint64Array(2);
+  const vectorAddress = ptr(vector);
+  return (fd, buffer, position) => {
+    vector[0] = BigInt(ptr(buffer));
+    vector[1] = BigInt(buffer.byteLength);
+    // Negative when nothing is there yet (EAGAIN), and for every real error, which the read that follows then meets.
+    return Math.max(0, Number(preadv2(fd, vectorAddress, 1, position, RWF_NOWAIT)));
+  };
+}
+
+function loadPreadv2() {
+  if (process.platform !== "linux") return undefined;
+  try {
+    const library = dlopen("libc.so.6", {
+      preadv2: {
+        args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.i64_fast, FFIType.i32],
+        returns: FFIType.i64_fast,
+      },
+    });
+    return library.symbols.preadv2;
+  } catch {
+    // A C library of another name or without preadv2.
+    return undefined;
+  }
+}

@@ -1,0 +1,186 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import * as fs from "node:fs";
+import { mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
+import { close, open, translateFileError, writeAll } from "../../src/adapters/blobs/file-system.ts";
+import { createFolderSync } from "../../src/adapters/blobs/folder-sync.ts";
+import { openPageCacheReader } from "../../src/adapters/blobs/page-cache.ts";
+import type { StoreError } from "../../src/domain/errors.ts";
+import { blobStoreContract, contentBytes, expectCode, patterned, pieces, putBlob } from "./blob-store.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "image-store-blobs-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const openStore = (options: { minFree?: number; recover?: boolean } = {}) =>
+  openDiskBlobs({ folder: join(folder, "blobs"), minFree: options.minFree ?? 0, recover: options.recover ?? true });
+
+const temporaryFiles = () => readdir(join(folder, "blobs", "tmp"));
+const onlyFile = async () => {
+  const names = await readdir(join(folder, "blobs", "files"), { recursive: true });
+  const [name = ""] = names.filter((path) => path.length > 10);
+  return join(folder, "blobs", "files", name);
+};
+const openDescriptors = () => fs.readdirSync("/proc/self/fd").length;
+
+blobStoreContract("disk", () => openStore());
+
+describe("disk blobs", () => {
+  test("nothing is left in the temporary folder, however it ends", async () => {
+    await using store = await openStore();
+    await putBlob(store, patterned(1000));
+    await store.discard(await store.stage(pieces(patterned(1000), 100), { maxBytes: 1000 }));
+    await expectCode(store.stage(pieces(patterned(1000), 100), { maxBytes: 999 }), "too_large");
+    await store.probe();
+    expect(await temporaryFiles()).toEqual([]);
+  });
+
+  test("who holds the lock empties the temporary folder at the start, a reader beside it does not", async () => {
+    await using store = await openStore();
+    const { location } = await putBlob(store, patterned(10));
+    const staged = await store.stage(pieces(patterned(5), 5), { maxBytes: 5 });
+    await using reader = await openStore({ recover: false });
+    expect(await temporaryFiles()).toHaveLength(1);
+    expect(await contentBytes(await reader.read(location, { size: 10 }))).toEqual(patterned(10));
+    await (await openStore())[Symbol.asyncDispose]();
+    expect(await temporaryFiles()).toEqual([]);
+    await expectCode(store.commit(staged), "unavailable");
+    store.settle([staged.key]);
+    expect(await Array.fromAsync(store.list())).toHaveLength(1);
+  });
+
+  test("opened for reading, it makes nothing", async () => {
+    await using store = await openStore({ recover: false });
+    expect(await Array.fromAsync(store.list())).toEqual([]);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test("another process's blobs are listed from the moment they are there", async () => {
+    await using writer = await openStore();
+    await using reader = await openStore({ recover: false });
+    const staged = await writer.stage(pieces(patterned(5), 5), { maxBytes: 5 });
+    await writer.commit(staged);
+    expect((await Array.fromAsync(reader.list())).map(({ key }) => key)).toEqual([staged.key]);
+  });
+
+  test("below the free space that must be left: insufficient_storage, and reading and removing go on", async () => {
+    await using roomy = await openStore();
+    const { location } = await putBlob(roomy, patterned(10));
+    await using full = await openStore({ minFree: Number.MAX_SAFE_INTEGER });
+    await expectCode(full.stage(pieces(patterned(10), 10), { maxBytes: 10 }), "insufficient_storage");
+    await expectCode(full.probe(), "insufficient_storage");
+    expect(await contentBytes(await full.read(location, { size: 10 }))).toEqual(patterned(10));
+    await full.remove(location);
+    expect(await Array.fromAsync(full.list())).toEqual([]);
+  });
+
+  test("a file that was cut short or grew is blob_damaged", async () => {
+    for (const size of [1000, 3_000_000]) {
+      for (const wrongSize of [size - 1, size + 1]) {
+        await using store = await openStore();
+        const { location } = await putBlob(store, patterned(size));
+        await truncate(await onlyFile(), wrongSize);
+        await expectCode(store.read(location, { size }), "blob_damaged");
+        await store.remove(location);
+      }
+    }
+  });
+
+  test("a file that is cut short while it is kept open is blob_damaged, and so is the rest of a stream", async () => {
+    await using store = await openStore();
+    const size = 3_000_000;
+    const { location } = await putBlob(store, patterned(size));
+    const stream = await store.read(location, { size });
+    await truncate(await onlyFile(), 500_000);
+    await expectCode(store.read(location, { size, range: { start: 600_000, end: 600_010 } }), "blob_damaged");
+    await expectCode(contentBytes(stream), "blob_damaged");
+  });
+
+  test("files that are not the store's are left alone", async () => {
+    await using store = await openStore();
+    await writeFile(join(folder, "blobs", "files", "00", "notes.txt"), "mine");
+    expect(await Array.fromAsync(store.list())).toEqual([]);
+  });
+
+  test("a disk that refuses is unavailable, and what was begun is gone", async () => {
+    await using store = await openStore();
+    const staged = await store.stage(pieces(patterned(10), 10), { maxBytes: 10 });
+    const shard = join(folder, "blobs", "files", staged.key.slice(0, 2));
+    await rm(shard, { recursive: true });
+    await writeFile(shard, "no folder");
+    await expectCode(store.commit(staged), "unavailable");
+    expect(await temporaryFiles()).toEqual([]);
+    await rm(join(folder, "blobs", "tmp"), { recursive: true });
+    await expectCode(store.stage(pieces(patterned(10), 10), { maxBytes: 10 }), "unavailable");
+    await expectCode(store.probe(), "unavailable");
+  });
+
+  test.skipIf(process.platform !== "linux")("a full disk is insufficient_storage", async () => {
+    const fd = await open("/dev/full", "w");
+    const error = await writeAll(fd, patterned(10)).catch((cause: unknown) => translateFileError(cause));
+    await close(fd);
+    expect((error as StoreError).code).toBe("insufficient_storage");
+  });
+
+  test.skipIf(process.platform !== "linux")("descriptors: a bounded number is kept, none is lost", async () => {
+    const before = openDescriptors();
+    {
+      await using store = await openStore();
+      const blobs = [];
+      for (let index = 0; index < 300; index++) blobs.push(await putBlob(store, patterned(100 + index)));
+      await Promise.all(blobs.map(({ location }, index) => store.read(location, { size: 100 + index })));
+      await Bun.sleep(20);
+      // Files that are kept open, and shard folders.
+      expect(openDescriptors() - before).toBeLessThanOrEqual(256 + 256);
+      await Promise.all(blobs.map(({ location }) => store.remove(location)));
+      await Bun.sleep(20);
+      expect(openDescriptors() - before).toBeLessThanOrEqual(256);
+    }
+    await Bun.sleep(20);
+    expect(openDescriptors()).toBeLessThanOrEqual(before);
+  });
+});
+
+describe("folder syncs", () => {
+  test("who comes while one runs shares the next", async () => {
+    using folders = createFolderSync();
+    const first = folders.sync(folder);
+    const second = folders.sync(folder);
+    const third = folders.sync(folder);
+    expect(second).not.toBe(first);
+    expect(third).toBe(second);
+    await Promise.all([first, second, third]);
+    expect(folders.sync(folder)).not.toBe(second);
+    await folders.sync(folder);
+  });
+
+  test("one that fails fails who waited for it, not who comes later", async () => {
+    using folders = createFolderSync();
+    const missing = join(folder, "later");
+    const first = folders.sync(missing).catch((error: Error) => error);
+    const second = folders.sync(missing).catch((error: Error) => error);
+    expect(await first).toBeInstanceOf(Error);
+    expect(await second).toBeInstanceOf(Error);
+    fs.mkdirSync(missing);
+    await folders.sync(missing);
+  });
+});
+
+test.skipIf(process.platform !== "linux")(
+  "the page cache gives what was just written, and no more than there is",
+  async () => {
+    const path = join(folder, "cached");
+    await writeFile(path, patterned(100));
+    const fd = await open(path, "r");
+    const buffer = new Uint8Array(200);
+    const read = openPageCacheReader();
+    expect(read(fd, buffer, 10)).toBe(90);
+    expect(buffer.subarray(0, 90)).toEqual(patterned(100).subarray(10));
+    expect(read(-1, buffer, 0)).toBe(0);
+    await close(fd);
+  },
+);
