@@ -71,10 +71,10 @@ export interface ImageQuery extends PageQuery {
 }
 
 export interface EventQuery {
-  readonly after?: LogPosition;
+  readonly after?: LogPosition | undefined;
   readonly limit: number;
-  readonly types?: readonly EventType[];
-  readonly albumId?: string;
+  readonly types?: readonly EventType[] | undefined;
+  readonly albumId?: string | undefined;
 }
 
 export interface EventBatch {
@@ -145,7 +145,10 @@ export interface BlobStore extends AsyncDisposable {
   remove(location: string): Promise<void>;
   /** Everything that lies in the store, committed or left behind, but for what `settle` was not called for yet. */
   list(): AsyncIterable<FoundBlob>;
-  /** Resolves when it can be written to; the free space in bytes where there is such a thing. */
+  /**
+   * Resolves when it can be written to; the free space in bytes where there is such a thing.
+   * @throws StoreError `insufficient_storage` when there is too little of it for uploads
+   */
   probe(): Promise<{ freeBytes: number | undefined }>;
 }
 
