@@ -1,0 +1,43 @@
+import type { Change, ChangeResult, ChangeResults } from "../../domain/change.ts";
+import { createAlbum, putAlbum, updateAlbum } from "./changes/albums.ts";
+import { beginBlobDeletion, claimUnrecorded, finishBlobDeletion, hold, releaseHold } from "./changes/blobs.ts";
+import type { ChangeContext } from "./changes/context.ts";
+import { deleteAlbum, deleteAlbumChunk } from "./changes/delete-album.ts";
+import { pruneIdempotency } from "./changes/idempotency.ts";
+import { deleteImage, updateImage } from "./changes/images.ts";
+import { advanceCursor, deleteCursor, pruneEvents, registerCursor } from "./changes/log.ts";
+import { putImages } from "./changes/put-images.ts";
+import type { Driver } from "./driver.ts";
+
+type Apply<C extends Change> = (db: Driver, context: ChangeContext, change: C) => Promise<ChangeResult<C>>;
+
+const CHANGES: { readonly [Type in Change["type"]]: Apply<Extract<Change, { type: Type }>> } = {
+  createAlbum,
+  putAlbum,
+  updateAlbum,
+  deleteAlbum,
+  deleteAlbumChunk,
+  putImages,
+  updateImage,
+  deleteImage,
+  registerCursor,
+  advanceCursor,
+  deleteCursor,
+  pruneEvents,
+  pruneIdempotency,
+  claimUnrecorded,
+  beginBlobDeletion,
+  finishBlobDeletion,
+  hold,
+  releaseHold,
+};
+
+/**
+ * Runs one change whole, inside a transaction (or savepoint) that the caller has opened and rolls back when this throws.
+ * Locks are taken in one order: idempotency row, album, image.
+ */
+export const applyChange = (
+  db: Driver,
+  context: ChangeContext,
+  change: Change,
+): Promise<ChangeResults[Change["type"]]> => (CHANGES[change.type] as Apply<Change>)(db, context, change);

@@ -1,0 +1,46 @@
+import type { Idempotency, PruneIdempotency, Replayable } from "../../../domain/change.ts";
+import { StoreError } from "../../../domain/errors.ts";
+import type { Driver } from "../driver.ts";
+import type { ChangeContext } from "./context.ts";
+
+/**
+ * Runs the change unless its key was used before, and then gives that answer again. The row goes in first, so that a
+ * racing node waits for this transaction and then replays; a change that fails takes its row back with it.
+ */
+export async function onlyOnce<Value>(
+  db: Driver,
+  context: ChangeContext,
+  idempotency: Idempotency | undefined,
+  change: () => Promise<Value>,
+): Promise<Replayable<Value>> {
+  if (idempotency === undefined) return { replayed: false, value: await change() };
+  const { scope, key, fingerprint } = idempotency;
+  const inserted = await db.run(
+    `insert into idempotency (scope, key, fingerprint, created_at) values ($1, $2, $3, $4)
+     on conflict (scope, key) do nothing`,
+    [scope, key, fingerprint, context.now],
+  );
+  if (inserted === 0) return { replayed: true, value: await firstAnswer<Value>(db, idempotency) };
+  const value = await change();
+  await db.run("update idempotency set answer = $3 where scope = $1 and key = $2", [scope, key, JSON.stringify(value)]);
+  return { replayed: false, value };
+}
+
+async function firstAnswer<Value>(db: Driver, { scope, key, fingerprint }: Idempotency): Promise<Value> {
+  const first = await db.get<{ fingerprint: string; answer: string }>(
+    "select fingerprint, answer from idempotency where scope = $1 and key = $2",
+    [scope, key],
+  );
+  if (first?.fingerprint !== fingerprint)
+    throw new StoreError("idempotency_key_reused", "The idempotency key was used before, for another request.");
+  return JSON.parse(first.answer) as Value;
+}
+
+export async function pruneIdempotency(db: Driver, _context: ChangeContext, change: PruneIdempotency) {
+  const pruned = await db.run(
+    `delete from idempotency where (scope, key) in
+       (select scope, key from idempotency where created_at < $1 order by created_at limit $2)`,
+    [change.olderThan, change.limit],
+  );
+  return { pruned };
+}

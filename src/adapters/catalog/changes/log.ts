@@ -1,0 +1,60 @@
+import type { AdvanceCursor, DeleteCursor, PruneEvents, RegisterCursor } from "../../../domain/change.ts";
+import { StoreError } from "../../../domain/errors.ts";
+import type { Driver } from "../driver.ts";
+import { logState } from "../queries/events.ts";
+import type { ChangeContext } from "./context.ts";
+
+export async function registerCursor(db: Driver, context: ChangeContext, { name }: RegisterCursor) {
+  const { epoch, floor } = await logState(db);
+  await db.run("insert into cursors (name, seq, updated_at) values ($1, $2, $3) on conflict (name) do nothing", [
+    name,
+    floor,
+    context.now,
+  ]);
+  const cursor = await db.get<{ seq: number }>("select seq from cursors where name = $1", [name]);
+  return { seq: cursor?.seq ?? floor, epoch };
+}
+
+export async function advanceCursor(db: Driver, context: ChangeContext, { name, seq }: AdvanceCursor) {
+  await db.run("update cursors set seq = $2, updated_at = $3 where name = $1 and seq < $2", [name, seq, context.now]);
+  const known = await db.get("select 1 from cursors where name = $1", [name]);
+  return { known: known !== undefined };
+}
+
+export async function deleteCursor(db: Driver, _context: ChangeContext, { name }: DeleteCursor): Promise<null> {
+  const deleted = await db.run("delete from cursors where name = $1", [name]);
+  if (deleted === 0) throw new StoreError("cursor_not_found", "There is no such cursor.");
+  return null;
+}
+
+/** A prefix, event by event, until one must stay: the floor is where it stopped. */
+export async function pruneEvents(db: Driver, _context: ChangeContext, change: PruneEvents) {
+  const { olderThan, maxBytes, limit } = change;
+  const { floor, bytes } = await logState(db);
+  const slowest = await db.get<{ seq: number | null }>("select min(seq) as seq from cursors");
+  const passedByAll = slowest?.seq ?? Number.MAX_SAFE_INTEGER;
+  const rows = await db.all<{ seq: number; time: number; bytes: number }>(
+    "select seq, time, octet_length(data) as bytes from events where seq > $1 order by seq limit $2",
+    [floor, limit],
+  );
+
+  let kept = bytes;
+  const stays = (row: (typeof rows)[number]) => {
+    const tooMuch = maxBytes !== null && kept > maxBytes;
+    const done = olderThan !== null && row.time < olderThan && row.seq <= passedByAll;
+    return !tooMuch && !done;
+  };
+  let pruned = 0;
+  for (const row of rows) {
+    if (stays(row)) break;
+    kept -= row.bytes;
+    pruned += 1;
+  }
+  const last = rows[pruned - 1];
+  if (last === undefined) return { pruned: 0, cursorsGivenUp: [], more: false };
+
+  await db.run("delete from events where seq > $1 and seq <= $2", [floor, last.seq]);
+  await db.run("update log_state set floor = $1, bytes = $2 where id = 1", [last.seq, kept]);
+  const givenUp = await db.all<{ name: string }>("delete from cursors where seq < $1 returning name", [last.seq]);
+  return { pruned, cursorsGivenUp: givenUp.map(({ name }) => name), more: pruned === limit };
+}

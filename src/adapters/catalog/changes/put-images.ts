@@ -1,0 +1,118 @@
+import type { ImageToPut, PutImage, PutImages, Replayable } from "../../../domain/change.ts";
+import { EMPTY_IMAGE_FIELDS, type ImageInfo } from "../../../domain/image.ts";
+import type { Driver } from "../driver.ts";
+import { type AlbumRow, IMAGE_COLUMN_NAMES, type ImageRow, toImage } from "../rows.ts";
+import { lockAlbum } from "./albums.ts";
+import { appendEvent } from "./append-event.ts";
+import { condemnBlob, recordBlob } from "./blobs.ts";
+import type { ChangeContext } from "./context.ts";
+import { onlyOnce } from "./idempotency.ts";
+import {
+  countImages,
+  fieldColumns,
+  imageExists,
+  insertTags,
+  lockImage,
+  nextVersion,
+  replaceTags,
+  sameFields,
+  updateRow,
+} from "./images.ts";
+import { requirePreconditions } from "./preconditions.ts";
+
+export function putImages(
+  db: Driver,
+  context: ChangeContext,
+  change: PutImages,
+): Promise<Replayable<readonly PutImage[]>> {
+  return onlyOnce(db, context, change.idempotency, async () => {
+    const album = await lockAlbum(db, change.albumId);
+    const put: PutImage[] = [];
+    const added = { images: 0, bytes: 0 };
+    for (const image of change.images) {
+      const present = await lockImage(db, album, image.name);
+      if (change.mode === "create" && present !== undefined) throw imageExists();
+      requirePreconditions(change.preconditions, present?.sha256);
+      added.images += present === undefined ? 1 : 0;
+      added.bytes += image.blob.size - (present?.size ?? 0);
+      put.push(
+        present === undefined
+          ? await insertImage(db, context, album, image, change.traceparent)
+          : await replaceImage(db, context, album, present, image, change.traceparent),
+      );
+    }
+    await countImages(db, album.id, added);
+    return put;
+  });
+}
+
+const INSERT_IMAGE = `insert into images (${IMAGE_COLUMN_NAMES.join(", ")})
+  values (${IMAGE_COLUMN_NAMES.map((_, index) => `$${index + 1}`).join(", ")})`;
+
+async function insertImage(
+  db: Driver,
+  context: ChangeContext,
+  album: AlbumRow,
+  { id, name, fields = EMPTY_IMAGE_FIELDS, info, blob }: ImageToPut,
+  traceparent: string | undefined,
+): Promise<PutImage> {
+  const row: ImageRow = {
+    id,
+    album_id: album.id,
+    name,
+    ...fieldColumns(fields),
+    ...infoColumns(info),
+    size: blob.size,
+    sha256: blob.sha256,
+    revision: 1,
+    created_at: context.now,
+    updated_at: context.now,
+  };
+  await db.run(
+    INSERT_IMAGE,
+    IMAGE_COLUMN_NAMES.map((column) => row[column]),
+  );
+  await insertTags(db, id, fields.tags);
+  await recordBlob(db, context, blob, id);
+  const image = toImage(row, album.name);
+  await appendEvent(db, context, { type: "imagestore.image.created", image, traceparent });
+  return { created: true, image };
+}
+
+/** The new blob is taken in any case, so that a damaged copy is healed; only what differs makes a new revision. */
+async function replaceImage(
+  db: Driver,
+  context: ChangeContext,
+  album: AlbumRow,
+  row: ImageRow,
+  { fields, info, blob }: ImageToPut,
+  traceparent: string | undefined,
+): Promise<PutImage> {
+  await condemnBlob(db, context, row.id);
+  await recordBlob(db, context, blob, row.id);
+  const before = toImage(row, album.name);
+  const newBytes = blob.sha256 !== row.sha256;
+  const newFields = fields !== undefined && !sameFields(fields, before);
+  if (!newBytes && !newFields) return { created: false, image: before };
+
+  const next: ImageRow = {
+    ...row,
+    ...(newFields ? fieldColumns(fields) : {}),
+    ...(newBytes ? { ...infoColumns(info), size: blob.size, sha256: blob.sha256 } : {}),
+    ...nextVersion(row, context),
+  };
+  await updateRow(db, next);
+  if (next.tags !== row.tags) await replaceTags(db, row.id, fields?.tags ?? []);
+  const image = toImage(next, album.name);
+  await appendEvent(db, context, { type: "imagestore.image.updated", image, traceparent });
+  return { created: false, image };
+}
+
+const infoColumns = (info: ImageInfo) => ({
+  content_type: info.contentType,
+  width: info.width,
+  height: info.height,
+  frames: info.frames,
+  has_alpha: info.hasAlpha ? 1 : 0,
+  orientation: info.orientation,
+});

@@ -1,0 +1,28 @@
+import type { Database } from "bun:sqlite";
+import { CatalogOpenError } from "../open-error.ts";
+import { begin } from "./sqlite-0001-begin.ts";
+
+/** In order; the version of a catalog is how many of them it has had. One that was released is never changed. */
+const MIGRATIONS: readonly ((db: Database) => void)[] = [begin];
+
+/**
+ * All in one transaction, so that a catalog is never between two versions.
+ * @throws CatalogOpenError `newer_version`
+ */
+export function migrate(db: Database): void {
+  if (versionOf(db) === MIGRATIONS.length) return;
+  db.transaction(() => {
+    const version = versionOf(db);
+    if (version > MIGRATIONS.length)
+      throw new CatalogOpenError(
+        "newer_version",
+        `${db.filename} was written by a newer version of Image Store (catalog version ${version}; ` +
+          `this one knows up to ${MIGRATIONS.length}). Start that version, or a later one.`,
+      );
+    for (const apply of MIGRATIONS.slice(version)) apply(db);
+    db.run(`pragma user_version = ${MIGRATIONS.length}`);
+  }).immediate();
+}
+
+const versionOf = (db: Database): number =>
+  (db.query("pragma user_version").get() as { user_version: number }).user_version;

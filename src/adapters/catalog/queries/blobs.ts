@@ -1,0 +1,27 @@
+import type { BlobRow } from "../../../ports.ts";
+import type { Driver } from "../driver.ts";
+
+/** One statement for any number of keys: the last is repeated until it is full. */
+const KEYS_AT_ONCE = 100;
+const PLACEHOLDERS = Array.from({ length: KEYS_AT_ONCE }, (_, index) => `$${index + 1}`).join(", ");
+
+export async function recordedBlobs(db: Driver, keys: readonly string[]): Promise<ReadonlySet<string>> {
+  const recorded = new Set<string>();
+  for (let start = 0; start < keys.length; start += KEYS_AT_ONCE) {
+    const part = keys.slice(start, start + KEYS_AT_ONCE);
+    const values = Array.from({ length: KEYS_AT_ONCE }, (_, index) => part[Math.min(index, part.length - 1)] as string);
+    const rows = await db.all<{ key: string }>(`select key from blobs where key in (${PLACEHOLDERS})`, values);
+    for (const row of rows) recorded.add(row.key);
+  }
+  return recorded;
+}
+
+export async function listBlobs(
+  db: Driver,
+  { afterKey, limit }: { afterKey?: string; limit: number },
+): Promise<readonly BlobRow[]> {
+  return db.all<BlobRow>("select key, location, size, sha256, state from blobs where key > $1 order by key limit $2", [
+    afterKey ?? "",
+    limit,
+  ]);
+}

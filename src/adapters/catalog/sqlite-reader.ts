@@ -1,0 +1,53 @@
+import type { Driver, MaybePromise } from "./driver.ts";
+import { openConnection } from "./sqlite-connection.ts";
+import { createSqliteDriver } from "./sqlite-driver.ts";
+import { toStoreError } from "./sqlite-errors.ts";
+
+export interface Reader extends Disposable {
+  /** One statement, which sees all that was committed before it. */
+  read<Value>(query: (db: Driver) => MaybePromise<Value>): Promise<Value>;
+  /** Several statements that all see the same. One such reading at a time, so queries may wait for nothing else. */
+  snapshot<Value>(query: (db: Driver) => MaybePromise<Value>): Promise<Value>;
+}
+
+export function openSqliteReader(path: string): Reader {
+  const single = openConnection(path, { readonly: true });
+  const several = openConnection(path, { readonly: true });
+  const singleDriver = createSqliteDriver(single);
+  const severalDriver = createSqliteDriver(several);
+  let last: Promise<unknown> = Promise.resolve();
+
+  const read = async <Value>(query: (db: Driver) => MaybePromise<Value>): Promise<Value> => {
+    try {
+      return await query(singleDriver);
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  };
+
+  const inTransaction = async <Value>(query: (db: Driver) => MaybePromise<Value>): Promise<Value> => {
+    try {
+      await severalDriver.run("begin");
+      return await query(severalDriver);
+    } catch (error) {
+      throw toStoreError(error);
+    } finally {
+      if (several.inTransaction) await severalDriver.run("commit");
+    }
+  };
+
+  const snapshot = <Value>(query: (db: Driver) => MaybePromise<Value>): Promise<Value> => {
+    const turn = last.then(() => inTransaction(query));
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+
+  return {
+    read,
+    snapshot,
+    [Symbol.dispose]: () => {
+      single.close(true);
+      several.close(true);
+    },
+  };
+}

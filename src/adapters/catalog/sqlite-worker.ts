@@ -1,0 +1,3 @@
+import { serveWriter } from "./sqlite-writer-thread.ts";
+
+serveWriter(globalThis);
