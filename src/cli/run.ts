@@ -1,0 +1,55 @@
+import { ConfigError, parseConfig } from "../config.ts";
+import { type Arguments, parseArguments, UsageError } from "./arguments.ts";
+import { helpText } from "./help.ts";
+import { KEY_EXPLANATION, makeKey } from "./key.ts";
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, catalogFailed: 70 } as const;
+
+/** What the command line has of the world, so that a test can give it another. */
+export interface Surroundings {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly isTerminal: boolean;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly readFile: (path: string) => string;
+  /** Calls back for each request to stop; answers the function that ends it. */
+  readonly onStop: (listener: () => void) => () => void;
+}
+
+/** The whole command line; answers the exit code. Commands load what they need when they run. */
+export async function run(surroundings: Surroundings): Promise<number> {
+  const { err } = surroundings;
+  try {
+    return await dispatch(parseArguments(surroundings.argv), surroundings);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      err(`${error.message}\nimage-store help tells what there is.\n`);
+      return EXIT.usage;
+    }
+    if (error instanceof ConfigError) {
+      err(`${error.message}\n${error.problems.map((problem) => `- ${problem}\n`).join("")}`);
+      return EXIT.usage;
+    }
+    err(`image-store: ${error instanceof Error ? error.message : String(error)}\n`);
+    return EXIT.failed;
+  }
+}
+
+async function dispatch(args: Arguments, surroundings: Surroundings): Promise<number> {
+  const { out, err } = surroundings;
+  if (args.command === "check" || args.command === "serve") {
+    const config = parseConfig({ ...surroundings, flags: args.flags });
+    if (args.command === "check") return (await import("./check.ts")).check(config, surroundings);
+    return (await import("./serve.ts")).serve(config, surroundings);
+  }
+  if (args.command === "help") out(helpText());
+  if (args.command === "version") out(`${(await import("./version.ts")).VERSION}\n`);
+  if (args.command === "openapi") out(await (await import("./openapi.ts")).openApiText());
+  if (args.command === "key") {
+    const { key, line } = makeKey(args);
+    out(`${key}\n${line}\n`);
+    err(KEY_EXPLANATION);
+  }
+  return EXIT.ok;
+}

@@ -1,0 +1,57 @@
+import { StoreError } from "../domain/errors.ts";
+import type { BlobStore, Catalog } from "../ports.ts";
+
+export interface ReadinessNeeds {
+  readonly catalog: Pick<Catalog, "log">;
+  readonly blobs: Pick<BlobStore, "probe">;
+  /** Milliseconds after which a part that has not answered counts as failed. Default: 2,000. */
+  readonly patience?: number;
+}
+
+/** What of the store works; `disk` is whether there is room for uploads. */
+export interface Readiness {
+  readonly catalog: "ok";
+  readonly blobs: "ok";
+  readonly disk: "ok";
+}
+
+type Check = "ok" | "failed";
+
+/**
+ * Whether requests would succeed now: the catalog answers, blobs can be written and there is room for them.
+ * @throws StoreError `unavailable` with the member `checks`, which says what failed
+ */
+export async function readiness(needs: ReadinessNeeds): Promise<Readiness> {
+  const { catalog, blobs, patience = 2000 } = needs;
+  const [log, probe] = await Promise.allSettled([within(patience, catalog.log()), within(patience, blobs.probe())]);
+  const full = probe.status === "rejected" && isInsufficientStorage(probe.reason);
+  const checks = {
+    catalog: check(log.status === "fulfilled"),
+    blobs: check(probe.status === "fulfilled" || full),
+    disk: check(!full),
+  };
+  const failed = Object.entries(checks).filter(([, outcome]) => outcome === "failed");
+  if (failed.length > 0) {
+    const reasons = [log, probe].flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+    throw new StoreError("unavailable", `Not ready: ${failed.map(([name]) => name).join(", ")}.`, {
+      members: { checks },
+      ...(reasons.length === 0 ? {} : { cause: new AggregateError(reasons) }),
+    });
+  }
+  return { catalog: "ok", blobs: "ok", disk: "ok" };
+}
+
+const isInsufficientStorage = (error: unknown): boolean =>
+  error instanceof StoreError && error.code === "insufficient_storage";
+
+const check = (passed: boolean): Check => (passed ? "ok" : "failed");
+
+async function within<Value>(milliseconds: number, work: Promise<Value>): Promise<Value> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
