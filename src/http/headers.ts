@@ -22,6 +22,8 @@ export const RESPONSE_HEADERS = {
   "Accept-Ranges": "`bytes`.",
   "Repr-Digest": "Of the whole representation (RFC 9530).",
   "Last-Modified": "When it last changed.",
+  "WWW-Authenticate": "How to authenticate: `Bearer`.",
+  "Retry-After": "Seconds to wait.",
   "Idempotent-Replayed": "`true` when this is the first answer to this Idempotency-Key, given again.",
 } as const;
 export type ResponseHeader = keyof typeof RESPONSE_HEADERS;

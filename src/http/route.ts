@@ -13,7 +13,7 @@ type ParameterNames<Path extends string> = Path extends `${string}{${infer Name}
   : never;
 
 /** A body or answer in openapi.json that no schema validates. */
-export type Undocumented = "binary" | "text" | "html";
+export type Undocumented = "binary" | "text" | "object";
 
 export interface MediaType {
   readonly schema: z.ZodType | Undocumented;

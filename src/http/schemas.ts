@@ -91,17 +91,19 @@ const sha256 = z
   .regex(/^[0-9a-f]{64}$/)
   .openapi({ description: "Of the bytes, in lower-case hex." });
 
-const recordFields = {
+const storedText = {
   title: z.string().nullable(),
   description: z.string().nullable(),
   metadata: z.record(z.string(), z.string()),
+};
+const version = {
   revision: z.int().min(1).openapi({ description: "Grows with each change." }),
   createdAt: time,
   updatedAt: time,
 };
 
 export const albumSchema = z
-  .strictObject({ id, name: z.string(), ...recordFields, imageCount: count })
+  .strictObject({ id, name: z.string(), ...storedText, imageCount: count, ...version })
   .openapi("Album");
 
 export const imageSchema = z
@@ -110,7 +112,7 @@ export const imageSchema = z
     name: z.string(),
     album: z.string(),
     albumId: id,
-    ...recordFields,
+    ...storedText,
     tags: z.array(z.string()),
     contentType: z.enum(Object.values(CONTENT_TYPES)),
     size: count.openapi({ description: "In bytes." }),
@@ -120,6 +122,7 @@ export const imageSchema = z
     frames: z.int().min(1),
     hasAlpha: z.boolean(),
     orientation: z.int().min(1).max(8).openapi({ description: "EXIF orientation of the stored bytes." }),
+    ...version,
     links: z.strictObject({
       self: z.string().openapi({ description: "By name: changes with a rename." }),
       content: z.string().openapi({ description: "By id and digest: the bytes, to be kept for ever." }),
