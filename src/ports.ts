@@ -127,7 +127,7 @@ export interface BlobStore extends AsyncDisposable {
   readonly shared: boolean;
   /**
    * Takes the bytes in one pass, hashing and counting. On any failure of source or store nothing is left. The result
-   * must be committed or discarded.
+   * must be committed or discarded. A chunk is the store's once it was taken: its memory may be freed.
    */
   stage(source: AsyncIterable<Uint8Array>, options: { maxBytes: number }): Promise<StagedBlob>;
   /** Makes it durable and answers its location. On failure it was discarded, or is left to the sweeper. */

@@ -34,6 +34,16 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       }
     });
 
+    test("a long upload, in chunks that share no memory", async () => {
+      const bytes = patterned(8_000_000);
+      const chunks = (async function* () {
+        for await (const piece of pieces(bytes, 1_000_000)) yield piece.slice();
+      })();
+      const staged = await store.stage(chunks, { maxBytes: bytes.length });
+      const content = await store.read(await store.commit(staged), { size: bytes.length });
+      expect(sha256(await contentBytes(content))).toBe(sha256(bytes));
+    });
+
     test("the staged bytes can be read from their path", async () => {
       const bytes = patterned(70_000);
       const staged = await store.stage(pieces(bytes, 10_000), { maxBytes: 70_000 });

@@ -1,8 +1,8 @@
 import { StoreError } from "../../domain/errors.ts";
 import { close, fdatasync, open, unlinkIfThere, writeAll } from "./file-system.ts";
 
-/** The collector lags behind a fast upload, whose chunks are up to 1.5 MiB: measured 60 MB against 20 for 200 MB. */
-const COLLECT_EVERY_BYTES = 8 * 1024 * 1024;
+/** Up to here an upload may leave its chunks to the collector. */
+const COLLECTED_BYTES = 1024 * 1024;
 
 export interface StagedFile {
   readonly size: number;
@@ -24,17 +24,12 @@ export async function stageFile(
   try {
     const hasher = new Bun.CryptoHasher("sha256");
     let size = 0;
-    let uncollected = 0;
     for await (const chunk of source) {
       size += chunk.byteLength;
       if (size > maxBytes) throw new StoreError("too_large", `At most ${maxBytes} bytes are accepted.`);
       hasher.update(chunk);
       await writeAll(fd, chunk);
-      uncollected += chunk.byteLength;
-      if (uncollected > COLLECT_EVERY_BYTES) {
-        uncollected = 0;
-        Bun.gc(false);
-      }
+      if (size > COLLECTED_BYTES) free(chunk);
     }
     const synced = syncAndClose(fd);
     // It is awaited later or, when the bytes turn out to be no image, never.
@@ -44,6 +39,14 @@ export async function stageFile(
     await Promise.allSettled([close(fd), unlinkIfThere(path)]);
     throw error;
   }
+}
+
+/**
+ * The collector sees a chunk as some bytes of header and lags behind a fast upload, whose chunks are up to 1.5 MiB: 200 MB
+ * took 20 to 48 MB of memory, and 3 to 18 MB with this.
+ */
+function free({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 async function syncAndClose(fd: number): Promise<void> {
