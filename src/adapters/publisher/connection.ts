@@ -51,18 +51,7 @@ const serverName = (brokers: readonly string[]): Pick<BaseOptions, "tlsServerNam
     ? {}
     : { tlsServerName: true };
 
-/** Rejects when `promise` has not settled in time; what it does later is nobody's concern any more. */
-export async function withDeadline<Value>(promise: Promise<Value>, milliseconds: number): Promise<Value> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`No answer within ${milliseconds} ms.`)), milliseconds);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** The client wraps what happened in several layers of "failed 3 times": the innermost one says why. */
+/** The library wraps what happened in several layers of "failed 3 times": the innermost one says why. */
 export function explain(error: unknown): string {
   let reason = error;
   while (reason instanceof Error) {

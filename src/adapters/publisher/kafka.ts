@@ -1,81 +1,76 @@
-import { compatibilityPartitioner, findErrorBy, Producer } from "@platformatic/kafka";
 import { StoreError } from "../../domain/errors.ts";
 import type { SerializedCloudEvent } from "../../domain/event.ts";
 import type { Publisher } from "../../ports.ts";
-import { type ConnectionSettings, connectionOptions, explain, withDeadline } from "./connection.ts";
+import { BatchTooLarge, createKafkaClient, type KafkaClient } from "./client.ts";
+import { type ConnectionSettings, explain } from "./connection.ts";
 import { batches, type ContentMode, type EventMessage, toMessage, truncateEvent } from "./messages.ts";
 import { createOffsetCheck, type OffsetCheck } from "./offsets.ts";
-import { requireTopic } from "./topic.ts";
 
 export interface KafkaOptions extends ConnectionSettings {
   readonly topic: string;
   readonly mode: ContentMode;
 }
 
-/** A broker's default limit is 1 MiB a batch. */
+export interface KafkaPublisherParts {
+  readonly createClient?: (settings: ConnectionSettings, topic: string) => KafkaClient;
+  /** For connecting, and for each batch, in milliseconds: outside all timeouts of the client, so that nothing hangs. */
+  readonly deadline?: number;
+}
+
+/** A broker's limit is 1 MiB a batch unless it says otherwise. */
 const MAX_BATCH_BYTES = 512 * 1024;
-/** For one batch, in milliseconds: outside all timeouts of the client, so that nothing can hang for ever. */
-const SEND_DEADLINE = 30_000;
 const CLOSE_DEADLINE = 2000;
 
 interface Session {
-  readonly producer: Producer;
+  readonly client: KafkaClient;
   readonly offsets: OffsetCheck;
 }
 
 /**
  * Copies events to an Apache Kafka topic: idempotent, acknowledged by all replicas, one batch in flight. Whatever goes
- * wrong ends the session, and the next call begins a new one: the client is not trusted to recover by itself (a response
+ * wrong ends the session and the next call begins a new one; the library is not asked to recover by itself (an answer
  * that comes after its request timed out leaves it out of step with the connection).
  */
-export function createKafkaPublisher(options: KafkaOptions): Publisher {
+export function createKafkaPublisher(options: KafkaOptions, parts: KafkaPublisherParts = {}): Publisher {
   const { topic, mode } = options;
+  const { createClient = createKafkaClient, deadline = 30_000 } = parts;
   let session: Session | undefined;
   let queue: Promise<void> = Promise.resolve();
   let closed = false;
 
-  const open = async (): Promise<Session> => {
-    const connection = await connectionOptions(options);
-    const producer = new Producer({ ...connection, idempotent: true });
-    session = { producer, offsets: createOffsetCheck() };
-    await requireTopic(producer, connection, topic);
+  const openSession = async (): Promise<Session> => {
+    session = { client: createClient(options, topic), offsets: createOffsetCheck() };
+    await withDeadline(session.client.open(), deadline);
     return session;
   };
 
-  const close = async (): Promise<void> => {
-    const producer = session?.producer;
+  const closeSession = async (): Promise<void> => {
+    const client = session?.client;
     session = undefined;
-    if (producer !== undefined) await withDeadline(producer.close(true), CLOSE_DEADLINE).catch(() => {});
+    if (client !== undefined) await withDeadline(client.close(), CLOSE_DEADLINE).catch(() => undefined);
   };
 
-  const send = async ({ producer, offsets }: Session, messages: readonly EventMessage[]): Promise<void> => {
-    const metadata = await producer.metadata({ topics: [topic] });
-    const partitions = metadata.topics.get(topic)?.partitionsCount;
-    if (partitions === undefined) throw new Error(`There is no metadata of the topic ${topic}.`);
-    // Kafka's own choice, so that other programs that write or read by key find the same partition.
-    // Without a timestamp: with the event's own, a topic that keeps a week would drop at once what is older than that.
-    const records = messages.map(({ key, value, headers }) => {
-      const record = { topic, key, value, headers };
-      return { ...record, partition: compatibilityPartitioner(record, key) % partitions };
+  const send = async ({ client, offsets }: Session, messages: readonly EventMessage[]): Promise<void> => {
+    const partitions = await client.partitionsOf(messages.map(({ key }) => key));
+    const records = messages.map(({ key, value, headers }, index) => {
+      return { key, value, headers, partition: partitions[index] ?? 0 };
     });
-    const result = await producer.send({ messages: records });
-    offsets.check(records, result.offsets ?? []);
+    offsets.check(records, await client.send(records));
   };
 
   const sendOrSplit = async (current: Session, messages: readonly EventMessage[]): Promise<void> => {
     try {
-      await withDeadline(send(current, messages), SEND_DEADLINE);
+      await withDeadline(send(current, messages), deadline);
     } catch (error) {
-      if (!isTooLarge(error)) throw error;
-      const [first] = messages;
-      if (first === undefined) throw error;
-      if (messages.length > 1) {
+      if (!(error instanceof BatchTooLarge)) throw error;
+      const [only] = messages;
+      if (only !== undefined && messages.length === 1) {
+        const truncated = toMessage(truncateEvent(only.event), mode);
+        await withDeadline(send(current, [truncated]), deadline);
+      } else {
         const middle = Math.ceil(messages.length / 2);
         await sendOrSplit(current, messages.slice(0, middle));
         await sendOrSplit(current, messages.slice(middle));
-      } else {
-        const truncated = toMessage(truncateEvent(first.event), mode);
-        await withDeadline(send(current, [truncated]), SEND_DEADLINE);
       }
     }
   };
@@ -84,12 +79,10 @@ export function createKafkaPublisher(options: KafkaOptions): Publisher {
     if (closed) throw new StoreError("unavailable", "The publisher is closed.");
     const messages = events.map((event) => toMessage(event, mode));
     try {
-      for (const batch of batches(messages, MAX_BATCH_BYTES)) {
-        const current = session ?? (await withDeadline(open(), SEND_DEADLINE));
-        await sendOrSplit(current, batch);
-      }
+      for (const batch of batches(messages, MAX_BATCH_BYTES))
+        await sendOrSplit(session ?? (await openSession()), batch);
     } catch (cause) {
-      await close();
+      await closeSession();
       throw new StoreError("unavailable", `Kafka did not take the events for ${topic}: ${explain(cause)}`, { cause });
     }
   };
@@ -99,16 +92,23 @@ export function createKafkaPublisher(options: KafkaOptions): Publisher {
     publish(events) {
       // One after another: concurrent sends once got one offset for twenty messages (platformatic/kafka#326).
       const published = queue.then(() => publish(events));
-      queue = published.catch(() => {});
+      queue = published.catch(() => undefined);
       return published;
     },
     async [Symbol.asyncDispose]() {
       closed = true;
-      await close();
+      await closeSession();
     },
   };
 }
 
-const isTooLarge = (error: unknown): boolean =>
-  error instanceof Error &&
-  (findErrorBy(error, "apiId", "MESSAGE_TOO_LARGE") ?? findErrorBy(error, "apiId", "RECORD_LIST_TOO_LARGE")) !== null;
+/** What `promise` does after the deadline is nobody's concern any more. */
+async function withDeadline<Value>(promise: Promise<Value>, milliseconds: number): Promise<Value> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`No answer within ${milliseconds} ms.`)), milliseconds);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,22 +1,17 @@
-interface Sent {
-  readonly partition: number;
-}
-
-interface Acknowledged extends Sent {
-  readonly offset: bigint;
-}
+import type { Acknowledgement } from "./client.ts";
 
 export interface OffsetCheck {
   /**
-   * Whether the offsets with which a batch was acknowledged are new ones. An acknowledgement that repeats an offset is
-   * none: a broker takes a sequence number that it has seen for a duplicate, drops the records and says where the first
-   * ones are (platformatic/kafka#326).
+   * Whether a batch was acknowledged with offsets that are new. A broker takes a sequence number that it has seen for a
+   * duplicate, drops the records and answers where the first ones are: such an acknowledgement is none
+   * (platformatic/kafka#326).
+   * @throws Error
    */
-  check(sent: readonly Sent[], acknowledged: readonly Acknowledged[]): void;
+  check(sent: readonly { readonly partition: number }[], acknowledged: readonly Acknowledgement[]): void;
 }
 
 export function createOffsetCheck(): OffsetCheck {
-  const nextByPartition = new Map<number, bigint>();
+  const nextOffsets = new Map<number, bigint>();
   return {
     check(sent, acknowledged) {
       const counts = new Map<number, bigint>();
@@ -24,11 +19,11 @@ export function createOffsetCheck(): OffsetCheck {
       for (const [partition, count] of counts) {
         const [first, ...more] = acknowledged.filter((one) => one.partition === partition);
         if (first === undefined || more.length > 0)
-          throw new Error(`Partition ${partition} was acknowledged ${more.length + (first ? 1 : 0)} times.`);
-        const next = nextByPartition.get(partition) ?? 0n;
+          throw new Error(`Partition ${partition} was acknowledged ${first === undefined ? "not at all" : "twice"}.`);
+        const next = nextOffsets.get(partition) ?? 0n;
         if (first.offset < next)
           throw new Error(`Partition ${partition} acknowledged offset ${first.offset}, although ${next} was the next.`);
-        nextByPartition.set(partition, first.offset + count);
+        nextOffsets.set(partition, first.offset + count);
       }
     },
   };
