@@ -41,13 +41,20 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
   }
 
   async function stage(source: AsyncIterable<Uint8Array>, { maxBytes }: { maxBytes: number }): Promise<StagedBlob> {
-    await freeSpace.require();
+    await freeSpace.take(0);
     const temporaryPath = newTemporaryPath();
-    const file = await stageFile(temporaryPath, source, maxBytes);
+    const file = await stageFile(temporaryPath, withRoom(source), maxBytes);
     const key = newKey(file.sha256);
     staging.set(key, file);
     unsettled.add(key);
     return { key, size: file.size, sha256: file.sha256, path: temporaryPath };
+  }
+
+  async function* withRoom(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      await freeSpace.take(chunk.byteLength);
+      yield chunk;
+    }
   }
 
   async function commit({ key, path }: StagedBlob): Promise<string> {
@@ -83,7 +90,7 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
   }
 
   async function probe(): Promise<{ freeBytes: number }> {
-    await freeSpace.require();
+    await freeSpace.take(0);
     const path = newTemporaryPath();
     const fd = await open(path, "wx", 0o600);
     try {

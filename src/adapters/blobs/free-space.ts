@@ -7,16 +7,19 @@ const LEAST_SHARE = 0.01;
 
 /** Keeps room on the disk, so that deletes and sweeps, which also write, still can. */
 export interface FreeSpace {
-  /** Bytes, as of a second ago at most. */
+  /** Bytes, as of a second ago at most, less what was taken since. */
   measure(): Promise<number>;
-  /** @throws StoreError `insufficient_storage` */
-  require(): Promise<void>;
+  /**
+   * Takes room for so many bytes. They count from now on, since a fast disk can be filled between two measurements.
+   * @throws StoreError `insufficient_storage`
+   */
+  take(bytes: number): Promise<void>;
 }
 
 /** `minFree` in bytes; undefined: 1 % of the file system, at least 256 MiB. */
 export function createFreeSpace(folder: string, minFree: number | undefined): FreeSpace {
   let measuredAt = Number.NEGATIVE_INFINITY;
-  let measured: Promise<{ free: number; least: number }> | undefined;
+  let measured: Promise<{ free: number; readonly least: number }> | undefined;
 
   function look() {
     const now = performance.now();
@@ -34,10 +37,11 @@ export function createFreeSpace(folder: string, minFree: number | undefined): Fr
     async measure() {
       return (await look()).free;
     },
-    async require() {
-      const { free, least } = await look();
-      if (free < least)
+    async take(bytes) {
+      const space = await look();
+      if (space.free - bytes < space.least)
         throw new StoreError("insufficient_storage", "The disk is nearly full. Delete something, or make room.");
+      space.free -= bytes;
     },
   };
 }
