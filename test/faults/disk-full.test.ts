@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { closeSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { createLedger, type Entry, type Outcome } from "./ledger.ts";
+import { awaitSweep } from "./leftovers.ts";
+import { startLoad } from "./load.ts";
+import { createLoopFileSystem } from "./loop-file-system.ts";
+import { createRequests, type Requests } from "./requests.ts";
+import { canMakeFaults } from "./requirements.ts";
+import { startServer } from "./server-process.ts";
+import { removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
+import { verify } from "./verify.ts";
+
+const DISK_MEBIBYTES = 96;
+const MEBIBYTE = 1024 * 1024;
+
+beforeAll(removeLeftovers);
+afterAll(removeTemporaryFolders);
+
+describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("a full disk", () => {
+  test.each([
+    { minFree: 0, name: "to the last byte" },
+    { minFree: 16 * MEBIBYTE, name: "down to the minimum" },
+  ])("filled by uploads, $name: 507, all or nothing, and deletes make room", async ({ minFree }) => {
+    using disk = await createLoopFileSystem(DISK_MEBIBYTES);
+    const env = { IMAGE_STORE_GRACE: "1s", IMAGE_STORE_MIN_FREE: String(minFree) };
+    const options = { dataFolder: `${disk.folder}/data`, env };
+    const ledger = createLedger();
+    await using server = await startServer(options);
+    const requests = createRequests(server.url, ledger, { maxImageBytes: 4 * MEBIBYTE });
+    const albums = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => openAlbum(requests, ledger.open(`full-${index}`))),
+    );
+
+    await Promise.all(albums.map((album) => untilRefused(() => requests.upload(album))));
+    expect(ledger.counts.failed + ledger.counts.unanswered).toBe(0);
+    if (minFree > 0) expect(freeBytes(disk.folder)).toBeGreaterThan(minFree / 2);
+    expect(await verify(server.url, ledger, options)).toEqual([]);
+
+    const [crowded] = albums as [Entry];
+    expect(await requests.deleteAlbum(crowded)).toBe("acknowledged");
+    await awaitSweep(server.url, options.dataFolder);
+    expect(await requests.upload(albums[1] as Entry)).toBe("acknowledged");
+    expect(await verify(server.url, ledger, options)).toEqual([]);
+    for (const album of albums.slice(1)) expect(await requests.deleteAlbum(album)).toBe("acknowledged");
+    await awaitSweep(server.url, options.dataFolder);
+    expect(await server.stop("SIGTERM")).toBe(0);
+  });
+
+  test("filled by others, so that the catalog can't grow: 507, and it goes on once there is room", async () => {
+    using disk = await createLoopFileSystem(DISK_MEBIBYTES);
+    const env = { IMAGE_STORE_GRACE: "1s", IMAGE_STORE_MIN_FREE: "0" };
+    const options = { dataFolder: `${disk.folder}/data`, env };
+    const ledger = createLedger();
+    await using server = await startServer(options);
+    const requests = createRequests(server.url, ledger, { maxImageBytes: 10_000 });
+    const witness = await openAlbum(requests, ledger.open("witness"));
+    expect(await requests.upload(witness, "seen.png")).toBe("acknowledged");
+
+    const ballast = `${disk.folder}/ballast`;
+    fillDisk(ballast);
+    let slots = 0;
+    await Promise.all(
+      Array.from({ length: 8 }, () => untilRefused(() => requests.createAlbum(ledger.open(`ballast-${slots++}`)))),
+    );
+    expect(ledger.counts.failed + ledger.counts.unanswered).toBe(0);
+    expect(await requests.upload(witness)).toBe("refused");
+    expect((await fetch(`${server.url}/v1/albums/witness.0/images/seen.png/content`)).status).toBe(200);
+
+    rmSync(ballast);
+    const load = startLoad(server.url, ledger, { clients: 8 });
+    await load.acknowledged(100);
+    await load.stop();
+    expect(ledger.counts.failed + ledger.counts.unanswered).toBe(0);
+    expect(await verify(server.url, ledger, options)).toEqual([]);
+    await server.stop("SIGKILL");
+    await using restarted = await startServer(options);
+    expect(await verify(restarted.url, ledger, options)).toEqual([]);
+    await awaitSweep(restarted.url, options.dataFolder);
+  });
+});
+
+async function openAlbum(requests: Requests, entry: Entry): Promise<Entry> {
+  expect(await requests.createAlbum(entry)).toBe("acknowledged");
+  return entry;
+}
+
+async function untilRefused(request: () => Promise<Outcome>): Promise<void> {
+  let outcome: Outcome;
+  do outcome = await request();
+  while (outcome === "acknowledged");
+  expect(outcome).toBe("refused");
+}
+
+function fillDisk(path: string): void {
+  const descriptor = openSync(path, "w");
+  try {
+    for (let size = MEBIBYTE; size >= 1024; ) {
+      try {
+        writeSync(descriptor, Buffer.alloc(size));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+        size /= 2;
+      }
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}

@@ -1,0 +1,142 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type FaultPoint, faultPoints } from "./fault-points.ts";
+import { createLedger, type Entry, type Ledger, type Outcome } from "./ledger.ts";
+import { awaitSweep } from "./leftovers.ts";
+import { startLoad } from "./load.ts";
+import { createRequests, type Requests } from "./requests.ts";
+import { canMakeFaults } from "./requirements.ts";
+import { type ServerProcess, startServer } from "./server-process.ts";
+import { type Fault, injectFault, traceSyncs } from "./sync-tracer.ts";
+import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
+import { verify } from "./verify.ts";
+
+const EXIT_TIMEOUT_MS = 10_000;
+const IOERR_EXIT_CODE = 70;
+
+interface Subject {
+  readonly requests: Requests;
+  /** An album with the image `first.png`. */
+  readonly album: Entry;
+  /** No album yet. */
+  readonly spare: Entry;
+}
+type Operation = (subject: Subject) => Promise<Outcome>;
+
+const OPERATIONS: readonly { name: string; operate: Operation }[] = [
+  { name: "creating an album", operate: ({ requests, spare }) => requests.createAlbum(spare) },
+  { name: "an upload", operate: ({ requests, album }) => requests.upload(album) },
+  { name: "an upload of three files", operate: ({ requests, album }) => requests.uploadThree(album) },
+  { name: "replacing an image", operate: ({ requests, album }) => requests.replaceImage(album, "first.png") },
+  { name: "renaming an image", operate: ({ requests, album }) => requests.renameImage(album, "first.png") },
+  { name: "deleting an image", operate: ({ requests, album }) => requests.deleteImage(album, "first.png") },
+  { name: "deleting an album", operate: ({ requests, album }) => requests.deleteAlbum(album) },
+];
+
+beforeAll(removeLeftovers);
+afterAll(removeTemporaryFolders);
+
+describe.skipIf(!canMakeFaults("strace"))("EIO and SIGKILL at each sync of", () => {
+  test.each(OPERATIONS)("$name", async ({ name, operate }) => {
+    // With the long default grace nothing but the operation writes.
+    const options = { dataFolder: makeTemporaryFolder() };
+    const ledger = createLedger();
+    let server = await startServer(options);
+    try {
+      const points = await dryRun(server, ledger, operate);
+      expect(points.map((point) => point.place)).toContain("catalog");
+      if (name.includes("upload") || name.includes("replacing"))
+        expect(points.map((point) => point.place)).toEqual(expect.arrayContaining(["bytes", "folder"]));
+
+      for (const [point, fault] of points.flatMap((each) => [[each, "EIO"] as const, [each, "SIGKILL"] as const])) {
+        const subject = await prepare(server, ledger);
+        const struck = await strike(server, subject, operate, point, fault);
+        expect({ point, fault, ...struck }).toEqual({ point, fault, ...expectedOf(point, fault) });
+        if (struck.exit !== undefined) server = await startServer(options);
+
+        const { album, spare } = subject;
+        const before = [album.certain, spare.certain];
+        expect({ point, fault, problems: await verify(server.url, ledger, options) }).toEqual({
+          point,
+          fault,
+          problems: [],
+        });
+        // Bytes come before the record, so until the catalog is reached nothing has changed.
+        if (point.place !== "catalog") expect([album.certain, spare.certain]).toEqual(before);
+        console.log(`${name}: ${fault} at ${point.call} ${point.nth} of the ${point.place}: ${struck.outcome}`);
+      }
+    } finally {
+      await server.stop("SIGKILL");
+    }
+
+    const sweeping = { ...options, env: { IMAGE_STORE_GRACE: "1s" } };
+    await using last = await startServer(sweeping);
+    await awaitSweep(last.url, options.dataFolder);
+    expect(await verify(last.url, ledger, sweeping)).toEqual([]);
+  });
+});
+
+test.skipIf(!canMakeFaults("strace"))("EIO at the sync of a checkpoint loses nothing", async () => {
+  const options = { dataFolder: makeTemporaryFolder() };
+  const ledger = createLedger();
+  {
+    await using server = await startServer(options);
+    const database = {
+      place: "catalog",
+      call: "fsync",
+      paths: [`${options.dataFolder}/catalog.sqlite`],
+      nth: 1,
+    } as const;
+    const tracer = await traceSyncs(server.pid, injectFault("EIO", database));
+    const load = startLoad(server.url, ledger, { clients: 16 });
+    await load.acknowledged(1000);
+    await load.stop();
+    expect((await tracer.detach()).filter((sync) => sync.injected)).not.toEqual([]);
+    await server.stop("SIGKILL");
+  }
+  await using server = await startServer(options);
+  expect(await verify(server.url, ledger, options)).toEqual([]);
+});
+
+async function dryRun(server: ServerProcess, ledger: Ledger, operate: Operation): Promise<FaultPoint[]> {
+  const subject = await prepare(server, ledger);
+  const tracer = await traceSyncs(server.pid);
+  expect(await operate(subject)).toBe("acknowledged");
+  return faultPoints(await tracer.detach());
+}
+
+async function prepare(server: ServerProcess, ledger: Ledger): Promise<Subject> {
+  const requests = createRequests(server.url, ledger, { maxImageBytes: 100_000 });
+  const album = ledger.open(`album-${ledger.entries.size}`);
+  const spare = ledger.open(`album-${ledger.entries.size}`);
+  expect(await requests.createAlbum(album)).toBe("acknowledged");
+  expect(await requests.upload(album, "first.png")).toBe("acknowledged");
+  return { requests, album, spare };
+}
+
+interface Struck {
+  readonly injected: boolean;
+  readonly outcome: Outcome;
+  readonly exit: number | NodeJS.Signals | undefined;
+}
+
+async function strike(
+  server: ServerProcess,
+  subject: Subject,
+  operate: Operation,
+  point: FaultPoint,
+  fault: Fault,
+): Promise<Struck> {
+  const tracer = await traceSyncs(server.pid, injectFault(fault, point));
+  const outcome = await operate(subject);
+  const ends = expectedOf(point, fault).exit !== undefined;
+  const exit = ends ? await Promise.race([server.exited, sleep(EXIT_TIMEOUT_MS, undefined)]) : undefined;
+  const syncs = await tracer.detach();
+  return { injected: syncs.some((sync) => sync.injected), outcome, exit };
+}
+
+/** A failed sync of bytes costs that request; after one of the catalog only a restart can tell what is there. */
+function expectedOf(point: FaultPoint, fault: Fault): Struck {
+  if (fault === "SIGKILL") return { injected: true, outcome: "unanswered", exit: "SIGKILL" };
+  return { injected: true, outcome: "failed", exit: point.place === "catalog" ? IOERR_EXIT_CODE : undefined };
+}
