@@ -1,7 +1,9 @@
 #!/usr/bin/env bun
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
+import { isatty } from "node:tty";
 import { run } from "./cli/run.ts";
+import { writeAll } from "./observe/write-all.ts";
 
 /** The first asks to stop; the second ends the process as the signal would have. */
 function onStop(listener: () => void): () => void {
@@ -17,15 +19,19 @@ function onStop(listener: () => void): () => void {
   };
 }
 
+let printed = Promise.resolve();
+const printTo = (fd: number) => (text: string) => {
+  printed = printed.then(() => writeAll(fd, Buffer.from(text)));
+};
+
 const code = await run({
   argv: process.argv.slice(2),
   env: process.env,
-  isTerminal: process.stdout.isTTY,
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
+  isTerminal: isatty(1),
+  out: printTo(1),
+  err: printTo(2),
   readFile: (path) => readFileSync(path, "utf8"),
   onStop,
 });
-// What a pipe has not taken yet would be lost.
-await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write("", done))));
+await printed;
 process.exit(code);

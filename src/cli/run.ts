@@ -1,3 +1,4 @@
+import { CatalogOpenError } from "../adapters/catalog/open-error.ts";
 import { ConfigError, parseConfig } from "../config.ts";
 import { type Arguments, parseArguments, UsageError } from "./arguments.ts";
 import { helpText } from "./help.ts";
@@ -31,6 +32,10 @@ export async function run(surroundings: Surroundings): Promise<number> {
       err(`${error.message}\n${error.problems.map((problem) => `- ${problem}\n`).join("")}`);
       return EXIT.usage;
     }
+    if (error instanceof CatalogOpenError && error.reason === "newer_version") {
+      err(`${error.message}\n`);
+      return EXIT.usage;
+    }
     err(`image-store: ${error instanceof Error ? error.message : String(error)}\n`);
     return EXIT.failed;
   }
@@ -45,7 +50,7 @@ async function dispatch(args: Arguments, surroundings: Surroundings): Promise<nu
   }
   if (args.command === "help") out(helpText());
   if (args.command === "version") out(`${(await import("./version.ts")).VERSION}\n`);
-  if (args.command === "openapi") out(await (await import("./openapi.ts")).openApiText());
+  if (args.command === "openapi") out((await import("../app.ts")).describeApi());
   if (args.command === "key") {
     const { key, line } = makeKey(args);
     out(`${key}\n${line}\n`);

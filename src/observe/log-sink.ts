@@ -1,4 +1,5 @@
-import { write, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
+import { writeAll } from "./write-all.ts";
 
 const FLUSH_AFTER_MS = 100;
 const FLUSH_AT_CHARACTERS = 32 * 1024;
@@ -68,22 +69,3 @@ export function createLogSink(fd: number): LogSink {
     },
   };
 }
-
-async function writeAll(fd: number, bytes: Buffer): Promise<void> {
-  let rest = bytes;
-  while (rest.length > 0) {
-    const result = await writeSome(fd, rest);
-    if (result === "full") await Bun.sleep(10);
-    else if (result === "closed") return;
-    else rest = rest.subarray(result);
-  }
-}
-
-/** A pipe whose reader is behind answers EAGAIN; one whose reader is gone must not end the store. */
-const writeSome = (fd: number, bytes: Buffer): Promise<number | "full" | "closed"> =>
-  new Promise((resolve) => {
-    write(fd, bytes, (error, written) => {
-      if (error === null) resolve(written);
-      else resolve(error.code === "EAGAIN" ? "full" : "closed");
-    });
-  });

@@ -11,6 +11,8 @@ export interface LoggerOptions {
   readonly fd?: number;
 }
 
+export const silentLogger: Logger = pino({ level: "silent" });
+
 /** JSON, one object a line; or text for people, which costs more and is loaded only then. */
 export async function openLogger(options: LoggerOptions): Promise<{ logger: Logger; sink: LogSink }> {
   const fd = options.fd ?? 1;

@@ -1,0 +1,152 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { openDiskBlobs } from "./adapters/blobs/disk.ts";
+import { lockFolder } from "./adapters/catalog/lock.ts";
+import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
+import { VERSION } from "./cli/version.ts";
+import type { Config } from "./config.ts";
+import { createAccess } from "./http/access.ts";
+import { buildOpenApi } from "./http/openapi.ts";
+import type { Route } from "./http/route.ts";
+import { albumRoutes } from "./http/routes/albums.ts";
+import { type CursorNeeds, cursorRoutes } from "./http/routes/cursors.ts";
+import { type DocsNeeds, docsRoutes } from "./http/routes/docs.ts";
+import { type EventNeeds, eventRoutes } from "./http/routes/events.ts";
+import { type HealthNeeds, healthRoutes } from "./http/routes/health.ts";
+import { createHttpApp, serve } from "./http/server.ts";
+import { type Logger, silentLogger } from "./observe/logger.ts";
+import { measureBlobs, measureCatalog } from "./observe/measure.ts";
+import { createMetrics, type Metrics } from "./observe/metrics.ts";
+import { observeRelay } from "./observe/relay.ts";
+import { observeRequests } from "./observe/requests.ts";
+import { scrape } from "./observe/scrape.ts";
+import type { AlbumPorts } from "./operations/albums.ts";
+import { createEventFeed } from "./operations/event-feed.ts";
+import { createRunningKeys } from "./operations/idempotency.ts";
+import type { BlobStore, Catalog, Publisher } from "./ports.ts";
+import { runRelay } from "./workers/relay.ts";
+
+type Needs = AlbumPorts & EventNeeds & CursorNeeds & DocsNeeds & HealthNeeds;
+const routes: readonly Route<Needs>[] = [
+  ...albumRoutes,
+  ...eventRoutes,
+  ...cursorRoutes,
+  ...docsRoutes,
+  ...healthRoutes,
+];
+
+let description: string | undefined;
+/** The text of openapi.json, made when it is first asked for. */
+export const describeApi = (): string =>
+  (description ??= `${JSON.stringify(buildOpenApi(routes, VERSION), null, 2)}\n`);
+
+/** A store that serves. Disposing of it stops accepting, finishes what runs (bounded), and closes everything. */
+export interface App extends AsyncDisposable {
+  /** Where it listens, without a trailing slash. */
+  readonly url: string;
+}
+
+export interface AppOptions {
+  /** Default: none. */
+  readonly logger?: Logger;
+  /** The catalog failed beyond repair: the process should end, and recover when it starts. */
+  readonly onCatalogFailure?: (error: Error) => void;
+  /** Instead of the one that the configuration names. */
+  readonly publisher?: Publisher;
+}
+
+/** The one place that picks adapters and ties everything together. What is opened first is closed last. */
+export async function createApp(config: Config, options: AppOptions = {}): Promise<App> {
+  const { logger = silentLogger, onCatalogFailure = () => {} } = options;
+  const metrics = createMetrics();
+  await using opening = new AsyncDisposableStack();
+
+  const catalog = opening.use(await openCatalog(config, metrics, onCatalogFailure));
+  const blobs = opening.use(await openBlobs(config, metrics, opening));
+  const publisher = options.publisher ?? (config.kafka && (await createPublisher(config.kafka)));
+  if (publisher !== undefined) opening.use(publisher);
+
+  const workers = startWorkers(logger);
+  opening.use(workers);
+  if (publisher !== undefined) {
+    const observer = observeRelay(logger, metrics);
+    workers.start("relay", (signal) => runRelay({ catalog, publisher, observer }, signal));
+  }
+
+  const needs: Needs = {
+    catalog,
+    blobs,
+    eventFeed: opening.use(createEventFeed(catalog)),
+    runningKeys: createRunningKeys(),
+    openApi: describeApi,
+    sseClients: metrics.sseClients,
+    metrics: () => scrape(metrics, { catalog, blobs, relayCursor: publisher?.topic }),
+  };
+  const http = createHttpApp(routes, needs, {
+    access: createAccess(config),
+    corsOrigins: config.corsOrigins,
+    maxJson: config.limits.maxJson,
+    ...observeRequests(logger, metrics),
+  });
+  const server = serve(http, config);
+  opening.defer(async () => {
+    const finished = await server.stop(config.shutdownTimeout);
+    if (!finished) logger.warn("requests were cut off: they ran for longer than a stopping server waits");
+  });
+
+  const stack = opening.move();
+  return { url: server.url.origin, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+async function openCatalog(
+  { catalog: { path } }: Config,
+  metrics: Metrics,
+  onFatal: (error: Error) => void,
+): Promise<Catalog> {
+  await makeFolder(dirname(path));
+  const observe = ({ batchSize }: { batchSize: number }) => metrics.commitBatchSize.observe(batchSize);
+  return measureCatalog(await openSqliteCatalog({ path, exclusive: true, onFatal, observe }), metrics.catalogDuration);
+}
+
+async function openBlobs(
+  { blobs: { path }, minFree }: Config,
+  metrics: Metrics,
+  stack: AsyncDisposableStack,
+): Promise<BlobStore> {
+  await makeFolder(path);
+  // Beside the catalog's own lock: with another catalog, a server would sweep these bytes as nobody's.
+  stack.use(lockFolder(path));
+  return measureBlobs(await openDiskBlobs({ folder: path, minFree, recover: true }), metrics.blobDuration);
+}
+
+/** Loaded only here: most stores have no Kafka, and its client costs time and memory. */
+async function createPublisher(kafka: NonNullable<Config["kafka"]>): Promise<Publisher> {
+  const { createKafkaPublisher } = await import("./adapters/publisher/kafka.ts");
+  return createKafkaPublisher(kafka);
+}
+
+/** People's pictures: for the store's own user. */
+const makeFolder = (path: string) => mkdir(path, { recursive: true, mode: 0o700 });
+
+/** Loops that run until they are told to stop. One that ends with an error has a bug: it is told and begun again. */
+function startWorkers(
+  logger: Logger,
+): { start(name: string, work: (signal: AbortSignal) => Promise<void>): void } & AsyncDisposable {
+  const stopping = new AbortController();
+  const running: Promise<void>[] = [];
+  const run = async (name: string, work: (signal: AbortSignal) => Promise<void>) => {
+    while (!stopping.signal.aborted) {
+      await work(stopping.signal).catch(async (error: unknown) => {
+        logger.error({ error, worker: name }, "a worker failed");
+        await Bun.sleep(1000);
+      });
+    }
+  };
+  return {
+    start: (name, work) => void running.push(run(name, work)),
+    async [Symbol.asyncDispose]() {
+      stopping.abort();
+      await Promise.all(running);
+    },
+  };
+}
