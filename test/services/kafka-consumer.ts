@@ -1,12 +1,5 @@
+import type { ConsumedRecord } from "../contracts/publisher.ts";
 import { javaCommand, kafkaClasspath, run } from "./kafka-jars.ts";
-
-export interface ConsumedRecord {
-  readonly partition: number;
-  readonly offset: number;
-  readonly key: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly value: string;
-}
 
 const HEADER_END = "\u0001";
 
