@@ -21,8 +21,8 @@ export interface PageParameters {
  * What a token is bound to: the listing, and every parameter but the page itself. `albumId` for a listing within one,
  * since a name in the path may by now be another album's.
  */
-export function pageScope(listing: string, parameters: object, albumId?: string): string {
-  const filters = Object.entries(parameters)
+export function pageScope(listing: string, parameters: PageParameters, albumId?: string): string {
+  const filters = Object.entries({ ...parameters, orderBy: orderOf(parameters) })
     .filter(([name, value]) => name !== "pageSize" && name !== "pageToken" && value !== undefined)
     .sort(([one], [other]) => (one < other ? -1 : 1));
   return JSON.stringify([listing, albumId ?? null, filters]);
@@ -30,7 +30,7 @@ export function pageScope(listing: string, parameters: object, albumId?: string)
 
 /** @throws StoreError `invalid_page_token` */
 export function pageQuery(parameters: PageParameters, scope: string): PageQuery {
-  const orderBy = parameters.orderBy ?? "name";
+  const orderBy = orderOf(parameters);
   const { pageToken, q } = parameters;
   return {
     orderBy,
@@ -39,6 +39,8 @@ export function pageQuery(parameters: PageParameters, scope: string): PageQuery 
     ...(q === undefined ? {} : { q }),
   };
 }
+
+const orderOf = ({ orderBy = "name" }: PageParameters): OrderBy => orderBy;
 
 /** A page, with the token and the link of the next one. */
 export function answerPage(request: RouteRequest, page: Page<unknown>, scope: string): Response {

@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type AppOptions, createApp, describeApi } from "../../src/app.ts";
+import { parseConfig } from "../../src/config.ts";
+import type { OpenApiDocument } from "../../src/http/openapi.ts";
+import { createAnswerChecker } from "./answer-checker.ts";
+
+/** Made once a process: it compiles schemas. */
+export const checker = createAnswerChecker(JSON.parse(describeApi()) as OpenApiDocument);
+
+/** The real store, listening on a port of its own, with everything in a folder that goes with it. */
+export interface TestStore extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly dataFolder: string;
+  /** Like the global one, with a path. Every answer is checked against openapi.json. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** `fetch` with a JSON body. */
+  send(method: string, path: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  /** Raw bytes over a socket of its own, and all that comes back until it closes or nothing came for a while. */
+  sendRaw(data: string | Uint8Array): Promise<{ text: string; closed: boolean }>;
+}
+
+/** `env` without the prefix: `startStore({ MAX_UPLOAD: "1MiB" })`. */
+export async function startStore(
+  env: Readonly<Record<string, string>> = {},
+  options: AppOptions = {},
+): Promise<TestStore> {
+  const dataFolder = await mkdtemp(join(tmpdir(), "image-store-http-"));
+  const settings = { DATA: dataFolder, PORT: "0", MIN_FREE: "0", LOG_LEVEL: "silent", ...env };
+  const prefixed = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`IMAGE_STORE_${name}`, value]));
+  const app = await createApp(parseConfig({ env: prefixed, readFile: (path) => readFileSync(path, "utf8") }), options);
+  const port = Number(new URL(app.url).port);
+
+  const store: TestStore = {
+    url: app.url,
+    port,
+    dataFolder,
+    async fetch(path, init = {}) {
+      const response = await fetch(`${app.url}${path}`, { redirect: "manual", ...init });
+      await checker.check(init.method ?? "GET", path.split("?", 1)[0] ?? "", response);
+      return response;
+    },
+    send: (method, path, body, headers = {}) =>
+      store.fetch(path, {
+        method,
+        headers: { "Content-Type": "application/json", ...headers },
+        body: JSON.stringify(body),
+      }),
+    sendRaw: (data) => sendRaw(port, data),
+    async [Symbol.asyncDispose]() {
+      await app[Symbol.asyncDispose]();
+      await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+  return store;
+}
+
+/** Long enough that a busy machine has answered by then. */
+const QUIET = 300;
+
+export function sendRaw(port: number, data: string | Uint8Array): Promise<{ text: string; closed: boolean }> {
+  const { promise, resolve } = Promise.withResolvers<{ text: string; closed: boolean }>();
+  let text = "";
+  let quiet: Timer | undefined;
+  const socket = connect(port, "127.0.0.1", () => socket.write(data));
+  const end = (closed: boolean) => {
+    clearTimeout(quiet);
+    socket.destroy();
+    resolve({ text, closed });
+  };
+  socket.on("data", (chunk) => {
+    text += chunk.toString("latin1");
+    clearTimeout(quiet);
+    quiet = setTimeout(end, QUIET, false);
+  });
+  socket.on("close", () => end(true));
+  // A reset after the answer: what came counts.
+  socket.on("error", () => end(true));
+  return promise;
+}
+
+export const jsonOf = async <Value>(response: Response): Promise<Value> => (await response.json()) as Value;
