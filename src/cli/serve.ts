@@ -12,7 +12,7 @@ export async function serve(config: Config, { out, err, onStop }: Surroundings):
   const { createApp } = await import("../app.ts");
   const { logger, sink } = await openLogger(config.log);
   try {
-    await using app = await createApp(config, {
+    const app = await createApp(config, {
       logger,
       onCatalogFailure: (error) => {
         logger.fatal({ error }, "the catalog failed beyond repair; start again to recover");
@@ -26,6 +26,8 @@ export async function serve(config: Config, { out, err, onStop }: Surroundings):
     logger.info({ url: app.url, version: VERSION }, "ready");
     const code = await end;
     logger.info("stopping");
+    await app[Symbol.asyncDispose]();
+    logger.info("stopped");
     return code;
   } finally {
     forget();
