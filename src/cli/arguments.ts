@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import { SETTINGS, type Setting } from "../config/settings.ts";
 
-export const COMMANDS = ["serve", "check", "key", "openapi", "help", "version"] as const;
-export type Command = (typeof COMMANDS)[number];
+const COMMANDS = ["serve", "check", "key", "openapi", "help", "version"] as const;
+type Command = (typeof COMMANDS)[number];
 
 export interface Arguments {
   readonly command: Command;
