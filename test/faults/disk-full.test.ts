@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { createLedger, type Entry, type Outcome } from "./ledger.ts";
 import { awaitSweep } from "./leftovers.ts";
 import { startLoad } from "./load.ts";
@@ -34,15 +34,16 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("a full disk", (
     await Promise.all(albums.map((album) => untilRefused(() => requests.upload(album))));
     expect(ledger.counts.failed + ledger.counts.unanswered).toBe(0);
     if (minFree > 0) expect(freeBytes(disk.folder)).toBeGreaterThan(minFree / 2);
+    expect(readdirSync(`${options.dataFolder}/blobs/tmp`)).toEqual([]);
     expect(await verify(server.url, ledger, options)).toEqual([]);
 
     const [crowded] = albums as [Entry];
     expect(await requests.deleteAlbum(crowded)).toBe("acknowledged");
-    await awaitSweep(server.url, options.dataFolder);
+    await awaitSweep(server.url, `${options.dataFolder}/blobs`);
     expect(await requests.upload(albums[1] as Entry)).toBe("acknowledged");
     expect(await verify(server.url, ledger, options)).toEqual([]);
     for (const album of albums.slice(1)) expect(await requests.deleteAlbum(album)).toBe("acknowledged");
-    await awaitSweep(server.url, options.dataFolder);
+    await awaitSweep(server.url, `${options.dataFolder}/blobs`);
     expect(await server.stop("SIGTERM")).toBe(0);
   });
 
@@ -75,7 +76,7 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("a full disk", (
     await server.stop("SIGKILL");
     await using restarted = await startServer(options);
     expect(await verify(restarted.url, ledger, options)).toEqual([]);
-    await awaitSweep(restarted.url, options.dataFolder);
+    await awaitSweep(restarted.url, `${options.dataFolder}/blobs`);
   });
 });
 

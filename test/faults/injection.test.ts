@@ -3,7 +3,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type FaultPoint, faultPoints } from "./fault-points.ts";
 import { createLedger, type Entry, type Ledger, type Outcome } from "./ledger.ts";
 import { awaitSweep } from "./leftovers.ts";
-import { startLoad } from "./load.ts";
 import { createRequests, type Requests } from "./requests.ts";
 import { canMakeFaults } from "./requirements.ts";
 import { type ServerProcess, startServer } from "./server-process.ts";
@@ -71,31 +70,9 @@ describe.skipIf(!canMakeFaults("strace"))("EIO and SIGKILL at each sync of", () 
 
     const sweeping = { ...options, env: { IMAGE_STORE_GRACE: "1s" } };
     await using last = await startServer(sweeping);
-    await awaitSweep(last.url, options.dataFolder);
+    await awaitSweep(last.url, `${options.dataFolder}/blobs`);
     expect(await verify(last.url, ledger, sweeping)).toEqual([]);
   });
-});
-
-test.skipIf(!canMakeFaults("strace"))("EIO at the sync of a checkpoint loses nothing", async () => {
-  const options = { dataFolder: makeTemporaryFolder() };
-  const ledger = createLedger();
-  {
-    await using server = await startServer(options);
-    const database = {
-      place: "catalog",
-      call: "fsync",
-      paths: [`${options.dataFolder}/catalog.sqlite`],
-      nth: 1,
-    } as const;
-    const tracer = await traceSyncs(server.pid, injectFault("EIO", database));
-    const load = startLoad(server.url, ledger, { clients: 16 });
-    await load.acknowledged(1000);
-    await load.stop();
-    expect((await tracer.detach()).filter((sync) => sync.injected)).not.toEqual([]);
-    await server.stop("SIGKILL");
-  }
-  await using server = await startServer(options);
-  expect(await verify(server.url, ledger, options)).toEqual([]);
 });
 
 async function dryRun(server: ServerProcess, ledger: Ledger, operate: Operation): Promise<FaultPoint[]> {

@@ -30,10 +30,10 @@ test(`${CYCLES} times kill -9 under load: nothing acknowledged is lost, nothing 
   expect(ledger.counts.failed).toBe(0);
 
   await using server = await startServer(options);
-  const found = countBlobFiles(folder);
+  const found = countBlobFiles(`${folder}/blobs`);
   expect(await verify(server.url, ledger, options)).toEqual([]);
-  await awaitSweep(server.url, folder);
+  await awaitSweep(server.url, `${folder}/blobs`);
   expect(await verify(server.url, ledger, options)).toEqual([]);
-  const swept = found - countBlobFiles(folder);
+  const swept = found - countBlobFiles(`${folder}/blobs`);
   console.log(`${CYCLES} kills: ${JSON.stringify(ledger.counts)}, ${ledger.events.size} events, ${swept} files swept`);
 });

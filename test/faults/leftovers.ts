@@ -6,9 +6,9 @@ import { listAll } from "./read-store.ts";
 const SWEEP_TIMEOUT_MS = 60_000;
 
 /** Files of blobs, temporary ones too, found without asking the store. */
-export function countBlobFiles(dataFolder: string): number {
+export function countBlobFiles(blobsFolder: string): number {
   const names = ["files", "tmp"].flatMap((name) =>
-    readdirSync(`${dataFolder}/blobs/${name}`, { recursive: true, withFileTypes: true }),
+    readdirSync(`${blobsFolder}/${name}`, { recursive: true, withFileTypes: true }),
   );
   return names.filter((entry) => entry.isFile()).length;
 }
@@ -17,11 +17,11 @@ export function countBlobFiles(dataFolder: string): number {
  * Waits until there is one file for each image and no other. Call it with a short grace and nothing else writing.
  * @throws when the sweeper leaves something, or takes what it should not
  */
-export async function awaitSweep(url: string, dataFolder: string): Promise<void> {
+export async function awaitSweep(url: string, blobsFolder: string): Promise<void> {
   const images = (await listAll(`${url}/v1/images`)).length;
   const deadline = Date.now() + SWEEP_TIMEOUT_MS;
   for (;;) {
-    const files = countBlobFiles(dataFolder);
+    const files = countBlobFiles(blobsFolder);
     if (files === images) return;
     if (files < images || Date.now() > deadline) throw new Error(`${files} files for ${images} images`);
     await sleep(50);

@@ -15,6 +15,8 @@ export interface TracedSync {
 
 /** strace at a running process. */
 export interface SyncTracer {
+  /** What it saw so far. */
+  seen(): TracedSync[];
   /** Lets go of the process, and answers what it saw. */
   detach(): Promise<TracedSync[]>;
 }
@@ -32,11 +34,13 @@ export async function traceSyncs(pid: number, injection: readonly string[] = [])
     if (done) throw new Error(`strace did not attach: ${said}`);
     said += new TextDecoder().decode(value);
   }
+  const seen = () => parseTrace(readFileSync(log, "utf8"));
   return {
+    seen,
     async detach() {
       child.kill("SIGINT");
       await child.exited;
-      const syncs = parseTrace(readFileSync(log, "utf8"));
+      const syncs = seen();
       removeTemporaryFolder(home);
       return syncs;
     },
@@ -47,14 +51,16 @@ export async function traceSyncs(pid: number, injection: readonly string[] = [])
 export const injectFault = (fault: Fault, point: FaultPoint): readonly string[] => [
   "-e",
   `inject=${point.call}:${fault === "EIO" ? "error=EIO" : "signal=SIGKILL"}:when=${point.nth}`,
-  ...point.paths.flatMap((path) => ["-P", path]),
+  ...onPaths(point.paths),
 ];
 
-/** For `ServerOptions.wrapper`: calls report success and do nothing, from the start on. */
-export function withoutSyncs(log: string, ...calls: readonly SyncCall[]): readonly string[] {
-  const injection = `inject=${calls.join(",")}:retval=0`;
-  return ["strace", "-D", "-f", "--seccomp-bpf", "-o", log, "-e", `trace=${calls.join(",")}`, "-e", injection];
+/** For `ServerOptions.wrapper`: from the start on, these calls report success and do nothing; on these paths, or on all. */
+export function withoutSyncs(log: string, calls: string, paths: readonly string[]): readonly string[] {
+  const options = ["-D", "-f", "--seccomp-bpf", "-o", log, "-e", `trace=${calls}`, "-e", `inject=${calls}:retval=0`];
+  return ["strace", ...options, ...onPaths(paths)];
 }
+
+const onPaths = (paths: readonly string[]) => paths.flatMap((path) => ["-P", path]);
 
 /**
  * Lines such as `4711 fsync(6</data/catalog.sqlite-wal>) = -1 EIO (Input/output error) (INJECTED)`. A call that another

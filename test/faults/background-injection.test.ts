@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { FaultPoint } from "./fault-points.ts";
+import { createLedger } from "./ledger.ts";
+import { awaitSweep } from "./leftovers.ts";
+import { startLoad } from "./load.ts";
+import { createRequests } from "./requests.ts";
+import { canMakeFaults } from "./requirements.ts";
+import { startServer } from "./server-process.ts";
+import { injectFault, traceSyncs } from "./sync-tracer.ts";
+import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
+import { verify } from "./verify.ts";
+
+beforeAll(removeLeftovers);
+afterAll(removeTemporaryFolders);
+
+describe.skipIf(!canMakeFaults("strace"))("a fault at a sync that no request waits for", () => {
+  test("EIO when a checkpoint syncs the database: the log before it still has everything", async () => {
+    const options = { dataFolder: makeTemporaryFolder() };
+    const database = [`${options.dataFolder}/catalog.sqlite`];
+    const point: FaultPoint = { place: "catalog", call: "fsync", paths: database, nth: 1 };
+    const ledger = createLedger();
+    {
+      await using server = await startServer(options);
+      const tracer = await traceSyncs(server.pid, injectFault("EIO", point));
+      const load = startLoad(server.url, ledger, { clients: 16 });
+      while (!tracer.seen().some((sync) => sync.injected)) await load.acknowledged(50);
+      await load.acknowledged(50);
+      await load.stop();
+      await tracer.detach();
+      await server.stop("SIGKILL");
+    }
+    await using server = await startServer(options);
+    expect(await verify(server.url, ledger, options)).toEqual([]);
+  });
+
+  test.each(["EIO", "SIGKILL"] as const)(
+    "%s when a sweep syncs a folder: the sweep is taken up again",
+    async (fault) => {
+      const options = { dataFolder: makeTemporaryFolder(), env: { IMAGE_STORE_GRACE: "1s" } };
+      const ledger = createLedger();
+      const album = ledger.open("swept");
+      {
+        await using server = await startServer(options);
+        const requests = createRequests(server.url, ledger, { maxImageBytes: 10_000 });
+        expect(await requests.createAlbum(album)).toBe("acknowledged");
+        expect(await requests.upload(album, "swept.png")).toBe("acknowledged");
+        const files = `${options.dataFolder}/blobs/files`;
+        const shards = readdirSync(files).map((shard) => `${files}/${shard}`);
+        const point: FaultPoint = { place: "folder", call: "fsync", paths: shards, nth: 1 };
+        const tracer = await traceSyncs(server.pid, injectFault(fault, point));
+        expect(await requests.deleteImage(album, "swept.png")).toBe("acknowledged");
+        while (!tracer.seen().some((sync) => sync.injected)) await sleep(20);
+        await tracer.detach();
+        if (fault === "SIGKILL") expect(await server.exited).toBe("SIGKILL");
+        else await awaitSweep(server.url, `${options.dataFolder}/blobs`);
+      }
+      await using server = await startServer(options);
+      await awaitSweep(server.url, `${options.dataFolder}/blobs`);
+      expect(await verify(server.url, ledger, options)).toEqual([]);
+    },
+  );
+});
