@@ -11,7 +11,7 @@ import {
 } from "../../domain/event.ts";
 import { type EventPage, type EventReader, followEvents, listEvents } from "../../operations/events.ts";
 import { negotiate } from "../negotiation.ts";
-import { type Route, route } from "../route.ts";
+import { jsonText, type Route, route } from "../route.ts";
 import { albumSchema, cursorSchema, imageSchema, integerParameter } from "../schemas.ts";
 import { formatPage, HEARTBEAT, streamChunks } from "../sse.ts";
 
@@ -37,6 +37,12 @@ const why = {
   reason: z.enum(["user", "album-deleted", "described"]),
   previousName: z.string().optional().openapi({ description: "On a rename." }),
 };
+const eventDataSchema = z
+  .union([
+    z.strictObject({ ...albumSchema.shape, ...why }).openapi("AlbumEventData"),
+    z.strictObject({ ...imageSchema.shape, ...why }).openapi("ImageEventData"),
+  ])
+  .openapi({ description: "The record after the change, or the last that is known of what was deleted." });
 const cloudEventSchema = z
   .strictObject({
     specversion: z.literal("1.0"),
@@ -52,9 +58,7 @@ const cloudEventSchema = z
       .regex(/^\d{20}$/)
       .openapi({ description: "Text order is log order." }),
     traceparent: z.string().optional().openapi({ description: "W3C trace context of the request behind it." }),
-    data: z.union([albumSchema.extend(why), imageSchema.extend(why)]).openapi({
-      description: "The record after the change, or the last that is known of what was deleted.",
-    }),
+    data: eventDataSchema,
   })
   .openapi("CloudEvent", { description: "CloudEvents 1.0." });
 
@@ -169,12 +173,9 @@ const list = route(
     const nextCursor = encodeCursor(page.next);
     const search = new URLSearchParams(request.search);
     search.set("after", nextCursor);
-    return new Response(contentType === JSON_TYPE ? pageJson(page, nextCursor) : eventsJson(page), {
-      headers: {
-        "Content-Type": contentType,
-        "Cache-Control": "no-cache",
-        Link: `<${request.path}?${search.toString()}>; rel="next"`,
-      },
+    return jsonText(200, contentType === JSON_TYPE ? pageJson(page, nextCursor) : eventsJson(page), {
+      "Content-Type": contentType,
+      Link: `<${request.path}?${search.toString()}>; rel="next"`,
     });
   },
 );
