@@ -64,10 +64,8 @@ export function createLedger(): Ledger {
     async retryInDoubt() {
       for (const entry of ledger.entries.values()) {
         if (entry.possible === undefined || entry.retry === undefined) continue;
-        const outcome = await outcomeOf(entry.retry, ledger.problems);
+        const outcome = await ledger.attempt(entry, entry.possible, entry.retry, "retryable");
         if (outcome !== "acknowledged") ledger.problems.push(`a retry for ${entry.slot} was ${outcome}`);
-        entry.certain = entry.possible;
-        leaveDoubt(entry);
       }
     },
   };

@@ -1,6 +1,7 @@
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { closeSync, mkdirSync, openSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { findTool } from "./requirements.ts";
 import { makeTemporaryFolder, removeTemporaryFolder } from "./temporary-folder.ts";
 
 const FS_IOC_SHUTDOWN = 0x8004587d;
@@ -57,8 +58,8 @@ function shutDown(descriptor: number): void {
   if (result !== 0) throw new Error("The file system could not be shut down.");
 }
 
-async function run(...command: readonly string[]): Promise<void> {
-  const child = Bun.spawn([...command], { stdio: ["ignore", "ignore", "pipe"] });
+async function run(tool: string, ...args: readonly string[]): Promise<void> {
+  const child = Bun.spawn([findTool(tool) ?? tool, ...args], { stdio: ["ignore", "ignore", "pipe"] });
   const [exitCode, complaint] = await Promise.all([child.exited, child.stderr.text()]);
-  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${complaint}`);
+  if (exitCode !== 0) throw new Error(`${tool} ${args.join(" ")}: ${complaint}`);
 }

@@ -1,9 +1,13 @@
+/** Where a command is; those for root are not on everybody's path. */
+export const findTool = (name: string): string | null =>
+  Bun.which(name, { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` });
+
 /**
  * Whether the faults that need Linux, root and these tools can be made here. Says out loud what is missing; where CI is
  * set it fails instead, since a proof that looked at nothing must not pass.
  */
 export function canMakeFaults(...tools: readonly string[]): boolean {
-  const missing = tools.filter((tool) => Bun.which(tool) === null);
+  const missing = tools.filter((tool) => findTool(tool) === null);
   if (process.platform !== "linux") missing.push("Linux");
   else if (process.getuid?.() !== 0) missing.push("root");
   if (missing.length === 0) return true;
