@@ -1,0 +1,52 @@
+import sharp from "sharp";
+import { StoreError } from "../../domain/errors.ts";
+import { CONTENT_TYPES, type ImageFormat, type ImageInfo } from "../../domain/image.ts";
+
+export interface ProbeJob {
+  readonly path: string;
+  /** What the first bytes say. */
+  readonly format: ImageFormat;
+  readonly maxPixels: number;
+}
+
+/** Everything that is not listed stays shut, whatever the library was built with. */
+const LOADERS = ["Jpeg", "Png", "Webp", "Nsgif", "Heif", "Tiff"].map((name) => `VipsForeignLoad${name}File`);
+
+/** For a process that does nothing else: these settings are global. */
+export function prepareSharp(): void {
+  sharp.block({ operation: ["VipsForeignLoad"] });
+  sharp.unblock({ operation: LOADERS });
+  sharp.cache(false);
+  sharp.concurrency(1);
+}
+
+/**
+ * What libvips reads from the headers.
+ * @throws StoreError `invalid_image`, `image_too_large`; `unsupported_image` when it is another format after all
+ */
+export async function probeWithSharp({ path, format, maxPixels }: ProbeJob): Promise<ImageInfo> {
+  const metadata = await readMetadata(path, maxPixels);
+  // An AVIF is a HEIF file whose pictures are AV1.
+  const found = metadata.format === "heif" && metadata.compression === "av1" ? "avif" : metadata.format;
+  if (found !== format) throw new StoreError("unsupported_image", `The bytes are ${metadata.format}, not ${format}.`);
+  const { orientation = 1, autoOrient, pages = 1, hasAlpha } = metadata;
+  return {
+    contentType: CONTENT_TYPES[format],
+    width: autoOrient.width,
+    height: autoOrient.height,
+    frames: pages,
+    hasAlpha,
+    orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
+  };
+}
+
+async function readMetadata(path: string, maxPixels: number) {
+  try {
+    return await sharp(path, { limitInputPixels: maxPixels, sequentialRead: true }).metadata();
+  } catch (cause) {
+    if (cause instanceof Error && cause.message.includes("exceeds pixel limit")) {
+      throw new StoreError("image_too_large", `The image has more than ${maxPixels} pixels.`, { cause });
+    }
+    throw new StoreError("invalid_image", "The image is broken: its headers could not be read.", { cause });
+  }
+}
