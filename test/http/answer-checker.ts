@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import Ajv from "ajv/dist/2020";
+import Ajv, { type ValidateFunction } from "ajv/dist/2020";
 import addFormats from "ajv-formats";
 import type { OpenApiDocument } from "../../src/http/openapi.ts";
 
@@ -33,9 +33,12 @@ export function createAnswerChecker(document: OpenApiDocument) {
   }));
   const covered = new Set<string>();
 
+  const compiled = new Map<string, ValidateFunction>();
+
   function requireFit(value: unknown, pointer: readonly string[]): void {
     const reference = pointer.map((part) => `/${encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1"))}`);
-    const validate = ajv.compile({ $ref: `openapi#${reference.join("")}` });
+    const $ref = `openapi#${reference.join("")}`;
+    const validate = compiled.getOrInsertComputed($ref, () => ajv.compile({ $ref }));
     if (!validate(value)) {
       expect.unreachable(`${pointer.join(" ")}: ${ajv.errorsText(validate.errors)}\n${JSON.stringify(value)}`);
     }
@@ -44,6 +47,9 @@ export function createAnswerChecker(document: OpenApiDocument) {
   return {
     /** `operationId status` of everything that was checked. */
     covered,
+
+    /** Fails where the value does not fit the schema at this place of openapi.json. */
+    requireFit,
 
     /** The answer's body is left to be read, unless it is a stream of events, which is not looked at. */
     async check(method: string, path: string, response: Response): Promise<void> {

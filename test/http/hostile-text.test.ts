@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { jsonOf, startStore, type TestStore } from "./harness.ts";
+
+const corpora = process.env["IMAGE_STORE_CORPORA"] ?? join(import.meta.dir, "../../../shared/corpora");
+const folder = join(corpora, "http");
+const there = existsSync(folder);
+if (!there) console.warn(`SKIPPED: no JSON and no naughty strings: there is no folder ${folder}`);
+
+let store: TestStore;
+beforeAll(async () => {
+  store = await startStore();
+});
+afterAll(() => store[Symbol.asyncDispose]());
+
+const pathOf = (name: string): string => `/v1/albums/${encodeURIComponent(name)}`;
+
+/** What may stand in a name, said once more and otherwise than in the code. */
+function isName(text: string): boolean {
+  const name = text.normalize("NFC");
+  const bytes = new TextEncoder().encode(name).length;
+  const characters = Array.from(name, (character) => character.codePointAt(0) ?? 0);
+  const forbidden = [
+    [0, 0x1f],
+    [0x7f, 0x9f],
+    [0x2028, 0x2029],
+    [0x061c, 0x061c],
+    [0x200e, 0x200f],
+    [0x202a, 0x202e],
+    [0x2066, 0x2069],
+    [0xd800, 0xdfff],
+    [0x2f, 0x2f],
+  ] as const;
+  const allowed = characters.every((code) => !forbidden.some(([first, last]) => first <= code && code <= last));
+  return bytes >= 1 && bytes <= 255 && allowed && name !== "." && name !== "..";
+}
+
+describe.skipIf(!there)("naughty strings", () => {
+  const strings = there ? ((require(join(folder, "naughty-strings.json")) as string[]) ?? []) : [];
+
+  test("as names: taken and given back as they are in NFC, or refused", async () => {
+    expect(strings.length).toBeGreaterThan(400);
+    const taken = new Set<string>();
+    for (const text of strings) {
+      const response = await store.send("POST", "/v1/albums", { name: text });
+      const name = text.normalize("NFC");
+      const expected = !isName(text) ? 400 : taken.has(name) ? 409 : 201;
+      expect([text, response.status]).toEqual([text, expected]);
+      if (expected !== 201) continue;
+      taken.add(name);
+      expect((await jsonOf<{ name: string }>(response)).name).toBe(name);
+      const read = await store.fetch(response.headers.get("location") ?? "");
+      expect((await jsonOf<{ name: string }>(read)).name).toBe(name);
+    }
+    expect(taken.size).toBeGreaterThan(300);
+    for (const name of taken) expect((await store.fetch(pathOf(name), { method: "DELETE" })).status).toBe(204);
+  });
+
+  test("as text: given back byte for byte, or refused", async () => {
+    await store.send("PUT", pathOf("text"), {});
+    let kept = 0;
+    for (const text of strings) {
+      const body = { description: text, metadata: { [text === "__proto__" ? "key" : `k${text}`]: text } };
+      const response = await store.send("PATCH", pathOf("text"), body);
+      expect([200, 400]).toContain(response.status);
+      if (response.status === 400) continue;
+      kept++;
+      expect(await response.json()).toMatchObject(body);
+      await store.send("PUT", pathOf("text"), {});
+    }
+    expect(kept).toBeGreaterThan(300);
+  });
+
+  test("in a query: answered, or refused", async () => {
+    for (const text of strings) {
+      const search = new URLSearchParams({ q: text.toWellFormed() });
+      expect([200, 400]).toContain((await store.fetch(`/v1/albums?${search.toString()}`)).status);
+    }
+  });
+});
+
+describe.skipIf(!there)("JSONTestSuite", () => {
+  const files = there ? readdirSync(join(folder, "json")).filter((name) => name.endsWith(".json")) : [];
+
+  test("what is no JSON is refused as that; what is JSON is refused for its shape only", async () => {
+    expect(files.length).toBeGreaterThan(300);
+    for (const file of files) {
+      const response = await store.fetch("/v1/albums", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: await Bun.file(join(folder, "json", file)).bytes(),
+      });
+      expect([file, response.status]).toEqual([file, 400]);
+      const { code, errors = [] } = await jsonOf<{ code: string; errors?: { detail: string }[] }>(response);
+      const malformed = code === "empty_body" || errors.some(({ detail }) => detail === "is not valid JSON");
+      if (file.startsWith("y_")) expect([file, malformed]).toEqual([file, false]);
+      // A byte order mark may be skipped (RFC 8259, 8.1), which leaves nothing but a mark.
+      if (file.startsWith("n_")) expect([file, malformed]).toEqual([file, true]);
+    }
+  });
+});
