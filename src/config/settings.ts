@@ -77,7 +77,7 @@ export const SETTINGS = {
   MAX_JSON: { parse: bytes, help: "largest JSON body", default: "256KiB" },
   MAX_FILES: { parse: count, help: "most files of a multipart request", default: "1000" },
   MAX_MULTIPART: { parse: bytes, help: "largest multipart request", default: "1GiB" },
-  MAX_UPLOADS: { parse: count, help: "most uploads at a time; more wait for 503 and try again", default: "256" },
+  MAX_UPLOADS: { parse: count, help: "most uploads at a time; more get 503 and may try again", default: "256" },
   MIN_UPLOAD_RATE: {
     parse: parseSize,
     help: "bytes a second below which an upload is cut off after 10 s",
