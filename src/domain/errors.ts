@@ -72,12 +72,13 @@ export class StoreError extends Error {
 export const albumNotFound = () => new StoreError("album_not_found", "There is no such album.");
 export const imageNotFound = () => new StoreError("image_not_found", "There is no such image.");
 
-/** An error that crosses a thread or a process loses its class; these two carry what matters. */
+/** An error that crosses a thread or a process loses its class; these two carry what matters. `cause` is for the log. */
 export interface SerializedError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly errors: readonly FieldError[];
   readonly members: Readonly<Record<string, unknown>>;
+  readonly cause?: string;
 }
 
 export const serializeError = (error: StoreError): SerializedError => ({
@@ -85,7 +86,10 @@ export const serializeError = (error: StoreError): SerializedError => ({
   message: error.message,
   errors: error.errors,
   members: error.members,
+  ...(error.cause === undefined ? {} : { cause: describeCause(error.cause) }),
 });
 
 export const deserializeError = (error: SerializedError): StoreError =>
-  new StoreError(error.code, error.message, { errors: error.errors, members: error.members });
+  new StoreError(error.code, error.message, error);
+
+const describeCause = (cause: unknown): string => (cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause));

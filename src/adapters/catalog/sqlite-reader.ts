@@ -28,11 +28,12 @@ export function openSqliteReader(path: string): Reader {
   const inTransaction = async <Value>(query: (db: Driver) => MaybePromise<Value>): Promise<Value> => {
     try {
       await severalDriver.run("begin");
-      return await query(severalDriver);
+      const value = await query(severalDriver);
+      await severalDriver.run("commit");
+      return value;
     } catch (error) {
+      if (several.inTransaction) await severalDriver.run("rollback");
       throw toStoreError(error);
-    } finally {
-      if (several.inTransaction) await severalDriver.run("commit");
     }
   };
 

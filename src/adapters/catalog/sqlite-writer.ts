@@ -48,15 +48,10 @@ export function createSqliteWriter(db: Database): Writer {
   };
 
   const abandon = async (changes: readonly Change[], failure: StoreError): Promise<BatchResult> => {
-    let fatal = isTransient(failure) ? undefined : failure;
-    try {
-      if (db.inTransaction) await driver.run("rollback");
-    } catch (error) {
-      fatal = toStoreError(error);
-    }
+    if (db.inTransaction) await driver.run("rollback");
     const error = serializeError(failure);
     const outcomes = changes.map(() => ({ error }));
-    return { outcomes, appended: false, ...(fatal === undefined ? {} : { fatal: serializeError(fatal) }) };
+    return { outcomes, appended: false, ...(isTransient(failure) ? {} : { fatal: error }) };
   };
 
   return {

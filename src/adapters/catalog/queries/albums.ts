@@ -32,13 +32,13 @@ export async function listAlbums(db: Driver, query: PageQuery): Promise<Page<Alb
 
   const filtered = q !== undefined && q !== "" && !byName;
   const windowEnd = filtered ? await limitWindow(db, listing) : undefined;
-  if (filtered) addPrefixFilter(listing, "a.name", q);
+  if (filtered) addPrefixFilter(listing, "a.name || ''", q);
 
   const rows = await selectRows<AlbumRow>(db, listing, ALBUM_COLUMNS, listing.table, query.limit);
   return toPage(rows, query, watermark, windowEnd, toAlbum);
 }
 
-/** For where the order is another. */
+/** For where the order is another; `column` is an expression, so that the order's index is kept to. */
 export function addPrefixFilter(listing: Listing, column: string, prefix: string): void {
   listing.conditions.push(`${column} >= ${bind(listing, prefix)}`);
   const end = afterPrefix(prefix);

@@ -97,12 +97,12 @@ function addFilters(listing: Listing, query: ImageQuery, key: string): void {
   if (contentType !== undefined) conditions.push(`i.content_type = ${bind(listing, contentType)}`);
   if (tag !== undefined)
     conditions.push(`exists (select 1 from image_tags t where t.image_id = i.id and t.tag = ${bind(listing, tag)})`);
-  // As an expression, so that no engine leaves the order's index for that of the digest and sorts what it finds.
+  // Expressions, so that no engine leaves the order's index for another and sorts what it finds there.
   if (sha256 !== undefined) conditions.push(`i.sha256 || '' = ${bind(listing, sha256)}`);
-  if (q && key !== "i.name") addPrefixFilter(listing, "i.name", q);
+  if (q && key !== "i.name") addPrefixFilter(listing, "i.name || ''", q);
   if (key !== "i.created_at") {
-    if (createdAfter !== undefined) conditions.push(`i.created_at > ${bind(listing, createdAfter)}`);
-    if (createdBefore !== undefined) conditions.push(`i.created_at < ${bind(listing, createdBefore)}`);
+    if (createdAfter !== undefined) conditions.push(`i.created_at + 0 > ${bind(listing, createdAfter)}`);
+    if (createdBefore !== undefined) conditions.push(`i.created_at + 0 < ${bind(listing, createdBefore)}`);
   }
 }
 

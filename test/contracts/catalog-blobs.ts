@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Album } from "../../src/domain/album.ts";
+import type { Catalog } from "../../src/ports.ts";
+import { blobOf, blobStates, createAlbum, imageNamed, type OpenCatalog, put } from "./catalog-changes.ts";
+
+const afterGrace = () => Date.now() + 60_000;
+
+export function blobContract(open: OpenCatalog): void {
+  let catalog: Catalog;
+  let album: Album;
+  beforeEach(async () => {
+    catalog = await open();
+    album = await createAlbum(catalog, "a");
+  });
+  afterEach(() => catalog[Symbol.asyncDispose]());
+
+  const begin = (before: number, limit = 100) => catalog.write({ type: "beginBlobDeletion", before, limit });
+  const condemnedBlob = async (name: string) => {
+    const image = imageNamed(name);
+    await put(catalog, album, [image]);
+    await catalog.write({ type: "deleteImage", albumId: album.id, name });
+    return image.blob;
+  };
+
+  describe("who owns bytes", () => {
+    test("condemned, after the grace deleting, then gone; each step may be repeated", async () => {
+      const { key, location } = await condemnedBlob("i");
+      const kept = imageNamed("kept");
+      await put(catalog, album, [kept]);
+      expect(await begin(Date.now() - 60_000)).toEqual([]);
+      expect(await begin(afterGrace())).toEqual([{ key, location }]);
+      expect(await blobStates(catalog)).toEqual({ [key]: "deleting", [kept.blob.key]: "live" });
+      // As after a crash: what was begun is answered again, whenever it was condemned.
+      expect(await begin(0)).toEqual([{ key, location }]);
+      const finish = { type: "finishBlobDeletion", keys: [key, kept.blob.key] } as const;
+      expect(await catalog.write(finish)).toBeNull();
+      expect(await catalog.write(finish)).toBeNull();
+      expect(await begin(afterGrace())).toEqual([]);
+      expect(await blobStates(catalog)).toEqual({ [kept.blob.key]: "live" });
+    });
+
+    test("what cannot be removed does not hold up the rest", async () => {
+      const stuck = await condemnedBlob("stuck");
+      expect(await begin(afterGrace(), 1)).toEqual([{ key: stuck.key, location: stuck.location }]);
+      const later = await condemnedBlob("later");
+      expect((await begin(afterGrace(), 1)).map(({ key }) => key)).toEqual([later.key]);
+      const both = [await begin(afterGrace(), 1), await begin(afterGrace(), 1)].flat();
+      expect(both).toHaveLength(2);
+      expect((await begin(afterGrace(), 2)).map(({ key }) => key).toSorted()).toEqual(
+        [stuck.key, later.key].toSorted(),
+      );
+    });
+
+    test("of bytes that were found, those without a row are claimed", async () => {
+      const recorded = imageNamed("i");
+      await put(catalog, album, [recorded]);
+      const stray = blobOf("stray");
+      const claim = { type: "claimUnrecorded", blobs: [recorded.blob, stray] } as const;
+      expect(await catalog.write(claim)).toEqual({ claimed: 1 });
+      expect(await catalog.write(claim)).toEqual({ claimed: 0 });
+      expect(await begin(0)).toEqual([{ key: stray.key, location: stray.location }]);
+    });
+
+    test("nothing is destroyed while anybody holds the store", async () => {
+      await condemnedBlob("i");
+      const claim = { type: "claimUnrecorded", blobs: [blobOf("stray")] } as const;
+      await catalog.write({ type: "hold", id: "check", seconds: 60 });
+      await catalog.write({ type: "hold", id: "backup", seconds: 60 });
+      await catalog.write({ type: "hold", id: "check", seconds: 60 });
+      await catalog.write({ type: "releaseHold", id: "backup" });
+      expect(await begin(afterGrace())).toEqual([]);
+      expect(await catalog.write(claim)).toEqual({ claimed: 0 });
+      expect(Object.values(await blobStates(catalog))).toEqual(["condemned"]);
+      await catalog.write({ type: "releaseHold", id: "check" });
+      expect(await catalog.write(claim)).toEqual({ claimed: 1 });
+      expect(await begin(afterGrace())).toHaveLength(2);
+    });
+
+    test("a dead process's hold lapses, and renewing makes it last", async () => {
+      await condemnedBlob("i");
+      await catalog.write({ type: "hold", id: "dead", seconds: 0 });
+      await catalog.write({ type: "hold", id: "renewed", seconds: 0 });
+      await catalog.write({ type: "hold", id: "renewed", seconds: 60 });
+      expect(await begin(afterGrace())).toEqual([]);
+      await catalog.write({ type: "hold", id: "renewed", seconds: 0 });
+      await Bun.sleep(2);
+      expect(await begin(afterGrace())).toHaveLength(1);
+    });
+
+    test("keys are looked up in any number", async () => {
+      const images = Array.from({ length: 250 }, (_, index) => imageNamed(`i${index}`));
+      await put(catalog, album, images);
+      await catalog.write({ type: "deleteImage", albumId: album.id, name: "i0" });
+      const keys = images.map(({ blob }) => blob.key);
+      const strangers = Array.from({ length: 30 }, () => blobOf("x").key);
+      expect(await catalog.recordedBlobs([])).toEqual(new Set());
+      expect(await catalog.recordedBlobs([...strangers, ...keys])).toEqual(new Set(keys));
+      expect(await catalog.recordedBlobs(strangers)).toEqual(new Set());
+    });
+
+    test("all rows can be walked in the order of their keys", async () => {
+      const images = Array.from({ length: 25 }, (_, index) => imageNamed(`i${index}`));
+      await put(catalog, album, images);
+      const walked = [];
+      for (let afterKey: string | undefined; ; afterKey = walked.at(-1)?.key) {
+        const rows = await catalog.blobs({ ...(afterKey !== undefined && { afterKey }), limit: 10 });
+        if (rows.length === 0) break;
+        walked.push(...rows);
+      }
+      const expected = images.map(({ blob }) => ({ ...blob, state: "live" as const }));
+      expect(walked).toEqual(expected.toSorted((one, two) => (one.key < two.key ? -1 : 1)));
+    });
+  });
+
+  describe("reading and writing together", () => {
+    test("whoever was answered sees it, also while others list", async () => {
+      const written = new AbortController();
+      const lister = async () => {
+        while (!written.signal.aborted) {
+          await catalog.images({ orderBy: "-updatedAt", limit: 100 });
+          await catalog.events({ limit: 100 });
+          await Bun.sleep(0);
+        }
+      };
+      const listers = [lister(), lister()];
+      await Promise.all(
+        Array.from({ length: 8 }, async (_, writer) => {
+          for (let turn = 0; turn < 25; turn++) {
+            const name = `w${writer}-${turn}`;
+            const [created] = await put(catalog, album, [imageNamed(name)]);
+            expect((await catalog.image("a", name))?.image).toEqual(created?.image as never);
+            const patch = { title: name };
+            await catalog.write({ type: "updateImage", albumId: album.id, name, patch });
+            expect((await catalog.imageById(created?.image.id as string))?.image.title).toBe(name);
+            const [newest] = (await catalog.images({ albumId: album.id, q: name, orderBy: "name", limit: 1 })).items;
+            expect(newest?.title).toBe(name);
+          }
+        }),
+      );
+      written.abort();
+      await Promise.all(listers);
+      expect((await catalog.album("a"))?.imageCount).toBe(200);
+    });
+
+    test("the store's id is made once", () => {
+      expect(catalog.storeId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    });
+  });
+}

@@ -1,0 +1,116 @@
+import { expect } from "bun:test";
+import { type Album, EMPTY_ALBUM_FIELDS } from "../../src/domain/album.ts";
+import type { CreateAlbum, ImageToPut, NewBlob, PutImage, PutImages } from "../../src/domain/change.ts";
+import { type ErrorCode, StoreError } from "../../src/domain/errors.ts";
+import type { EventData, StoredEvent } from "../../src/domain/event.ts";
+import type { Image, ImageInfo } from "../../src/domain/image.ts";
+import type { Page, PageStart } from "../../src/domain/page.ts";
+import type { Catalog } from "../../src/ports.ts";
+
+/** Gives a fresh, empty catalog. */
+export type OpenCatalog = () => Promise<Catalog>;
+
+export const digest = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");
+
+export const JPEG: ImageInfo = {
+  contentType: "image/jpeg",
+  width: 40,
+  height: 30,
+  frames: 1,
+  hasAlpha: false,
+  orientation: 1,
+};
+
+export const albumNamed = (name: string, more: Partial<CreateAlbum> = {}): CreateAlbum => ({
+  type: "createAlbum",
+  id: Bun.randomUUIDv7(),
+  name,
+  fields: EMPTY_ALBUM_FIELDS,
+  ...more,
+});
+
+export async function createAlbum(catalog: Catalog, name: string, more: Partial<CreateAlbum> = {}): Promise<Album> {
+  return (await catalog.write(albumNamed(name, more))).value;
+}
+
+export function blobOf(content: string): NewBlob {
+  const sha256 = digest(content);
+  const key = `${sha256}.${crypto.randomUUID()}`;
+  return { key, location: `files/${key}`, size: content.length, sha256 };
+}
+
+export const imageNamed = (name: string, more: Partial<ImageToPut> = {}): ImageToPut => ({
+  id: Bun.randomUUIDv7(),
+  name,
+  info: JPEG,
+  blob: blobOf(name),
+  ...more,
+});
+
+export async function put(
+  catalog: Catalog,
+  album: Album,
+  images: readonly ImageToPut[],
+  more: Partial<PutImages> = {},
+): Promise<readonly PutImage[]> {
+  const change: PutImages = { type: "putImages", albumId: album.id, mode: "create", images, ...more };
+  return (await catalog.write(change)).value;
+}
+
+export async function createImage(catalog: Catalog, album: Album, name: string, more: Partial<ImageToPut> = {}) {
+  const [created] = await put(catalog, album, [imageNamed(name, more)]);
+  return (created as PutImage).image;
+}
+
+export const replaceWith = (catalog: Catalog, album: Album, image: ImageToPut, more: Partial<PutImages> = {}) =>
+  put(catalog, album, [image], { mode: "put", ...more }).then(([result]) => result as PutImage);
+
+export async function expectCode(promise: Promise<unknown>, code: ErrorCode): Promise<StoreError> {
+  const error = await promise.then(
+    (value) => new Error(`It resolved, with ${JSON.stringify(value)}`),
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof StoreError)) throw error;
+  expect(error.code).toBe(code);
+  return error;
+}
+
+/** Every page of a listing, in order. */
+export async function pagesOf<Item>(
+  list: (start: { start?: PageStart }) => Promise<Page<Item>>,
+  between: (page: Page<Item>) => Promise<void> = async () => undefined,
+): Promise<Page<Item>[]> {
+  const pages: Page<Item>[] = [];
+  let start: { start?: PageStart } = {};
+  for (;;) {
+    const page = await list(start);
+    pages.push(page);
+    if (page.next === undefined) return pages;
+    await between(page);
+    start = { start: page.next };
+  }
+}
+
+/**
+ * What was appended after a number of the log: exactly `count` events. An engine may show them a moment after the change,
+ * so this waits for them, and not for more.
+ */
+export async function eventsAfter(catalog: Catalog, seq: number, count: number): Promise<readonly StoredEvent[]> {
+  const { epoch } = await catalog.log();
+  for (let attempt = 0; ; attempt++) {
+    const { events } = await catalog.events({ after: { epoch, seq }, limit: 100_000 });
+    if (events.length >= count || attempt === 200) {
+      expect(events).toHaveLength(count);
+      return events;
+    }
+    await Bun.sleep(10);
+  }
+}
+
+export const dataOf = (event: StoredEvent | undefined): EventData =>
+  JSON.parse((event as StoredEvent).data) as EventData;
+
+export const namesOf = (items: readonly (Album | Image)[]): readonly string[] => items.map((item) => item.name);
+
+export const blobStates = async (catalog: Catalog): Promise<Record<string, string>> =>
+  Object.fromEntries((await catalog.blobs({ limit: 10_000 })).map(({ key, state }) => [key, state]));

@@ -1,0 +1,260 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { Album } from "../../src/domain/album.ts";
+import type { Image } from "../../src/domain/image.ts";
+import { ORDERS, type OrderBy } from "../../src/domain/page.ts";
+import type { Catalog, ImageQuery } from "../../src/ports.ts";
+import {
+  blobOf,
+  createAlbum,
+  createImage,
+  eventsAfter,
+  imageNamed,
+  JPEG,
+  namesOf,
+  type OpenCatalog,
+  pagesOf,
+  put,
+} from "./catalog-changes.ts";
+
+/** Of UTF-8, which is the order of code points, and not of UTF-16. */
+const inByteOrder = (names: readonly string[]) =>
+  names.toSorted((one, two) => Buffer.compare(Buffer.from(one), Buffer.from(two)));
+
+const HOSTILE_NAMES = [
+  "a",
+  "A",
+  "aa",
+  "ab",
+  "á",
+  "z",
+  "%",
+  "_",
+  "\u{ffff}",
+  "\u{10ffff}",
+  "\u{10ffff}x",
+  "😀",
+  "\ud7ff",
+  "\ue000",
+];
+
+const compareBy = (orderBy: OrderBy) => (one: Image | Album, two: Image | Album) => {
+  const field = orderBy.replace("-", "") as "name" | "createdAt" | "updatedAt";
+  const order =
+    Buffer.compare(Buffer.from(one[field]), Buffer.from(two[field])) ||
+    Buffer.compare(Buffer.from(one.id), Buffer.from(two.id));
+  return orderBy.startsWith("-") ? -order : order;
+};
+
+export function listingContract(open: OpenCatalog): void {
+  let catalog: Catalog;
+  beforeEach(async () => {
+    catalog = await open();
+  });
+  afterEach(() => catalog[Symbol.asyncDispose]());
+
+  const imagesOf = async (query: Omit<ImageQuery, "limit">, limit = 3) => {
+    const pages = await pagesOf((start) => catalog.images({ ...query, limit, ...start }));
+    expect(pages.every((page) => page.items.length <= limit)).toBe(true);
+    return pages.flatMap((page) => page.items);
+  };
+  const albumsOf = async (query: { orderBy: OrderBy; q?: string }, limit = 3) =>
+    (await pagesOf((start) => catalog.albums({ ...query, limit, ...start }))).flatMap((page) => page.items);
+
+  describe("listings", () => {
+    test("names are in the order of their bytes, both ways", async () => {
+      for (const name of HOSTILE_NAMES) await createAlbum(catalog, name);
+      const album = (await catalog.album("a")) as Album;
+      await put(
+        catalog,
+        album,
+        HOSTILE_NAMES.map((name) => imageNamed(name)),
+      );
+      const expected = inByteOrder(HOSTILE_NAMES);
+      expect(namesOf(await albumsOf({ orderBy: "name" }))).toEqual(expected);
+      expect(namesOf(await albumsOf({ orderBy: "-name" }))).toEqual(expected.toReversed());
+      expect(namesOf(await imagesOf({ orderBy: "name", albumId: album.id }))).toEqual(expected);
+      expect(namesOf(await imagesOf({ orderBy: "-name" }))).toEqual(expected.toReversed());
+    });
+
+    test("each order, of equal keys by id, page by page as at once", async () => {
+      const albums = await Promise.all(["x", "y"].map((name) => createAlbum(catalog, name)));
+      for (const album of albums)
+        await put(
+          catalog,
+          album,
+          ["b", "c", "a", "e", "d"].map((name) => imageNamed(name)),
+        );
+      const [album] = albums as [Album, Album];
+      for (const name of ["c", "a"])
+        await catalog.write({ type: "updateImage", albumId: album.id, name, patch: { title: name } });
+      for (const orderBy of ORDERS)
+        for (const albumId of [undefined, album.id]) {
+          const query = { orderBy, ...(albumId && { albumId }) };
+          const whole = [...(await catalog.images({ ...query, limit: 1000 })).items];
+          expect(whole).toHaveLength(albumId ? 5 : 10);
+          expect(whole).toEqual(whole.toSorted(compareBy(orderBy)));
+          for (const limit of [1, 3]) expect(await imagesOf(query, limit)).toEqual(whole);
+          const allAlbums = await albumsOf({ orderBy }, 1);
+          expect(allAlbums).toEqual(allAlbums.toSorted(compareBy(orderBy)));
+          expect(allAlbums).toHaveLength(2);
+        }
+    });
+
+    test("q is a prefix of the name, byte for byte", async () => {
+      for (const name of HOSTILE_NAMES) await createAlbum(catalog, name);
+      const album = (await catalog.album("a")) as Album;
+      await put(
+        catalog,
+        album,
+        HOSTILE_NAMES.map((name) => imageNamed(name)),
+      );
+      for (const q of ["", ...HOSTILE_NAMES, "b", "\u{10ffff}\u{10ffff}", "\ud7ffx"])
+        for (const orderBy of ORDERS) {
+          const expected = inByteOrder(HOSTILE_NAMES.filter((name) => name.startsWith(q)));
+          expect(inByteOrder(namesOf(await albumsOf({ orderBy, q }, 2)))).toEqual(expected);
+          expect(inByteOrder(namesOf(await imagesOf({ orderBy, q, albumId: album.id }, 2)))).toEqual(expected);
+        }
+    });
+
+    test("filters of images, alone and together, in each order", async () => {
+      const albums = await Promise.all(["x", "y"].map((name) => createAlbum(catalog, name)));
+      const contents = ["one", "two", "three"];
+      for (const [index, album] of albums.entries())
+        for (let number = 0; number < 12; number++)
+          await createImage(catalog, album, `${number % 2 ? "odd" : "even"}${number}`, {
+            blob: blobOf(contents[(number + index) % 3] as string),
+            info: { ...JPEG, contentType: number % 4 === 0 ? "image/png" : "image/jpeg" },
+            fields: {
+              title: null,
+              description: null,
+              metadata: {},
+              tags: [...(number % 3 === 0 ? ["third"] : []), ...(number % 2 ? ["odd"] : ["even"])],
+            },
+          });
+      const all = (await catalog.images({ orderBy: "name", limit: 1000 })).items;
+      const times = all.map((image) => Date.parse(image.createdAt)).toSorted((one, two) => one - two);
+      const middle = times[Math.floor(times.length / 2)] as number;
+
+      const options: { [Name in keyof ImageQuery]?: readonly ImageQuery[Name][] } = {
+        albumId: [albums[0]?.id],
+        contentType: ["image/png"],
+        tag: ["third", "none"],
+        sha256: [blobOf("two").sha256],
+        q: ["odd"],
+        createdAfter: [middle],
+        createdBefore: [middle],
+      };
+      const filters = fc
+        .tuple(
+          ...Object.entries(options).map(([name, values]) =>
+            fc.option(fc.constantFrom(...values.map((value) => ({ [name]: value })))),
+          ),
+        )
+        .map((chosen) => Object.assign({}, ...chosen) as Partial<ImageQuery>);
+      await fc.assert(
+        fc.asyncProperty(
+          filters,
+          fc.constantFrom(...ORDERS),
+          fc.integer({ min: 1, max: 9 }),
+          async (filter, orderBy, limit) => {
+            const expected = all.filter(
+              (image) =>
+                (filter.albumId === undefined || image.albumId === filter.albumId) &&
+                (filter.contentType === undefined || image.contentType === filter.contentType) &&
+                (filter.tag === undefined || image.tags.includes(filter.tag)) &&
+                (filter.sha256 === undefined || image.sha256 === filter.sha256) &&
+                (filter.q === undefined || image.name.startsWith(filter.q)) &&
+                (filter.createdAfter === undefined || Date.parse(image.createdAt) > filter.createdAfter) &&
+                (filter.createdBefore === undefined || Date.parse(image.createdAt) < filter.createdBefore),
+            );
+            expect(await imagesOf({ ...filter, orderBy }, limit)).toEqual(expected.toSorted(compareBy(orderBy)));
+          },
+        ),
+        { numRuns: 300 },
+      );
+    });
+
+    test("a page says where the log was when it was read; later pages repeat the first one's", async () => {
+      for (const name of ["a", "b", "c"]) await createAlbum(catalog, name);
+      await eventsAfter(catalog, 0, 3);
+      const { epoch } = await catalog.log();
+      const pages = await pagesOf(
+        (start) => catalog.albums({ orderBy: "name", limit: 1, ...start }),
+        async () => {
+          await createAlbum(catalog, crypto.randomUUID());
+        },
+      );
+      expect(pages.length).toBeGreaterThan(2);
+      for (const page of pages) expect(page.watermark).toEqual({ epoch, seq: 3 });
+      expect((await catalog.images({ orderBy: "name", limit: 1 })).watermark.seq).toBeGreaterThan(3);
+    });
+
+    test("rows and watermark are of one moment: what follows the watermark completes the rows", async () => {
+      const writes = Array.from({ length: 200 }, (_, index) => createAlbum(catalog, `a${index}`));
+      while (Bun.peek.status(writes.at(-1) as Promise<Album>) === "pending") {
+        const { items, watermark } = await catalog.albums({ orderBy: "name", limit: 1000 });
+        expect(items).toHaveLength(watermark.seq);
+        await Bun.sleep(0);
+      }
+      await Promise.all(writes);
+    });
+
+    for (const orderBy of ORDERS)
+      test(`what is there all the while appears exactly once, by ${orderBy}`, async () => {
+        const names = fc.string({ minLength: 1, maxLength: 2, unit: fc.constantFrom("a", "b", "é", "😀") });
+        const disturbance = fc.record({
+          kind: fc.constantFrom("create", "delete", "update", "rename"),
+          name: names,
+          other: names,
+        });
+        await fc.assert(
+          fc.asyncProperty(
+            fc.uniqueArray(names, { minLength: 1, maxLength: 15 }),
+            fc.array(fc.array(disturbance, { maxLength: 3 }), { maxLength: 8 }),
+            fc.integer({ min: 1, max: 4 }),
+            async (present, disturbances, limit) => {
+              const album = await createAlbum(catalog, crypto.randomUUID());
+              const created = await put(
+                catalog,
+                album,
+                present.map((name) => imageNamed(name)),
+              );
+              const steady = new Set(created.map(({ image }) => image.id));
+
+              const disturb = async () => {
+                for (const { kind, name, other } of disturbances.shift() ?? []) {
+                  const id = (await catalog.image(album.name, name))?.image.id ?? "";
+                  const target = { albumId: album.id, name };
+                  try {
+                    if (kind === "create") await createImage(catalog, album, name);
+                    if (kind === "delete") await catalog.write({ type: "deleteImage", ...target });
+                    if (kind === "update")
+                      await catalog.write({ type: "updateImage", ...target, patch: { title: crypto.randomUUID() } });
+                    if (kind === "rename")
+                      await catalog.write({ type: "updateImage", ...target, patch: { name: other } });
+                  } catch {
+                    continue;
+                  }
+                  const moves = {
+                    create: false,
+                    delete: true,
+                    update: orderBy.endsWith("updatedAt"),
+                    rename: !orderBy.endsWith("createdAt"),
+                  };
+                  if (moves[kind]) steady.delete(id);
+                }
+              };
+              const pages = await pagesOf(
+                (start) => catalog.images({ albumId: album.id, orderBy, limit, ...start }),
+                disturb,
+              );
+              const seen = pages.flatMap((page) => page.items.map(({ id }) => id));
+              for (const id of steady) expect(seen.filter((each) => each === id)).toHaveLength(1);
+            },
+          ),
+          { numRuns: 40 },
+        );
+      });
+  });
+}

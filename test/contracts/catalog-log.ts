@@ -1,0 +1,382 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { Album } from "../../src/domain/album.ts";
+import { requireTextBounds } from "../../src/domain/album.ts";
+import type { Change } from "../../src/domain/change.ts";
+import { cloudEventJson, encodeCursor, toCloudEvent } from "../../src/domain/event.ts";
+import type { Image } from "../../src/domain/image.ts";
+import { parseName } from "../../src/domain/names.ts";
+import type { Catalog } from "../../src/ports.ts";
+import {
+  albumNamed,
+  blobOf,
+  createAlbum,
+  createImage,
+  dataOf,
+  eventsAfter,
+  expectCode,
+  imageNamed,
+  type OpenCatalog,
+  replaceWith,
+} from "./catalog-changes.ts";
+
+export function logContract(open: OpenCatalog): void {
+  let catalog: Catalog;
+  beforeEach(async () => {
+    catalog = await open();
+  });
+  afterEach(() => catalog[Symbol.asyncDispose]());
+
+  const createAlbums = async (count: number, prefix = "a") => {
+    const from = (await catalog.log()).head;
+    const albums: Album[] = [];
+    for (let index = 0; index < count; index++) albums.push(await createAlbum(catalog, `${prefix}${index}`));
+    await eventsAfter(catalog, from, count);
+    return albums;
+  };
+  const prune = (more: object = {}) =>
+    catalog.write({ type: "pruneEvents", olderThan: Date.now() + 60_000, maxBytes: null, limit: 1000, ...more });
+  const register = (name: string) => catalog.write({ type: "registerCursor", name });
+  const advance = (name: string, seq: number) => catalog.write({ type: "advanceCursor", name, seq });
+
+  describe("the log", () => {
+    test("is read from the oldest, in order, in batches", async () => {
+      await createAlbums(5);
+      const { epoch } = await catalog.log();
+      const first = await catalog.events({ limit: 2 });
+      expect(first.events.map(({ seq }) => seq)).toEqual([1, 2]);
+      expect(first).toMatchObject({ next: { epoch, seq: 2 }, atEnd: false });
+      const second = await catalog.events({ after: first.next, limit: 3 });
+      expect(second.events.map(({ seq }) => seq)).toEqual([3, 4, 5]);
+      expect(second).toMatchObject({ next: { epoch, seq: 5 }, atEnd: true });
+      const third = await catalog.events({ after: second.next, limit: 3 });
+      expect(third).toEqual({ events: [], next: { epoch, seq: 5 }, atEnd: true });
+      expect(new Set([...first.events, ...second.events].map(({ id }) => id)).size).toBe(5);
+    });
+
+    test("a filter's cursor moves past what the filter left out", async () => {
+      const [one, two] = (await createAlbums(2)) as [Album, Album];
+      await createImage(catalog, one, "i");
+      await createImage(catalog, two, "i");
+      await catalog.write({ type: "deleteImage", albumId: one.id, name: "i" });
+      await eventsAfter(catalog, 2, 3);
+      const { epoch } = await catalog.log();
+      const read = (query: object) => catalog.events({ limit: 10, ...query });
+      const seqs = async (query: object) => (await read(query)).events.map(({ seq }) => seq);
+      expect(await seqs({ albumId: one.id })).toEqual([1, 3, 5]);
+      expect(await seqs({ types: ["imagestore.image.created"] })).toEqual([3, 4]);
+      expect(await seqs({ types: ["imagestore.image.created", "imagestore.image.deleted"], albumId: one.id })).toEqual([
+        3, 5,
+      ]);
+      expect(await read({ types: ["imagestore.album.created"] })).toMatchObject({
+        next: { epoch, seq: 5 },
+        atEnd: true,
+      });
+      expect(await read({ albumId: one.id, limit: 2 })).toMatchObject({ next: { epoch, seq: 3 }, atEnd: false });
+      expect(await read({ albumId: "none" })).toEqual({ events: [], next: { epoch, seq: 5 }, atEnd: true });
+    });
+
+    test("a rare event far on is found by going on, a bounded stretch at a time", async () => {
+      const album = await createAlbum(catalog, "many");
+      for (let start = 0; start < 6000; start += 1000)
+        await catalog.write({
+          type: "putImages",
+          albumId: album.id,
+          mode: "create",
+          images: Array.from({ length: 1000 }, (_, index) => imageNamed(`${start + index}`)),
+        });
+      const rare = await createAlbum(catalog, "rare");
+      await eventsAfter(catalog, 0, 6002);
+      let batch = await catalog.events({ albumId: rare.id, limit: 10 });
+      let calls = 1;
+      while (!batch.atEnd && batch.events.length === 0) {
+        batch = await catalog.events({ albumId: rare.id, limit: 10, after: batch.next });
+        calls++;
+      }
+      expect(batch.events.map(({ seq }) => seq)).toEqual([6002]);
+      expect(calls).toBeGreaterThan(1);
+
+      // The same of images: the rare one is the last of them by name.
+      await replaceWith(
+        catalog,
+        album,
+        imageNamed("z", { info: { ...imageNamed("z").info, contentType: "image/gif" } }),
+      );
+      const query = { contentType: "image/gif", orderBy: "name", limit: 10 } as const;
+      let page = await catalog.images(query);
+      expect(page.items).toEqual([]);
+      while (page.next !== undefined && page.items.length === 0)
+        page = await catalog.images({ ...query, start: page.next });
+      expect(page.items.map(({ name }) => name)).toEqual(["z"]);
+      expect(page.next).toBeUndefined();
+    });
+
+    test("refuses a cursor of another epoch, beyond the head, or below the floor", async () => {
+      await createAlbums(4);
+      const { epoch } = await catalog.log();
+      const read = (after: { epoch: number; seq: number }) => catalog.events({ after, limit: 10 });
+      await expectCode(read({ epoch: epoch - 1, seq: 1 }), "cursor_unknown");
+      await expectCode(read({ epoch, seq: 5 }), "cursor_unknown");
+      await prune({ limit: 2 });
+      const error = await expectCode(read({ epoch, seq: 1 }), "cursor_expired");
+      expect(error.members).toEqual({ oldestCursor: encodeCursor({ epoch, seq: 2 }) });
+      expect((await read({ epoch, seq: 2 })).events.map(({ seq }) => seq)).toEqual([3, 4]);
+      expect((await catalog.events({ limit: 10 })).events.map(({ seq }) => seq)).toEqual([3, 4]);
+    });
+
+    test("numbers are never used twice, also when all was pruned", async () => {
+      await createAlbums(3);
+      const before = await catalog.log();
+      expect(before).toEqual({ epoch: before.epoch, floor: 0, head: 3, bytes: before.bytes });
+      expect(before.bytes).toBeGreaterThan(300);
+      expect(await prune()).toEqual({ pruned: 3, cursorsGivenUp: [], more: false });
+      expect(await catalog.log()).toEqual({ epoch: before.epoch, floor: 3, head: 3, bytes: 0 });
+      expect(await catalog.events({ limit: 10 })).toEqual({
+        events: [],
+        next: { epoch: before.epoch, seq: 3 },
+        atEnd: true,
+      });
+      await createAlbums(1, "b");
+      expect((await catalog.events({ limit: 10 })).events.map(({ seq }) => seq)).toEqual([4]);
+    });
+
+    test("whoever listens is called soon after a change, until they stop", async () => {
+      let calls = 0;
+      const called = Promise.withResolvers<void>();
+      const stop = catalog.onEvents(() => {
+        calls++;
+        called.resolve();
+      });
+      await createAlbum(catalog, "a");
+      await called.promise;
+      stop();
+      const before = calls;
+      await createAlbum(catalog, "b");
+      expect(calls).toBe(before);
+    });
+  });
+
+  describe("durable cursors", () => {
+    test("start at the oldest kept event, go on where they were, and never back", async () => {
+      await createAlbums(5);
+      await prune({ limit: 2 });
+      const { epoch } = await catalog.log();
+      expect(await register("relay")).toEqual({ seq: 2, epoch });
+      expect(await advance("relay", 4)).toEqual({ known: true });
+      expect(await advance("relay", 3)).toEqual({ known: true });
+      expect(await register("relay")).toEqual({ seq: 4, epoch });
+      const [cursor] = await catalog.cursors();
+      expect(cursor).toMatchObject({ name: "relay", seq: 4, epoch, lagEvents: 1 });
+      expect(cursor?.lagSeconds).toBeGreaterThanOrEqual(0);
+      expect(cursor?.lagSeconds).toBeLessThan(60);
+      await advance("relay", 5);
+      expect((await catalog.cursors())[0]).toMatchObject({ lagEvents: 0, lagSeconds: 0 });
+    });
+
+    test("one that is given up is not known any more", async () => {
+      await register("b");
+      await register("a");
+      expect((await catalog.cursors()).map(({ name }) => name)).toEqual(["a", "b"]);
+      expect(await catalog.write({ type: "deleteCursor", name: "a" })).toBeNull();
+      await expectCode(catalog.write({ type: "deleteCursor", name: "a" }), "cursor_not_found");
+      expect(await advance("a", 1)).toEqual({ known: false });
+      expect((await catalog.cursors()).map(({ name }) => name)).toEqual(["b"]);
+    });
+  });
+
+  describe("retention", () => {
+    test("prunes a prefix that is old and that every cursor has passed, a bounded number at a time", async () => {
+      await createAlbums(6);
+      expect(await prune({ olderThan: Date.now() - 60_000 })).toEqual({ pruned: 0, cursorsGivenUp: [], more: false });
+      expect(await prune({ olderThan: null })).toMatchObject({ pruned: 0 });
+      await register("slow");
+      await register("fast");
+      await advance("slow", 3);
+      await advance("fast", 6);
+      expect(await prune({ limit: 2 })).toEqual({ pruned: 2, cursorsGivenUp: [], more: true });
+      expect(await prune()).toEqual({ pruned: 1, cursorsGivenUp: [], more: false });
+      expect(await prune()).toEqual({ pruned: 0, cursorsGivenUp: [], more: false });
+      await advance("slow", 4);
+      expect(await prune()).toMatchObject({ pruned: 1 });
+      expect((await catalog.events({ limit: 10 })).events.map(({ seq }) => seq)).toEqual([5, 6]);
+    });
+
+    test("a log over its bytes gives up the cursors that stand in the way, and no others", async () => {
+      await createAlbums(6);
+      for (const [name, seq] of [
+        ["slow", 1],
+        ["middle", 4],
+        ["fast", 6],
+      ] as const) {
+        await register(name);
+        await advance(name, seq);
+      }
+      const { bytes } = await catalog.log();
+      const half = { olderThan: null, maxBytes: Math.ceil(bytes / 2) };
+      expect(await prune(half)).toEqual({ pruned: 3, cursorsGivenUp: ["slow"], more: false });
+      const { floor, bytes: left } = await catalog.log();
+      expect(floor).toBe(3);
+      expect(left).toBeLessThanOrEqual(half.maxBytes);
+      expect((await catalog.cursors()).map(({ name }) => name)).toEqual(["fast", "middle"]);
+      expect(await prune(half)).toMatchObject({ pruned: 0, cursorsGivenUp: [] });
+      expect(await prune({ olderThan: null, maxBytes: 0 })).toMatchObject({ pruned: 3, cursorsGivenUp: ["middle"] });
+    });
+  });
+
+  describe("events and changes", () => {
+    test("replaying the log gives what the listings give", async () => {
+      const albumName = fc.constantFrom("a", "b", "c");
+      const imageName = fc.constantFrom("i", "j", "k");
+      const title = fc.constantFrom(null, "x", "y");
+      const step = fc.oneof(
+        fc.record({ kind: fc.constant("createAlbum" as const), album: albumName }),
+        fc.record({ kind: fc.constant("putAlbum" as const), album: albumName, title }),
+        fc.record({ kind: fc.constant("renameAlbum" as const), album: albumName, name: albumName }),
+        fc.record({ kind: fc.constant("deleteAlbum" as const), album: albumName, atOnce: fc.constantFrom(0, 1, 9) }),
+        fc.record({
+          kind: fc.constant("putImage" as const),
+          album: albumName,
+          name: imageName,
+          content: fc.constantFrom("1", "2"),
+        }),
+        fc.record({ kind: fc.constant("updateImage" as const), album: albumName, name: imageName, title }),
+        fc.record({ kind: fc.constant("renameImage" as const), album: albumName, name: imageName, other: imageName }),
+        fc.record({ kind: fc.constant("deleteImage" as const), album: albumName, name: imageName }),
+      );
+      type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
+      const ids = new Map<string, string>();
+      const changeOf = (each: Step): Change => {
+        const albumId = ids.get(each.album) ?? Bun.randomUUIDv7();
+        switch (each.kind) {
+          case "createAlbum":
+            return albumNamed(each.album);
+          case "putAlbum":
+            return {
+              type: "putAlbum",
+              id: albumId,
+              name: each.album,
+              fields: { title: each.title, description: null, metadata: {} },
+            };
+          case "renameAlbum":
+            return { type: "updateAlbum", albumId, patch: { name: each.name } };
+          case "deleteAlbum":
+            return { type: "deleteAlbum", albumId, recursive: true, atOnce: each.atOnce };
+          case "putImage":
+            return {
+              type: "putImages",
+              albumId,
+              mode: "put",
+              images: [imageNamed(each.name, { blob: blobOf(each.content) })],
+            };
+          case "updateImage":
+            return { type: "updateImage", albumId, name: each.name, patch: { title: each.title } };
+          case "renameImage":
+            return { type: "updateImage", albumId, name: each.name, patch: { name: each.other } };
+          default:
+            return { type: "deleteImage", albumId, name: each.name };
+        }
+      };
+
+      const albums = new Map<string, Album>();
+      const images = new Map<string, Image>();
+      let applied = 0;
+      const replay = async () => {
+        const { epoch, head } = await catalog.log();
+        const { events } = await catalog.events({ after: { epoch, seq: applied }, limit: 10_000 });
+        applied = head;
+        for (const event of events) {
+          const { reason: _, previousName, ...record } = dataOf(event);
+          const records: Map<string, Album | Image> = event.imageId === null ? albums : images;
+          const before = records.get(record.id);
+          expect(event.type.endsWith(".created")).toBe(before === undefined);
+          if (before !== undefined) {
+            expect(previousName).toBe(before.name === record.name ? undefined : before.name);
+            // Deletes carry the last known record; anything else is a new version of it.
+            expect(record.revision - before.revision).toBe(event.type.endsWith(".deleted") ? 0 : 1);
+            expect(record.updatedAt >= before.updatedAt).toBe(true);
+          }
+          if (event.type.endsWith(".deleted")) records.delete(record.id);
+          else records.set(record.id, record);
+          // An album's own event is the last: nothing of it is left by then.
+          if (event.type === "imagestore.album.deleted")
+            expect([...images.values()].filter((image) => image.albumId === record.id)).toEqual([]);
+        }
+      };
+
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30 }), async (steps) => {
+          for (const each of steps) {
+            for (const { id, name } of (await catalog.albums({ orderBy: "name", limit: 100 })).items) ids.set(name, id);
+            await catalog.write(changeOf(each)).catch(() => undefined);
+          }
+          for (const albumId of await catalog.albumsBeingDeleted(100))
+            while (!(await catalog.write({ type: "deleteAlbumChunk", albumId, limit: 1 })).done);
+          await replay();
+          const live = (await catalog.albums({ orderBy: "name", limit: 100 })).items;
+          expect([...albums.values()].map(uncounted).toSorted(byId)).toEqual(live.map(uncounted).toSorted(byId));
+          const listed = (await catalog.images({ orderBy: "name", limit: 1000 })).items;
+          expect([...images.values()].map(nameless).toSorted(byId)).toEqual(listed.map(nameless).toSorted(byId));
+          for (const album of live)
+            expect(listed.filter((image) => image.albumId === album.id)).toHaveLength(album.imageCount);
+          const states = (await catalog.blobs({ limit: 100_000 })).filter(({ state }) => state === "live");
+          expect(states).toHaveLength(listed.length);
+        }),
+        { numRuns: 30 },
+      );
+    });
+
+    test("an event stays below 32 KiB, whatever the bounds let in", async () => {
+      const hard = fc.constantFrom("a", '"', "\\", "é", "あ", "😀", "'");
+      const nameOf = fc.array(hard, { minLength: 1, maxLength: 255 }).map((characters) => {
+        while (Buffer.byteLength(characters.join("")) > 255) characters.pop();
+        return parseName(characters.join(""));
+      });
+      const fields = fc.record({
+        title: text(200),
+        description: text(1000),
+        metadata: fc.dictionary(text(30), text(200), { maxKeys: 64, size: "max" }),
+        tags: fc.array(text(64), { maxLength: 64, size: "max" }),
+      });
+      let largest = 0;
+      let number = 0;
+      await fc.assert(
+        fc.asyncProperty(nameOf, nameOf, nameOf, fields, async (albumName, name, other, imageFields) => {
+          fc.pre(
+            withinBounds({ name, ...imageFields }) && withinBounds({ name: other, ...imageFields }) && name !== other,
+          );
+          const album = await createAlbum(catalog, `${number++}${albumName.slice(0, 60)}`);
+          await createImage(catalog, album, name, { fields: imageFields });
+          await catalog.write({ type: "updateImage", albumId: album.id, name, patch: { name: other } });
+          const { epoch, head } = await catalog.log();
+          const { events } = await catalog.events({ after: { epoch, seq: head - 2 }, limit: 2 });
+          for (const event of events) {
+            const bytes = Buffer.byteLength(cloudEventJson(toCloudEvent(event, { storeId: catalog.storeId, epoch })));
+            largest = Math.max(largest, bytes);
+            expect(bytes).toBeLessThan(32 * 1024);
+          }
+        }),
+        { numRuns: 60 },
+      );
+      expect(largest).toBeGreaterThan(8 * 1024);
+    });
+  });
+}
+
+// The count of an album's images has no event of its own, and neither has an album's name in its images.
+const uncounted = (album: Album) => ({ ...album, imageCount: 0 });
+const nameless = (image: Image) => ({ ...image, album: "", links: {} });
+const byId = (one: { id: string }, two: { id: string }) => (one.id < two.id ? -1 : 1);
+
+const text = (characters: number) =>
+  fc
+    .array(fc.constantFrom("\n", '"', "あ", "😀", "x"), { minLength: 0, maxLength: characters, size: "max" })
+    .map((each) => each.join(""));
+
+function withinBounds(item: Parameters<typeof requireTextBounds>[0]): boolean {
+  try {
+    requireTextBounds(item);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,15 @@
+import { describe } from "bun:test";
+import { albumContract } from "./catalog-albums.ts";
+import { blobContract } from "./catalog-blobs.ts";
+import type { OpenCatalog } from "./catalog-changes.ts";
+import { imageContract } from "./catalog-images.ts";
+import { listingContract } from "./catalog-listings.ts";
+import { logContract } from "./catalog-log.ts";
+
+/** What every Catalog does. `open` gives a fresh, empty one. */
+export function catalogContract(name: string, open: OpenCatalog): void {
+  describe(`Catalog contract: ${name}`, () => {
+    for (const part of [albumContract, imageContract, listingContract, logContract, blobContract])
+      describe(part.name, () => part(open));
+  });
+}
