@@ -1,21 +1,26 @@
 import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { openDiskBlobs } from "./adapters/blobs/disk.ts";
 import { lockFolder } from "./adapters/catalog/lock.ts";
 import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
+import { createProbeRenderer } from "./adapters/renderer/probe.ts";
 import { VERSION } from "./cli/version.ts";
 import type { Config } from "./config.ts";
 import { createAccess } from "./http/access.ts";
 import { buildOpenApi } from "./http/openapi.ts";
 import type { Route } from "./http/route.ts";
 import { albumRoutes } from "./http/routes/albums.ts";
+import { type ContentRouteNeeds, contentRoutes } from "./http/routes/content.ts";
 import { type CursorNeeds, cursorRoutes } from "./http/routes/cursors.ts";
 import { type DocsNeeds, docsRoutes } from "./http/routes/docs.ts";
 import { type EventNeeds, eventRoutes } from "./http/routes/events.ts";
 import { type HealthNeeds, healthRoutes } from "./http/routes/health.ts";
+import { imageRoutes } from "./http/routes/images.ts";
+import { type UploadNeeds, uploadRoutes } from "./http/routes/uploads.ts";
 import { createHttpApp, serve } from "./http/server.ts";
 import { type Logger, silentLogger } from "./observe/logger.ts";
-import { measureBlobs, measureCatalog } from "./observe/measure.ts";
+import { measureBlobs, measureCatalog, measureRenderer } from "./observe/measure.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
 import { observeRelay } from "./observe/relay.ts";
 import { observeRequests } from "./observe/requests.ts";
@@ -23,12 +28,16 @@ import { scrape } from "./observe/scrape.ts";
 import type { AlbumPorts } from "./operations/albums.ts";
 import { createEventFeed } from "./operations/event-feed.ts";
 import { createRunningKeys } from "./operations/idempotency.ts";
-import type { BlobStore, Catalog, Publisher } from "./ports.ts";
+import { createUploadSlots } from "./operations/upload-slots.ts";
+import type { BlobStore, Catalog, Publisher, Renderer } from "./ports.ts";
 import { runRelay } from "./workers/relay.ts";
 
-type Needs = AlbumPorts & EventNeeds & CursorNeeds & DocsNeeds & HealthNeeds;
+type Needs = AlbumPorts & UploadNeeds & ContentRouteNeeds & EventNeeds & CursorNeeds & DocsNeeds & HealthNeeds;
 const routes: readonly Route<Needs>[] = [
   ...albumRoutes,
+  ...imageRoutes,
+  ...uploadRoutes,
+  ...contentRoutes,
   ...eventRoutes,
   ...cursorRoutes,
   ...docsRoutes,
@@ -44,6 +53,8 @@ export const describeApi = (): string =>
 export interface App extends AsyncDisposable {
   /** Where it listens, without a trailing slash. */
   readonly url: string;
+  /** Answers a request as the server would, without a socket. */
+  readonly fetch: (request: Request) => Promise<Response>;
 }
 
 export interface AppOptions {
@@ -53,6 +64,8 @@ export interface AppOptions {
   readonly onCatalogFailure?: (error: Error) => void;
   /** Instead of the one that the configuration names. */
   readonly publisher?: Publisher;
+  /** How long an upload may be slower than the limit, in milliseconds; default: ten seconds. */
+  readonly uploadPatience?: number;
 }
 
 /** The one place that picks adapters and ties everything together. What is opened first is closed last. */
@@ -63,6 +76,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 
   const catalog = opening.use(await openCatalog(config, metrics, onCatalogFailure));
   const blobs = opening.use(await openBlobs(config, metrics, opening));
+  const renderer = opening.use(createRenderer(config, metrics));
   const publisher = options.publisher ?? (config.kafka && (await createPublisher(config.kafka)));
   if (publisher !== undefined) opening.use(publisher);
 
@@ -76,6 +90,11 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const needs: Needs = {
     catalog,
     blobs,
+    renderer,
+    limits: config.limits,
+    publicRead: config.publicRead,
+    uploadSlots: createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight),
+    ...(options.uploadPatience === undefined ? {} : { uploadPatience: options.uploadPatience }),
     eventFeed: opening.use(createEventFeed(catalog)),
     runningKeys: createRunningKeys(),
     openApi: describeApi,
@@ -95,7 +114,12 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   });
 
   const stack = opening.move();
-  return { url: server.url.origin, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const never = new AbortController().signal;
+  return {
+    url: server.url.origin,
+    fetch: (request) => http.fetch(request, { stopping: never }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
 async function openCatalog(
@@ -118,6 +142,16 @@ async function openBlobs(
   stack.use(lockFolder(path));
   return measureBlobs(await openDiskBlobs({ folder: path, minFree, recover: true }), metrics.blobDuration);
 }
+
+const createRenderer = ({ limits }: Config, metrics: Metrics): Renderer =>
+  measureRenderer(
+    createProbeRenderer({
+      maxPixels: limits.maxPixels,
+      acceptTiff: limits.acceptTiff,
+      children: availableParallelism(),
+    }),
+    metrics.rendererDuration,
+  );
 
 /** Loaded only here: most stores have no Kafka, and its client costs time and memory. */
 async function createPublisher(kafka: NonNullable<Config["kafka"]>): Promise<Publisher> {

@@ -32,6 +32,7 @@ export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: stri
   let changed = Promise.withResolvers<void>();
   let failure: unknown;
   let parsed = false;
+  let writing: PromiseWithResolvers<void> | undefined;
   let over = false;
   let headless = false;
   /** Odd while the parser has a chunk. */
@@ -55,19 +56,25 @@ export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: stri
   parser.on("error", () => fail(malformed("it has no end")));
   parser.on("finish", () => {
     parsed = true;
+    // Dicer may never call back for the chunk with the closing delimiter.
+    writing?.resolve();
     changed.resolve();
   });
 
   const feed = async () => {
     for await (const chunk of body) {
       if (over || failure !== undefined) return;
+      // What follows the closing delimiter says nothing, but a body is taken to its end.
+      if (parsed) continue;
       turns++;
-      await new Promise<void>((resolve) => parser.write(chunk, () => resolve()));
+      writing = Promise.withResolvers();
+      parser.write(chunk, () => writing?.resolve());
+      await writing.promise;
       turns++;
     }
-    turns++;
-    parser.end();
     over = true;
+    turns++;
+    if (!parsed) parser.end();
     changed.resolve();
   };
   /** A malformed body may leave Dicer waiting for nothing, without an event. */

@@ -1,16 +1,21 @@
+import { requireTextBounds } from "../domain/album.ts";
 import type { Idempotency, Preconditions, PutImage, PutImages, Replayable } from "../domain/change.ts";
-import { StoreError } from "../domain/errors.ts";
-import type { ContentType, ImageFields, ImageInfo } from "../domain/image.ts";
+import { albumNotFound, StoreError } from "../domain/errors.ts";
+import { type ContentType, EMPTY_IMAGE_FIELDS, type ImageFields, type ImageInfo } from "../domain/image.ts";
 import type { BlobStore, Catalog, Renderer, StagedBlob } from "../ports.ts";
+import type { RunningKeys } from "./idempotency.ts";
+import type { UploadSlots } from "./upload-slots.ts";
 
-export interface UploadNeeds {
-  readonly catalog: Pick<Catalog, "write">;
-  readonly blobs: BlobStore;
-  readonly renderer: Renderer;
+export interface UploadPorts {
+  readonly catalog: Pick<Catalog, "album" | "image" | "write">;
+  readonly blobs: Pick<BlobStore, "stage" | "commit" | "discard" | "settle">;
+  readonly renderer: Pick<Renderer, "probe">;
+  readonly runningKeys: RunningKeys;
+  readonly uploadSlots: UploadSlots;
   readonly limits: { readonly maxUpload: number; readonly maxFiles: number };
 }
 
-/** An image on its way in. The bytes are read once, before the next image is asked for. */
+/** An image on its way in. Its bytes are read once, before the next image is asked for. */
 export interface IncomingImage {
   readonly name: string;
   readonly fields?: ImageFields;
@@ -19,17 +24,7 @@ export interface IncomingImage {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-export interface Upload {
-  /** Resolved before the first byte is read, so that nothing lands in another album that takes the name meanwhile. */
-  readonly albumId: string;
-  readonly mode: PutImages["mode"];
-  readonly images: AsyncIterable<IncomingImage> | Iterable<IncomingImage>;
-  readonly preconditions?: Preconditions<string>;
-  /** Given what came, since the content is part of what makes two requests the same. */
-  readonly idempotency?: (received: readonly ReceivedImage[]) => Idempotency;
-  readonly traceparent?: string | undefined;
-}
-
+/** An image whose bytes are here, and are what they should be. */
 export interface ReceivedImage {
   readonly name: string;
   readonly fields?: ImageFields;
@@ -37,21 +32,39 @@ export interface ReceivedImage {
   readonly info: ImageInfo;
 }
 
+export interface Upload {
+  readonly album: string;
+  readonly mode: PutImages["mode"];
+  readonly images: AsyncIterable<IncomingImage> | Iterable<IncomingImage>;
+  readonly preconditions?: Preconditions<string> | undefined;
+  /** Asked before anything came, and again for the fingerprint of what did come. */
+  readonly idempotency?: (received: readonly ReceivedImage[]) => Idempotency | undefined;
+  readonly traceparent?: string | undefined;
+}
+
 /**
- * Stores images, all or none, durable when it resolves. Whatever fails, bytes that were committed are left to the sweeper:
- * a write that seems to have failed may have been done.
- * @throws StoreError of {@link BlobStore.stage}, {@link Renderer.probe} and {@link PutImages}; `unsupported_image` when a
- * declared type disagrees, `invalid_request` for a name that comes twice, `too_large` for too many images
+ * Stores images, all or none, durable when it resolves. Bytes that were committed are never deleted here, whatever the
+ * change answers: what seems to have failed may have been done, so they are left to the sweeper.
+ * @throws StoreError `album_not_found`, before a byte is read; `busy`; `request_in_progress`; `unsupported_image` when a
+ * declared type disagrees; `invalid_request` for a name that comes twice; `too_large`; `empty_body`; what the images
+ * throw; those of {@link BlobStore.stage}, {@link Renderer.probe} and {@link PutImages}
  */
-export async function uploadImages(needs: UploadNeeds, upload: Upload): Promise<Replayable<readonly PutImage[]>> {
-  const { catalog, blobs } = needs;
-  const received = await receive(needs, upload.images);
+export function uploadImages(ports: UploadPorts, upload: Upload): Promise<Replayable<readonly PutImage[]>> {
+  return ports.uploadSlots.run(() => ports.runningKeys.run(upload.idempotency?.([]), () => store(ports, upload)));
+}
+
+async function store(ports: UploadPorts, upload: Upload): Promise<Replayable<readonly PutImage[]>> {
+  const { catalog, blobs } = ports;
+  // Once, and first: what was begun on this album must not land in another that takes its name meanwhile.
+  const album = await catalog.album(upload.album);
+  if (album === undefined) throw albumNotFound();
+  const received = await receive(ports, upload);
   try {
     const idempotency = upload.idempotency?.(received);
     const locations = await commitAll(blobs, received);
     return await catalog.write({
       type: "putImages",
-      albumId: upload.albumId,
+      albumId: album.id,
       mode: upload.mode,
       images: received.map(({ name, fields, blob, info }, index) => ({
         id: Bun.randomUUIDv7(),
@@ -70,15 +83,16 @@ export async function uploadImages(needs: UploadNeeds, upload: Upload): Promise<
 }
 
 /** Stages and probes each as it comes: one is probed while the next is on its way. After a failure nothing is left. */
-async function receive(needs: UploadNeeds, images: Upload["images"]): Promise<readonly ReceivedImage[]> {
+async function receive(ports: UploadPorts, upload: Upload): Promise<readonly ReceivedImage[]> {
+  const { blobs, limits, renderer } = ports;
   const staged: StagedBlob[] = [];
   const received: ReceivedImage[] = [];
   const names = new Set<string>();
   let probing: Promise<unknown> = Promise.resolve();
   try {
-    for await (const image of images) {
-      if (names.size === needs.limits.maxFiles) {
-        throw new StoreError("too_large", `At most ${needs.limits.maxFiles} images can be uploaded at once.`);
+    for await (const image of upload.images) {
+      if (names.size === limits.maxFiles) {
+        throw new StoreError("too_large", `At most ${limits.maxFiles} images can be uploaded at once.`);
       }
       if (names.has(image.name)) {
         throw new StoreError("invalid_request", "Two images of one request have the same name.", {
@@ -86,12 +100,14 @@ async function receive(needs: UploadNeeds, images: Upload["images"]): Promise<re
         });
       }
       names.add(image.name);
-      const blob = await needs.blobs.stage(image.bytes, { maxBytes: needs.limits.maxUpload });
+      requireTextBounds({ ...(image.fields ?? EMPTY_IMAGE_FIELDS), name: image.name });
+      await refuseEarly(ports.catalog, upload, image.name);
+      const blob = await blobs.stage(image.bytes, { maxBytes: limits.maxUpload });
       staged.push(blob);
       if (blob.size === 0) throw new StoreError("empty_body", "An image has no bytes.");
       await probing;
-      probing = probe(needs.renderer, image, blob).then((result) => received.push(result));
-      // Awaited a turn later; it must not count as unhandled until then.
+      probing = probe(renderer, image, blob).then((result) => received.push(result));
+      // It is awaited later, and must not count as unhandled until then.
       probing.catch(() => undefined);
     }
     await probing;
@@ -99,12 +115,34 @@ async function receive(needs: UploadNeeds, images: Upload["images"]): Promise<re
   } catch (error) {
     // A file is not taken from under a child that reads it.
     await probing.catch(() => undefined);
-    await discardAll(needs.blobs, staged);
+    await discardAll(blobs, staged);
     throw error;
   }
 }
 
-async function probe(renderer: Renderer, image: IncomingImage, blob: StagedBlob): Promise<ReceivedImage> {
+/**
+ * Says before the bytes come what the change would say after them, to spare both sides the transfer. Only a hint: what
+ * counts is evaluated with the change. Under an idempotency key the answer may be the first one again.
+ */
+async function refuseEarly(catalog: UploadPorts["catalog"], upload: Upload, name: string): Promise<void> {
+  const { ifMatch, ifNoneMatch } = upload.preconditions ?? {};
+  const creates = upload.mode === "create" && upload.idempotency?.([]) === undefined;
+  if (!creates && ifMatch === undefined && ifNoneMatch === undefined) return;
+  const present = (await catalog.image(upload.album, name))?.image.sha256;
+  if (creates && present !== undefined) {
+    throw new StoreError("image_exists", "There is an image of that name in the album.");
+  }
+  const names = (tags: "*" | readonly string[]) => present !== undefined && (tags === "*" || tags.includes(present));
+  if ((ifMatch !== undefined && !names(ifMatch)) || (ifNoneMatch !== undefined && names(ifNoneMatch))) {
+    throw new StoreError("precondition_failed", "The image is not in the state that the request asks for.");
+  }
+}
+
+async function probe(
+  renderer: UploadPorts["renderer"],
+  image: IncomingImage,
+  blob: StagedBlob,
+): Promise<ReceivedImage> {
   const info = await renderer.probe({ path: blob.path, size: blob.size });
   if (image.declaredType !== undefined && image.declaredType !== info.contentType) {
     throw new StoreError(
@@ -118,16 +156,14 @@ async function probe(renderer: Renderer, image: IncomingImage, blob: StagedBlob)
 /** How many files of one request may be waiting for the disk. */
 const COMMITS_AT_ONCE = 32;
 
-/** @returns locations in the order of the images */
-async function commitAll(blobs: BlobStore, received: readonly ReceivedImage[]): Promise<readonly string[]> {
+/** Answers their locations in the same order. */
+async function commitAll(blobs: UploadPorts["blobs"], received: readonly ReceivedImage[]): Promise<readonly string[]> {
   const locations: string[] = [];
   try {
     for (let at = 0; at < received.length; at += COMMITS_AT_ONCE) {
-      // Every one is waited for: what is still being committed cannot be discarded.
-      const outcomes = await Promise.allSettled(
-        received.slice(at, at + COMMITS_AT_ONCE).map(({ blob }) => blobs.commit(blob)),
-      );
-      for (const outcome of outcomes) {
+      const batch = received.slice(at, at + COMMITS_AT_ONCE);
+      // All are waited for: what is still being committed cannot be discarded.
+      for (const outcome of await Promise.allSettled(batch.map(({ blob }) => blobs.commit(blob)))) {
         if (outcome.status === "rejected") throw outcome.reason;
         locations.push(outcome.value);
       }
@@ -142,5 +178,5 @@ async function commitAll(blobs: BlobStore, received: readonly ReceivedImage[]): 
   }
 }
 
-const discardAll = (blobs: BlobStore, staged: readonly StagedBlob[]) =>
+const discardAll = (blobs: UploadPorts["blobs"], staged: readonly StagedBlob[]) =>
   Promise.all(staged.map((blob) => blobs.discard(blob)));
