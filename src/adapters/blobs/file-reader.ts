@@ -5,9 +5,8 @@ import { createOpenFiles, type OpenFile } from "./open-files.ts";
 import { openPageCacheReader } from "./page-cache.ts";
 
 const KEPT_OPEN = 256;
-/** Above this, content is streamed in pieces, so that a slow client of a large image costs a piece. */
+/** Above this, content is streamed, so that a slow client of a large image costs a piece. */
 const WHOLE_BYTES = 1024 * 1024;
-const PIECE_BYTES = 256 * 1024;
 
 export interface FileReader extends Disposable {
   /** @throws StoreError `blob_damaged` when the file is missing or has not `size` bytes */
@@ -40,28 +39,14 @@ export function createFileReader(): FileReader {
     }
   }
 
-  /** Each piece takes its own turn at the file, so that a stream that nobody reads to its end holds no descriptor. */
-  function streamPart(path: string, size: number, start: number, end: number) {
-    let position = start;
-    return new ReadableStream<Uint8Array<ArrayBuffer>>(
-      {
-        async pull(controller) {
-          const piece = await readPart(path, size, position, Math.min(end, position + PIECE_BYTES));
-          position += piece.byteLength;
-          controller.enqueue(piece);
-          if (position === end) controller.close();
-        },
-      },
-      { highWaterMark: 0 },
-    );
-  }
-
   return {
     async read(path, { size, range }) {
       const { start, end } = range ?? { start: 0, end: size };
       if (end - start <= WHOLE_BYTES) return readPart(path, size, start, end);
       await withFile(path, size, () => undefined);
-      return streamPart(path, size, start, end);
+      // The runtime's own stream, and no other: with any other it drops Content-Length (bun#10507), and this one it
+      // sends from the file itself.
+      return Bun.file(path).slice(start, end).stream();
     },
     forget: (path) => openFiles.forget(path),
     [Symbol.dispose]: () => openFiles[Symbol.dispose](),
