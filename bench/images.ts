@@ -1,0 +1,24 @@
+import sharp from "sharp";
+
+const COMMENT_HEADER = 4;
+const END_OF_IMAGE = 2;
+const MAX_COMMENT = 65_533;
+
+/** A JPEG of noise of exactly so many bytes. The comment that fills it up comes last, so that headers stay in front. */
+export async function jpegOf(bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  for (let side = Math.ceil(Math.sqrt(bytes / 1.4)); side > 0; side = Math.floor(side * 0.97)) {
+    const noise = crypto.getRandomValues(new Uint8Array(16_384));
+    const pixels = Buffer.alloc(side * side * 3, noise);
+    const jpeg = await sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+      .jpeg({ quality: 80 })
+      .toBuffer();
+    const filling = bytes - jpeg.length - COMMENT_HEADER;
+    if (filling < 0 || filling > MAX_COMMENT) continue;
+    const comment = Buffer.alloc(COMMENT_HEADER + filling, 0x20);
+    comment.writeUInt16BE(0xfffe, 0);
+    comment.writeUInt16BE(filling + 2, 2);
+    const body = jpeg.subarray(0, -END_OF_IMAGE);
+    return new Uint8Array(Buffer.concat([body, comment, jpeg.subarray(-END_OF_IMAGE)]));
+  }
+  throw new Error(`No JPEG of ${bytes} bytes could be made.`);
+}

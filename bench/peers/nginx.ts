@@ -1,0 +1,56 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { freePort } from "../load.ts";
+import { NGINX, onCore, SERVER_CORE } from "../machine.ts";
+
+/**
+ * nginx with one worker on the server's core that serves a folder by sendfile, without an access log and with
+ * connections that are never closed. Not tcp_nopush, which Debian sets: its answers of 100 KB stood still for 41 ms once in
+ * a hundred. Undefined where it is not installed.
+ */
+export async function startNginx(
+  root: string,
+  folder: string,
+): Promise<({ port: number } & AsyncDisposable) | undefined> {
+  if (NGINX === undefined) return undefined;
+  await mkdir(folder, { recursive: true });
+  const port = await freePort();
+  const config = join(folder, "nginx.conf");
+  await Bun.write(config, configuration({ root, folder, port }));
+  const server = Bun.spawn(onCore(SERVER_CORE, [NGINX, "-p", folder, "-c", config]), { stderr: "inherit" });
+  for (let attempt = 0; attempt < 200 && !(await answers(port)); attempt++) await Bun.sleep(10);
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      server.kill();
+      await server.exited;
+    },
+  };
+}
+
+async function answers(port: number): Promise<boolean> {
+  try {
+    await fetch(`http://127.0.0.1:${port}/`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// As root the worker would be nobody, who may not read what root may.
+const configuration = ({ root, folder, port }: { root: string; folder: string; port: number }) => `
+${process.getuid?.() === 0 ? "user root;" : ""}
+worker_processes 1;
+daemon off;
+pid ${folder}/nginx.pid;
+error_log ${folder}/error.log;
+events { worker_connections 768; }
+http {
+  access_log off;
+  sendfile on;
+  keepalive_requests 1000000000;
+  types { image/jpeg jpg; }
+  ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(" ")}
+  server { listen 127.0.0.1:${port}; root ${root}; }
+}
+`;

@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import { onCore } from "../machine.ts";
+
+/** Starts a server of this folder, which prints its port as its first line. */
+export async function startPeer(
+  file: string,
+  args: readonly string[],
+  core?: number,
+): Promise<{ port: number } & AsyncDisposable> {
+  const command = onCore(core, [process.execPath, join(import.meta.dir, file), ...args]);
+  const peer = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
+  const reader = peer.stdout.getReader();
+  const { value } = await reader.read();
+  const port = Number(new TextDecoder().decode(value));
+  if (!(port > 0)) throw new Error(`${file} printed no port.`);
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      peer.kill();
+      await peer.exited;
+    },
+  };
+}

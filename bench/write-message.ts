@@ -1,0 +1,40 @@
+import { createKafkaPublisher } from "../src/adapters/publisher/kafka.ts";
+import type { SerializedCloudEvent } from "../src/domain/event.ts";
+import { startKafka } from "../test/services/kafka-broker.ts";
+import { missingForKafka } from "../test/services/kafka-jars.ts";
+import { type Context, interleave, type Row } from "./frame.ts";
+
+const TOPIC = "bench.messages";
+
+/** One event to a real broker, acknowledged, one after another. */
+export async function measureWriteMessage(context: Context): Promise<Row> {
+  const missing = missingForKafka();
+  if (missing !== undefined) return { work: `WriteMessage: NOT RUN, needs ${missing}`, ours: undefined };
+  await using broker = await startKafka();
+  const connection = { brokers: [broker.address], tls: undefined, sasl: undefined };
+  await using publisher = createKafkaPublisher({ ...connection, topic: TOPIC, mode: "binary" });
+  const messages = context.smoke ? 20 : 1000;
+  const write = async () => {
+    const start = performance.now();
+    for (let n = 0; n < messages; n++) await publisher.publish([EVENT]);
+    return ((performance.now() - start) * 1000) / messages;
+  };
+  await write();
+  const { each } = await interleave(context.runs, { each: write });
+  return { work: "WriteMessage: an event to Kafka, acknowledged", ours: { unit: "µs", runs: each } };
+}
+
+const EVENT: SerializedCloudEvent = {
+  attributes: {
+    specversion: "1.0",
+    id: Bun.randomUUIDv7(),
+    source: "/image-store/bench",
+    type: "imagestore.album.created",
+    subject: "albums/bench",
+    time: new Date().toISOString(),
+    datacontenttype: "application/json",
+    partitionkey: "bench",
+    sequence: "00000001000000000001",
+  },
+  data: JSON.stringify({ name: "bench", title: "x".repeat(200), reason: "user" }),
+};
