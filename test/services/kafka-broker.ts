@@ -33,8 +33,14 @@ export function kafkaIsMissing(): boolean {
   return true;
 }
 
-/** A broker somebody else runs (`IMAGE_STORE_TEST_KAFKA=host:port`): it can neither be killed nor has it our users. */
-export const externalBroker = process.env["IMAGE_STORE_TEST_KAFKA"];
+/**
+ * For tests that neither stop it nor need its users: the broker that `IMAGE_STORE_TEST_KAFKA` (`host:port`) names, else
+ * one of our own.
+ */
+export async function useKafka(): Promise<Pick<KafkaBroker, "address"> & AsyncDisposable> {
+  const address = process.env["IMAGE_STORE_TEST_KAFKA"];
+  return address === undefined ? startKafka() : { address, async [Symbol.asyncDispose]() {} };
+}
 
 /**
  * A real Apache Kafka, one node of KRaft, on free ports, in a temporary folder. `KAFKA_USER` may do only what an access
@@ -103,9 +109,8 @@ export async function startKafka(options: { properties?: Record<string, string> 
     "--add-scram",
     `${mechanism}=[name=${username},password=${password}]`,
   ]);
-  const clusterId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
   await run(
-    javaCommand(classpath, "kafka.tools.StorageTool", ["format", "-t", clusterId, "-c", configFile, ...scramUsers]),
+    javaCommand(classpath, "kafka.tools.StorageTool", ["format", "-t", CLUSTER_ID, "-c", configFile, ...scramUsers]),
   );
 
   const address = `127.0.0.1:${plain}`;
@@ -196,6 +201,7 @@ async function answers(address: string): Promise<boolean> {
   }
 }
 
+const CLUSTER_ID = Buffer.alloc(16, "image-store").toString("base64url");
 const KEYSTORE_PASSWORD = "changeit";
 
 /** @returns the file of the certificate as PEM; being its own signer, it is the authority too */

@@ -1,28 +1,44 @@
+import { ListOffsetTimestamps } from "@platformatic/kafka";
 import type { ConsumedRecord } from "../contracts/publisher.ts";
+import { createAdmin } from "./kafka-broker.ts";
 import { javaCommand, kafkaClasspath, run } from "./kafka-jars.ts";
 
 const HEADER_END = "\u0001";
+const GIVE_UP_MILLISECONDS = 60_000;
 
 /**
  * Everything in the topic, each partition in its order, read by Kafka's own consumer: a client of ours on both ends would
- * agree with itself. Ends when nothing came for `idleMilliseconds`.
+ * agree with itself.
  */
-export async function consumeTopic(
-  address: string,
-  topic: string,
-  { idleMilliseconds = 4000 }: { idleMilliseconds?: number } = {},
-): Promise<ConsumedRecord[]> {
+export async function consumeTopic(address: string, topic: string): Promise<ConsumedRecord[]> {
+  const count = await countRecords(address, topic);
+  if (count === 0) return [];
   const shown = ["key", "headers", "partition", "offset"].map((part) => `print.${part}=true`);
   const properties = [...shown, `headers.separator=${HEADER_END}`, "key.separator=\t"];
   const consumer = "org.apache.kafka.tools.consumer.ConsoleConsumer";
   const which = ["--bootstrap-server", address, "--topic", topic, "--from-beginning"];
-  const until = ["--timeout-ms", String(idleMilliseconds)];
+  const until = ["--max-messages", String(count), "--timeout-ms", String(GIVE_UP_MILLISECONDS)];
   const format = properties.flatMap((property) => ["--property", property]);
   const output = await run(javaCommand(await kafkaClasspath(), consumer, [...which, ...until, ...format]));
-  return output
-    .split("\n")
-    .filter((line) => line !== "")
-    .map(parseLine);
+  const lines = output.split("\n").filter((line) => line !== "");
+  if (lines.length !== count) throw new Error(`The topic has ${count} records, and ${lines.length} were read.`);
+  return lines.map(parseLine);
+}
+
+/** By the ends of the partitions, so that the consumer need not wait whether more comes. */
+export async function countRecords(address: string, topic: string): Promise<number> {
+  const admin = createAdmin(address);
+  try {
+    const { topics } = await admin.metadata({ topics: [topic] });
+    const partitions = topics.get(topic)?.partitionsCount ?? 0;
+    const ends = Array.from({ length: partitions }, (_, partitionIndex) => {
+      return { partitionIndex, timestamp: ListOffsetTimestamps.LATEST };
+    });
+    const [listed] = await admin.listOffsets({ topics: [{ name: topic, partitions: ends }] });
+    return (listed?.partitions ?? []).reduce((sum, { offset }) => sum + Number(offset), 0);
+  } finally {
+    await admin.close();
+  }
 }
 
 function parseLine(line: string): ConsumedRecord {

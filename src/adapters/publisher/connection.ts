@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import type { BaseOptions } from "@platformatic/kafka";
+import { type BaseOptions, GenericError } from "@platformatic/kafka";
 
 /** Where the brokers are and how to get in. */
 export interface ConnectionSettings {
@@ -54,7 +54,7 @@ const serverName = (brokers: readonly string[]): Pick<BaseOptions, "tlsServerNam
 /** The library wraps what happened in several layers of "failed 3 times": the innermost one says why. */
 export function explain(error: unknown): string {
   let reason = error;
-  while (reason instanceof Error) {
+  while (reason instanceof Error && GenericError.isGenericError(reason)) {
     const inner: unknown = reason instanceof AggregateError ? reason.errors.at(-1) : reason.cause;
     if (inner === undefined) break;
     reason = inner;

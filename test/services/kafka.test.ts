@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Album } from "../../src/domain/album.ts";
+import type { CloudEvent } from "../../src/domain/event.ts";
+import { decodeRecord } from "../contracts/publisher.ts";
+import { jsonOf, startStore, type TestStore } from "../http/harness.ts";
+import { type KafkaBroker, kafkaIsMissing, startKafka } from "./kafka-broker.ts";
+import { consumeTopic } from "./kafka-consumer.ts";
+
+const CHANGES = 5000;
+const WRITERS = 16;
+const ALBUMS = 40;
+
+let kafka: KafkaBroker;
+const missing = kafkaIsMissing();
+beforeAll(async () => {
+  if (!missing) kafka = await startKafka();
+});
+afterAll(async () => {
+  if (!missing) await kafka[Symbol.asyncDispose]();
+});
+
+const newTopic = () => `image-store-test-${crypto.randomUUID()}`;
+const startStoreWith = (topic: string) => startStore({ KAFKA_URL: `kafka://${kafka.address}/${topic}` });
+
+async function waitForRelay(store: TestStore, topic: string): Promise<void> {
+  for (;;) {
+    const { items } = await jsonOf<{ items: { name: string; lagEvents: number }[] }>(await store.fetch("/v1/cursors"));
+    if (items.find(({ name }) => name === topic)?.lagEvents === 0) return;
+    await Bun.sleep(100);
+  }
+}
+
+async function readLog({ url }: TestStore): Promise<CloudEvent[]> {
+  const events: CloudEvent[] = [];
+  for (let query = ""; ; ) {
+    const response = await fetch(`${url}/v1/events?limit=1000${query}`);
+    const page = await jsonOf<{ items: CloudEvent[]; nextCursor: string }>(response);
+    if (page.items.length === 0) return events;
+    events.push(...page.items);
+    query = `&after=${page.nextCursor}`;
+  }
+}
+
+/** What a consumer keeps that follows our documentation: nothing whose sequence is not above its key's highest. */
+function dropLateDuplicates(events: readonly CloudEvent[]): Map<string, CloudEvent[]> {
+  const kept = new Map<string, CloudEvent[]>();
+  for (const event of events) {
+    const ofKey = kept.get(event.partitionkey) ?? [];
+    kept.set(event.partitionkey, ofKey);
+    if (event.sequence > (ofKey.at(-1)?.sequence ?? "")) ofKey.push(event);
+  }
+  return kept;
+}
+
+async function createAlbum(store: TestStore, name: string): Promise<Album> {
+  const body = JSON.stringify({ name });
+  const response = await fetch(`${store.url}/v1/albums`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body,
+  });
+  expect(response.status).toBe(201);
+  return jsonOf<Album>(response);
+}
+
+/** `count` changes by many writers at once, each of which must succeed. `onChange` is told how many are made. */
+async function change(store: TestStore, count: number, onChange: (made: number) => void = () => {}): Promise<void> {
+  const names = Array.from({ length: ALBUMS }, () => crypto.randomUUID());
+  await Promise.all(names.map((name) => createAlbum(store, name)));
+  let made = ALBUMS;
+  const write = async (): Promise<void> => {
+    while (made < count) {
+      const name = names[made % ALBUMS] ?? "";
+      onChange(++made);
+      const response = await fetch(`${store.url}/v1/albums/${name}`, {
+        method: "PATCH",
+        headers: { "Content-Type": "application/merge-patch+json" },
+        body: JSON.stringify({ title: `change ${made}` }),
+      });
+      expect(response.status).toBe(200);
+      await response.body?.cancel();
+    }
+  };
+  await Promise.all(Array.from({ length: WRITERS }, write));
+}
+
+describe.skipIf(missing)("the store with Kafka", () => {
+  test("every change is there and each album's in order, although the broker was killed and came back", async () => {
+    const topic = newTopic();
+    await using store = await startStoreWith(topic);
+    let outage: Promise<void> | undefined;
+    await change(store, CHANGES, (made) => {
+      if (made > CHANGES / 4) outage ??= kafka.kill().then(() => kafka.start());
+    });
+    await outage;
+    await waitForRelay(store, topic);
+
+    const log = await readLog(store);
+    expect(log.length).toBe(CHANGES);
+    const records = await consumeTopic(kafka.address, topic);
+    expect(records.every((record) => record.key === decodeRecord(record).partitionkey)).toBe(true);
+    const received = dropLateDuplicates(records.map(decodeRecord));
+    expect(received.size).toBe(ALBUMS);
+    for (const [albumId, events] of Map.groupBy(log, ({ partitionkey }) => partitionkey)) {
+      expect(received.get(albumId)).toEqual(events);
+    }
+  });
+
+  test("requests do as well without the broker, and what they did arrives when it is back", async () => {
+    const topic = newTopic();
+    await kafka.kill();
+    let log: CloudEvent[];
+    {
+      await using store = await startStoreWith(topic);
+      await change(store, 200);
+      log = await readLog(store);
+      const metrics = await (await store.fetch("/metrics")).text();
+      expect(metrics).toMatch(/^image_store_relay_lag_events 200$/m);
+      await kafka.start();
+      await waitForRelay(store, topic);
+    }
+    const received = (await consumeTopic(kafka.address, topic)).map(decodeRecord);
+    expect(received.map(({ id }) => id).sort()).toEqual(log.map(({ id }) => id).sort());
+  });
+});
