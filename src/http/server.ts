@@ -45,13 +45,10 @@ export interface HttpApp {
 /** The routes as one web-standard function. What holds for every request is here and in `resource.ts`, and only there. */
 export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Needs, options: HttpAppOptions): HttpApp {
   const cors = createCors(options.corsOrigins);
-  // Paths are matched as they were sent: Hono would decode them first, so that %2F became a separator.
-  const hono = new Hono<{ Bindings: Exchange }>({ getPath: (_request, passed) => passed?.env?.path ?? "" });
+  const hono = new Hono<{ Bindings: Exchange }>({ getPath: (_request, passed) => matchable(passed?.env?.path ?? "") });
   for (const [path, methods] of groupByPath(routes)) {
     const resource = createResource(methods, needs, { ...options, cors });
-    // An empty segment matches too: it is a bad name and not another path.
-    const pattern = path.replaceAll(/\{(\w+)\}/g, ":$1{[^/]*}");
-    hono.all(pattern, (context) => resource(context.req.raw, context.env));
+    hono.all(path.replaceAll(/\{(\w+)\}/g, ":$1"), (context) => resource(context.req.raw, context.env));
   }
   hono.notFound(() => {
     throw new StoreError("not_found", "There is nothing at this path.");
@@ -98,6 +95,15 @@ export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Nee
       return response;
     },
   };
+}
+
+/**
+ * The path as sent: decoded, as Hono would have it, %2F became a separator. An empty segment gets a stand-in that no
+ * target has, since it is a bad name and not another path, and Hono's fast router takes no pattern that matches nothing.
+ */
+function matchable(path: string): string {
+  if (!path.endsWith("/") && !path.includes("//")) return path;
+  return path.replaceAll(/\/(?=\/|$)/g, "/\0");
 }
 
 /** A body that nobody read must not be taken for the next request, nor be received to its end however long it is. */
