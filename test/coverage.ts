@@ -7,7 +7,11 @@ const MIN_PERCENT = 95;
  * Where a thread, a child or the process begins: `bun test --coverage` does not see into those (bun#43275, #17867).
  * They are thin shells; what they run is tested in this process.
  */
-const ENTRY_SHELLS = new Set(["src/main.ts"]);
+const ENTRY_SHELLS = new Set([
+  "src/main.ts",
+  "src/adapters/catalog/sqlite-worker.ts",
+  "src/adapters/renderer/probe-child.ts",
+]);
 
 const root = join(import.meta.dir, "..");
 const report = Bun.file(join(root, "coverage/lcov.info"));
