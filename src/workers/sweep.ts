@@ -1,0 +1,102 @@
+import type { BlobRef } from "../domain/change.ts";
+import type { BlobStore, Catalog, FoundBlob } from "../ports.ts";
+import { every } from "./every.ts";
+
+export interface SweepPorts {
+  readonly catalog: Pick<Catalog, "write" | "recordedBlobs">;
+  readonly blobs: Pick<BlobStore, "shared" | "list" | "remove">;
+}
+
+export interface SweepOptions {
+  /** How long bytes outlive their record, and how long they may wait for one; in milliseconds. */
+  readonly grace: number;
+  /** Of a blob that could not be removed; it is tried again in the next pass. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** One transaction, and as many removals at once as the folder syncs can share. */
+const BATCH = 200;
+
+/**
+ * Takes the bytes that nobody owns any more, and those that nobody ever owned, until the signal aborts. A listing walks
+ * the whole store, so that it comes less often.
+ */
+export async function runSweep(ports: SweepPorts, options: SweepOptions, signal: AbortSignal): Promise<void> {
+  const { grace, onFailure } = options;
+  await Promise.all([
+    every(between(100, grace / 10, 60_000), signal, () => sweepCondemned(ports, options, signal), onFailure),
+    every(between(250, grace / 2, 3_600_000), signal, () => claimUnrecorded(ports, options, signal), onFailure),
+  ]);
+}
+
+/**
+ * condemned → deleting → gone. A crash after any step leaves a state from which the next pass goes on. Answers how many
+ * were removed.
+ */
+export async function sweepCondemned(
+  { catalog, blobs }: SweepPorts,
+  { grace, onFailure }: SweepOptions,
+  signal?: AbortSignal,
+): Promise<number> {
+  const before = Date.now() - grace;
+  const failed = new Set<string>();
+  let removed = 0;
+
+  const remove = async ({ key, location }: BlobRef): Promise<string | undefined> => {
+    try {
+      await blobs.remove(location);
+      return key;
+    } catch (error) {
+      failed.add(key);
+      onFailure(error);
+      return undefined;
+    }
+  };
+
+  for (;;) {
+    if (signal?.aborted === true) return removed;
+    const leaving = await catalog.write({ type: "beginBlobDeletion", before, limit: BATCH });
+    // Those that failed are answered again, after all others.
+    const next = leaving.filter(({ key }) => !failed.has(key));
+    const keys = (await Promise.all(next.map(remove))).filter((key) => key !== undefined);
+    // Also when none could be removed: then something is wrong with the disk, not with a blob.
+    if (keys.length === 0) return removed;
+    await catalog.write({ type: "finishBlobDeletion", keys });
+    removed += keys.length;
+  }
+}
+
+/**
+ * Marks bytes for deletion that lie in the store for longer than the grace and have no record, such as a crash leaves
+ * them. The order is what makes it safe: the listing, which leaves out what this process has on its way, comes first, and
+ * the catalog is asked afterwards.
+ */
+export async function claimUnrecorded(
+  { catalog, blobs }: SweepPorts,
+  { grace }: SweepOptions,
+  signal?: AbortSignal,
+): Promise<void> {
+  // There, what is on its way has a row from the start, and nobody lists whole buckets.
+  if (blobs.shared) return;
+  const before = Date.now() - grace;
+
+  const claim = async (found: readonly FoundBlob[]): Promise<void> => {
+    const recorded = await catalog.recordedBlobs(found.map(({ key }) => key));
+    const unrecorded = found.filter(({ key }) => !recorded.has(key)).map(({ key, location }) => ({ key, location }));
+    if (unrecorded.length > 0) await catalog.write({ type: "claimUnrecorded", blobs: unrecorded });
+  };
+
+  let batch: FoundBlob[] = [];
+  for await (const blob of blobs.list()) {
+    if (signal?.aborted === true) return;
+    if (blob.modifiedAt >= before) continue;
+    batch.push(blob);
+    if (batch.length === BATCH) {
+      await claim(batch);
+      batch = [];
+    }
+  }
+  if (batch.length > 0) await claim(batch);
+}
+
+const between = (least: number, value: number, most: number): number => Math.min(most, Math.max(least, value));
