@@ -4,7 +4,7 @@ import type { Access } from "./access.ts";
 import { createCors } from "./cors.ts";
 import { type Exchange, startExchange } from "./exchange.ts";
 import { hasBody } from "./json-body.ts";
-import { problem } from "./problem.ts";
+import { problem, statusOf } from "./problem.ts";
 import { createResource, groupByPath } from "./resource.ts";
 import type { Route } from "./route.ts";
 import { discardBody, isUnfinished } from "./upload.ts";
@@ -16,7 +16,7 @@ export interface HttpAppOptions {
   readonly maxJson: number;
   /** After each answer, before its body is sent. */
   readonly onResponse?: (response: ResponseRecord) => void;
-  /** What was answered with 500 `internal`: no StoreError, so a bug or a broken machine. */
+  /** What the store is to blame for: an answer of 500 and above whose cause is for the log only, or a bug. */
   readonly onError?: (error: unknown, request: { requestId: string; operationId: string | undefined }) => void;
 }
 
@@ -62,7 +62,10 @@ export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Nee
       options.access.admit(request);
       return await hono.fetch(request, exchange);
     } catch (error) {
-      if (error instanceof StoreError) return problem(error, exchange.requestId);
+      if (error instanceof StoreError) {
+        if (error.cause !== undefined && statusOf(error.code) >= 500) options.onError?.(error, exchange);
+        return problem(error, exchange.requestId);
+      }
       if (request.signal.aborted) {
         return problem(new StoreError("request_timeout", "The client went away."), exchange.requestId);
       }

@@ -11,9 +11,13 @@ const working: HealthNeeds = {
   patience: 50,
 };
 
-function get(path: string, needs: Partial<HealthNeeds> = {}) {
+function get(path: string, needs: Partial<HealthNeeds> = {}, onError: (error: unknown) => void = () => {}) {
   const access = createAccess({ apiKeys: [], publicRead: false, publicUrl: undefined, corsOrigins: [] });
-  const app = createHttpApp(healthRoutes, { ...working, ...needs }, { access, corsOrigins: [], maxJson: 1024 });
+  const app = createHttpApp(
+    healthRoutes,
+    { ...working, ...needs },
+    { access, corsOrigins: [], maxJson: 1024, onError },
+  );
   const request = new Request(`http://localhost${path}`, { headers: { host: "localhost" } });
   return app.fetch(request, { stopping: new AbortController().signal });
 }
@@ -49,5 +53,15 @@ describe("readiness", () => {
       detail: `Not ready: ${failed}.`,
       checks: { catalog: "ok", blobs: "ok", disk: "ok", [failed]: "failed" },
     });
+  });
+
+  test("tells the causes to the log, and not to the caller", async () => {
+    const cause = new StoreError("unavailable", "no", { cause: new Error("EROFS") });
+    const told: unknown[] = [];
+    const response = await get("/readyz", { blobs: { probe: () => Promise.reject(cause) } }, (error) =>
+      told.push(error),
+    );
+    expect(await response.text()).not.toContain("EROFS");
+    expect(told.map((error) => ((error as StoreError).cause as AggregateError).errors)).toEqual([[cause]]);
   });
 });
