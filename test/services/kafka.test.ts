@@ -63,15 +63,19 @@ async function createAlbum(store: TestStore, name: string): Promise<Album> {
   return jsonOf<Album>(response);
 }
 
-/** `count` changes by many writers at once, each of which must succeed. `onChange` is told how many are made. */
-async function change(store: TestStore, count: number, onChange: (made: number) => void = () => {}): Promise<void> {
+/** `count` changes by many writers at once, each of which must succeed; `beforeChange` is told which comes and may wait. */
+async function change(
+  store: TestStore,
+  count: number,
+  beforeChange: (index: number) => Promise<void> | undefined = () => undefined,
+): Promise<void> {
   const names = Array.from({ length: ALBUMS }, () => crypto.randomUUID());
   await Promise.all(names.map((name) => createAlbum(store, name)));
   let made = ALBUMS;
   const write = async (): Promise<void> => {
     while (made < count) {
       const name = names[made % ALBUMS] ?? "";
-      onChange(++made);
+      await beforeChange(++made);
       const response = await fetch(`${store.url}/v1/albums/${name}`, {
         method: "PATCH",
         headers: { "Content-Type": "application/merge-patch+json" },
@@ -89,10 +93,11 @@ describe.skipIf(missing)("the store with Kafka", () => {
     const topic = newTopic();
     await using store = await startStoreWith(topic);
     let outage: Promise<void> | undefined;
-    await change(store, CHANGES, (made) => {
-      if (made > CHANGES / 4) outage ??= kafka.kill().then(() => kafka.start());
+    // The first quarter with the broker, the next two without it, the last when it is back.
+    await change(store, CHANGES, (index) => {
+      if (index > CHANGES / 4) outage ??= kafka.kill().then(() => kafka.start());
+      return index > (CHANGES * 3) / 4 ? outage : undefined;
     });
-    await outage;
     await waitForRelay(store, topic);
 
     const log = await readLog(store);
