@@ -30,7 +30,10 @@ import { createEventFeed } from "./operations/event-feed.ts";
 import { createRunningKeys } from "./operations/idempotency.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
 import type { BlobStore, Catalog, Publisher, Renderer } from "./ports.ts";
+import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runRelay } from "./workers/relay.ts";
+import { runRetention } from "./workers/retention.ts";
+import { runSweep } from "./workers/sweep.ts";
 
 type Needs = AlbumPorts & UploadNeeds & ContentRouteNeeds & EventNeeds & CursorNeeds & DocsNeeds & HealthNeeds;
 const routes: readonly Route<Needs>[] = [
@@ -80,12 +83,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const publisher = options.publisher ?? (config.kafka && (await createPublisher(config.kafka)));
   if (publisher !== undefined) opening.use(publisher);
 
-  const workers = startWorkers(logger);
-  opening.use(workers);
-  if (publisher !== undefined) {
-    const observer = observeRelay(logger, metrics);
-    workers.start("relay", (signal) => runRelay({ catalog, publisher, observer }, signal));
-  }
+  opening.use(startWorkers({ catalog, blobs, publisher }, config, logger, metrics));
 
   const needs: Needs = {
     catalog,
@@ -162,22 +160,28 @@ async function createPublisher(kafka: NonNullable<Config["kafka"]>): Promise<Pub
 /** People's pictures: for the store's own user. */
 const makeFolder = (path: string) => mkdir(path, { recursive: true, mode: 0o700 });
 
-/** Loops that run until they are told to stop. One that ends with an error has a bug: it is told and begun again. */
+/** Loops that run until they are disposed of. What fails in them is told, and tried again in its turn. */
 function startWorkers(
+  { catalog, blobs, publisher }: { catalog: Catalog; blobs: BlobStore; publisher: Publisher | undefined },
+  { grace, eventsRetention, eventsMaxBytes }: Config,
   logger: Logger,
-): { start(name: string, work: (signal: AbortSignal) => Promise<void>): void } & AsyncDisposable {
+  metrics: Metrics,
+): AsyncDisposable {
   const stopping = new AbortController();
-  const running: Promise<void>[] = [];
-  const run = async (name: string, work: (signal: AbortSignal) => Promise<void>) => {
-    while (!stopping.signal.aborted) {
-      await work(stopping.signal).catch(async (error: unknown) => {
-        logger.error({ error, worker: name }, "a worker failed");
-        await Bun.sleep(1000);
-      });
-    }
+  const { signal } = stopping;
+  const onFailure = (error: unknown) => logger.error({ error }, "background work failed and will be tried again");
+  const onCursorsGivenUp = (cursors: readonly string[]) => {
+    metrics.cursorsGivenUp.inc(cursors.length);
+    logger.warn({ cursors }, "the log passed its size, so that readers who lag were given up and will miss events");
   };
+  const running = [
+    runSweep({ catalog, blobs }, { grace, onFailure }, signal),
+    runAlbumDeletion({ catalog }, { onFailure }, signal),
+    runRetention({ catalog }, { eventsRetention, eventsMaxBytes, onCursorsGivenUp, onFailure }, signal),
+  ];
+  if (publisher !== undefined)
+    running.push(runRelay({ catalog, publisher, observer: observeRelay(logger, metrics) }, signal));
   return {
-    start: (name, work) => void running.push(run(name, work)),
     async [Symbol.asyncDispose]() {
       stopping.abort();
       await Promise.all(running);

@@ -28,6 +28,7 @@ const code = await run({
   argv: process.argv.slice(2),
   env: process.env,
   isTerminal: isatty(1),
+  isErrorTerminal: isatty(2),
   out: printTo(1),
   err: printTo(2),
   readFile: (path) => readFileSync(path, "utf8"),

@@ -1,5 +1,6 @@
 import { isatty } from "node:tty";
 import pino, { type Logger } from "pino";
+import { describeError } from "./describe-error.ts";
 import { createLogSink, type LogSink } from "./log-sink.ts";
 
 export type { Logger } from "pino";
@@ -18,10 +19,7 @@ export async function openLogger(options: LoggerOptions): Promise<{ logger: Logg
   const fd = options.fd ?? 1;
   const sink = createLogSink(fd);
   const destination = options.format === "pretty" ? await prettyPrinter(sink, isatty(fd)) : sink;
-  const logger = pino(
-    { level: options.level, base: null, serializers: { error: pino.stdSerializers.err } },
-    destination,
-  );
+  const logger = pino({ level: options.level, base: null, serializers: { error: describeError } }, destination);
   return { logger, sink };
 }
 

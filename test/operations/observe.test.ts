@@ -49,14 +49,27 @@ describe("logs", () => {
     expect(lines.map((line) => (JSON.parse(line) as { index: number }).index)).toEqual([...Array(2000).keys()]);
   });
 
-  test("have errors with their causes, and nothing below the level", async () => {
+  test("have errors with their causes, and nothing else that hangs on them", async () => {
+    const inner = Object.assign(new Error("inside"), { code: "EIO", password: "hunter2" });
+    const error = new StoreError("unavailable", "outside", { cause: new AggregateError([inner, "text"], "both") });
+    const text = await logged({}, ({ logger }) => logger.error({ error }, "failed"));
+    expect((JSON.parse(text) as { error: unknown }).error).toMatchObject({
+      type: "StoreError",
+      message: "outside",
+      code: "unavailable",
+      stack: expect.stringContaining("observe.test.ts"),
+      cause: { type: "AggregateError", message: "both", errors: [{ message: "inside", code: "EIO" }, "text"] },
+    });
+    expect(text).not.toContain("hunter2");
+  });
+
+  test("have nothing below the level", async () => {
     const text = await logged({ level: "warn" }, ({ logger }) => {
       logger.info("hidden");
-      logger.error({ error: new Error("outside", { cause: new Error("inside") }) }, "failed");
+      logger.warn("shown");
     });
+    expect(text).toContain("shown");
     expect(text).not.toContain("hidden");
-    expect(text).toContain("outside");
-    expect(text).toContain("inside");
   });
 
   test("are text for people when asked, without colours in a file", async () => {
