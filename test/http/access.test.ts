@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { describeApi } from "../../src/app.ts";
+import { parseApiKeys } from "../../src/config/api-keys.ts";
+import { createAccess } from "../../src/http/access.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 
 /** The rights of the API, by its table; a route that is not here has none that was agreed. */
@@ -130,6 +132,17 @@ describe("with keys", () => {
     expect(other.status).toBe(201);
     expect(other.headers.get("idempotent-replayed")).toBeNull();
   });
+});
+
+test("whether a credential was needed, which decides who may keep the answer", () => {
+  const apiKeys = parseApiKeys(API_KEYS);
+  const request = new Request("http://localhost/", { headers: bearer("boss") });
+  const neededBy = (right: "read" | "write", options: { apiKeys: typeof apiKeys; publicRead: boolean }) =>
+    createAccess({ ...options, publicUrl: undefined, corsOrigins: [] }).authorize(request, right).neededCredential;
+  expect(neededBy("read", { apiKeys, publicRead: false })).toBeTrue();
+  expect(neededBy("read", { apiKeys, publicRead: true })).toBeFalse();
+  expect(neededBy("write", { apiKeys, publicRead: true })).toBeTrue();
+  expect(neededBy("read", { apiKeys: [], publicRead: false })).toBeFalse();
 });
 
 describe("with keys and public reading", () => {

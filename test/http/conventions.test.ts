@@ -382,6 +382,34 @@ describe("the server itself", () => {
     await server.stop(0);
   });
 
+  test("a client that goes away is no error of ours", async () => {
+    const { promise: running, resolve: started } = Promise.withResolvers<void>();
+    const { promise: left, resolve: gone } = Promise.withResolvers<void>();
+    const routes = [
+      route({ ...plain, path: "/wait", operationId: "wait" }, async ({ signal }) => {
+        started();
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        throw new Error("nobody is there");
+      }),
+    ];
+    const statuses: number[] = [];
+    const { server, url, errors } = serveRoutes(routes, {
+      onResponse: ({ status }) => {
+        statuses.push(status);
+        gone();
+      },
+    });
+    const client = new AbortController();
+    const answer = fetch(`${url}/wait`, { signal: client.signal }).catch(() => "left");
+    await running;
+    client.abort();
+    expect(await answer).toBe("left");
+    await left;
+    expect(errors).toEqual([]);
+    expect(statuses).toEqual([408]);
+    await server.stop(0);
+  });
+
   test("a StoreError's members and Retry-After are in the answer", async () => {
     const routes = [
       route({ ...plain, path: "/busy", operationId: "busy" }, () => {
