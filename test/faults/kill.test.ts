@@ -4,7 +4,7 @@ import { createLedger } from "./ledger.ts";
 import { awaitSweep, countBlobFiles } from "./leftovers.ts";
 import { startLoad } from "./load.ts";
 import { testCycles } from "./requirements.ts";
-import { freePort, startServer } from "./server-process.ts";
+import { freePort, runCommand, startServer } from "./server-process.ts";
 import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
 import { verify } from "./verify.ts";
 
@@ -34,6 +34,7 @@ test(`${CYCLES} times kill -9 under load: nothing acknowledged is lost, nothing 
   expect(await verify(server.url, ledger, options)).toEqual([]);
   await awaitSweep(server.url, `${folder}/blobs`);
   expect(await verify(server.url, ledger, options)).toEqual([]);
+  expect(await runCommand(options, "check")).toMatchObject({ exitCode: 0 });
   const swept = found - countBlobFiles(`${folder}/blobs`);
   console.log(`${CYCLES} kills: ${JSON.stringify(ledger.counts)}, ${ledger.events.size} events, ${swept} files swept`);
 });
