@@ -1,0 +1,158 @@
+import { StoreError } from "../domain/errors.ts";
+import type { BlobContent, BlobRow, BlobStore, Catalog, FoundBlob } from "../ports.ts";
+
+/** Something that was found. `young` is no problem: such bytes may still get their record, or the sweeper takes them. */
+export type Finding =
+  | { readonly kind: "damaged"; readonly row: BlobRow; readonly images: readonly string[]; readonly reason: string }
+  | { readonly kind: "unrecorded" | "young"; readonly blob: FoundBlob };
+
+export interface CheckOptions {
+  readonly catalog: Pick<Catalog, "write" | "blobs" | "recordedBlobs" | "images">;
+  readonly blobs: Pick<BlobStore, "read" | "list">;
+  /** In milliseconds. */
+  readonly grace: number;
+  /** Bytes that were read so far. */
+  readonly progress: (bytes: number) => void;
+  readonly report: (finding: Finding) => void;
+}
+
+export interface CheckResult {
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly damaged: number;
+  readonly unrecorded: number;
+  readonly young: number;
+}
+
+const BATCH = 500;
+/** Enough to keep a disk busy. */
+const READS_AT_ONCE = 4;
+const HOLD_SECONDS = 60;
+const RENEW_EVERY_MS = 20_000;
+
+/**
+ * Reads all bytes that a live record owns and compares length and digest, then looks for bytes without a record. Nothing
+ * is destroyed meanwhile, also by a server that runs.
+ * @throws StoreError when catalog or store don't answer
+ */
+export async function checkStore(options: CheckOptions): Promise<CheckResult> {
+  return whileHeld(options.catalog, async () => ({
+    ...(await checkRecords(options)),
+    ...(await checkUnrecorded(options)),
+  }));
+}
+
+async function whileHeld<Result>(catalog: CheckOptions["catalog"], work: () => Promise<Result>): Promise<Result> {
+  const id = `check-${crypto.randomUUID()}`;
+  const hold = () => catalog.write({ type: "hold", id, seconds: HOLD_SECONDS });
+  await hold();
+  // One that fails is made up for by the next: the hold lasts for three of them.
+  const renewal = setInterval(() => void hold().catch(() => {}), RENEW_EVERY_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(renewal);
+    await catalog.write({ type: "releaseHold", id });
+  }
+}
+
+async function checkRecords(options: CheckOptions) {
+  const { catalog, progress, report } = options;
+  const result = { blobs: 0, bytes: 0, damaged: 0 };
+
+  const check = async (row: BlobRow): Promise<void> => {
+    const reason = await findDamage(options.blobs, row);
+    result.blobs++;
+    result.bytes += row.size;
+    progress(result.bytes);
+    if (reason === undefined) return;
+    result.damaged++;
+    report({ kind: "damaged", row, reason, images: await imagesOf(catalog, row) });
+  };
+
+  for await (const rows of pagesOf(catalog)) {
+    const live = rows.filter(({ state }) => state === "live").values();
+    await Promise.all(
+      Array.from({ length: READS_AT_ONCE }, async () => {
+        for (const row of live) await check(row);
+      }),
+    );
+  }
+  return result;
+}
+
+async function* pagesOf(catalog: CheckOptions["catalog"]): AsyncGenerator<readonly BlobRow[]> {
+  for (let afterKey = ""; ; ) {
+    const rows = await catalog.blobs({ afterKey, limit: BATCH });
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    yield rows;
+    afterKey = last.key;
+  }
+}
+
+async function findDamage(blobs: CheckOptions["blobs"], { location, size, sha256 }: BlobRow) {
+  try {
+    const found = await digestOf(await blobs.read(location, { size }));
+    return found === sha256 ? undefined : `its bytes have the digest ${found}`;
+  } catch (error) {
+    if (error instanceof StoreError) return reasonOf(error);
+    throw error;
+  }
+}
+
+/** What the adapter knows more than it tells clients. */
+function reasonOf({ message, cause }: StoreError): string {
+  if (cause instanceof Error) return cause.message;
+  return typeof cause === "string" ? cause : message;
+}
+
+async function digestOf(content: BlobContent): Promise<string> {
+  const hasher = new Bun.CryptoHasher("sha256");
+  if (content instanceof Uint8Array) hasher.update(content);
+  else for await (const chunk of content) hasher.update(chunk);
+  return hasher.digest("hex");
+}
+
+/** Images with that content, as `album/name`: of several, only one owns the damaged blob. */
+async function imagesOf(catalog: CheckOptions["catalog"], { sha256 }: BlobRow): Promise<readonly string[]> {
+  const { items } = await catalog.images({ sha256, orderBy: "name", limit: 10 });
+  return items.map(({ album, name }) => `${album}/${name}`);
+}
+
+async function checkUnrecorded({ catalog, blobs, grace, report }: CheckOptions) {
+  const result = { unrecorded: 0, young: 0 };
+  const before = Date.now() - grace;
+
+  const check = async (found: readonly FoundBlob[]): Promise<void> => {
+    const recorded = await catalog.recordedBlobs(found.map(({ key }) => key));
+    for (const blob of found) {
+      if (recorded.has(blob.key) || !(await isThere(blobs, blob))) continue;
+      const kind = blob.modifiedAt < before ? "unrecorded" : "young";
+      result[kind]++;
+      report({ kind, blob });
+    }
+  };
+
+  let batch: FoundBlob[] = [];
+  for await (const blob of blobs.list()) {
+    batch.push(blob);
+    if (batch.length === BATCH) {
+      await check(batch);
+      batch = [];
+    }
+  }
+  await check(batch);
+  return result;
+}
+
+/** A deletion that a server had begun before the hold ends with bytes and row gone, maybe between our two looks. */
+async function isThere(blobs: CheckOptions["blobs"], { location, size }: FoundBlob): Promise<boolean> {
+  try {
+    await blobs.read(location, { size, range: { start: 0, end: 0 } });
+    return true;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === "blob_damaged") return false;
+    throw error;
+  }
+}

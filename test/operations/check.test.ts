@@ -1,0 +1,265 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtemp, readdir, rm, truncate, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
+import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
+import { type CheckResult, checkStore, type Finding } from "../../src/cli/check-store.ts";
+import { createProgressBar, formatBytes } from "../../src/cli/progress-bar.ts";
+import { run, type Surroundings } from "../../src/cli/run.ts";
+import type { Album } from "../../src/domain/album.ts";
+import type { BlobStore, Catalog } from "../../src/ports.ts";
+import { sweepCondemned } from "../../src/workers/sweep.ts";
+import { patterned, pieces, putBlob } from "../contracts/blob-store.ts";
+import { createAlbum, imageNamed, put } from "../contracts/catalog-changes.ts";
+
+const HOUR = 3_600_000;
+let folder: string;
+let catalog: Catalog;
+let blobs: BlobStore;
+let album: Album;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "image-store-check-"));
+  catalog = await openSqliteCatalog({
+    path: join(folder, "catalog.sqlite"),
+    exclusive: true,
+    writer: "inline",
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  blobs = await openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover: true });
+  album = await createAlbum(catalog, "holiday");
+});
+afterEach(async () => {
+  await blobs[Symbol.asyncDispose]();
+  await catalog[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function storeImage(name: string, size: number) {
+  const staged = await blobs.stage(pieces(patterned(size), 65_536), { maxBytes: size });
+  const { key, sha256 } = staged;
+  const location = await blobs.commit(staged);
+  await put(catalog, album, [imageNamed(name, { blob: { key, location, size, sha256 } })]);
+  blobs.settle([key]);
+  return { key, location, path: await pathOf(key) };
+}
+
+async function pathOf(key: string): Promise<string> {
+  const names = await readdir(join(folder, "blobs", "files"), { recursive: true });
+  return join(folder, "blobs", "files", names.find((name) => name.endsWith(key)) ?? "");
+}
+
+async function age(key: string): Promise<void> {
+  const old = new Date(Date.now() - 2 * HOUR);
+  await utimes(await pathOf(key), old, old);
+}
+
+async function checkAll(
+  ports: { catalog?: Catalog; blobs?: BlobStore } = {},
+): Promise<CheckResult & { findings: Finding[] }> {
+  const findings: Finding[] = [];
+  const result = await checkStore({
+    catalog,
+    blobs,
+    grace: HOUR,
+    progress: () => {},
+    report: (finding) => void findings.push(finding),
+    ...ports,
+  });
+  return { ...result, findings };
+}
+
+const keyOf = (finding: Finding) => (finding.kind === "damaged" ? finding.row.key : finding.blob.key);
+
+const FINE = { damaged: 0, unrecorded: 0, young: 0, findings: [] };
+
+describe("checkStore", () => {
+  test("an empty store is fine", async () => {
+    expect(await checkAll()).toEqual({ ...FINE, blobs: 0, bytes: 0 });
+  });
+
+  test("records with their bytes are fine, small and large, and condemned blobs are nobody's business", async () => {
+    await storeImage("small", 1000);
+    await storeImage("large", 3_000_000);
+    await storeImage("gone", 500);
+    await catalog.write({ type: "deleteImage", albumId: album.id, name: "gone" });
+    expect(await checkAll()).toEqual({ ...FINE, blobs: 2, bytes: 3_001_000 });
+  });
+
+  test("more than one page", async () => {
+    const images = Array.from({ length: 510 }, async (_, index) => {
+      const { key, location } = await putBlob(blobs, patterned(10 + index));
+      return imageNamed(`i${index}`, { blob: { key, location, size: 10 + index, sha256: key.slice(0, 64) } });
+    });
+    await put(catalog, album, await Promise.all(images));
+    expect(await checkAll()).toMatchObject({ ...FINE, blobs: 510 });
+  });
+
+  test("missing, cut off and altered bytes are damaged, and the images that have them are named", async () => {
+    const missing = await storeImage("missing", 1000);
+    const cut = await storeImage("cut", 2000);
+    const altered = await storeImage("altered", 3000);
+    const alteredLarge = await storeImage("altered large", 2_000_000);
+    await storeImage("fine", 4000);
+    await rm(missing.path);
+    await truncate(cut.path, 1999);
+    await writeFile(altered.path, new Uint8Array(3000));
+    await writeFile(alteredLarge.path, new Uint8Array(2_000_000));
+
+    const { findings, ...result } = await checkAll();
+    expect(result).toEqual({ blobs: 5, bytes: 2_010_000, damaged: 4, unrecorded: 0, young: 0 });
+    const found = new Map(findings.map((finding) => [keyOf(finding), finding]));
+    expect(found.get(missing.key)).toMatchObject({ kind: "damaged", images: ["holiday/missing"] });
+    expect(found.get(cut.key)).toMatchObject({ kind: "damaged", images: ["holiday/cut"] });
+    expect(found.get(altered.key)).toMatchObject({ kind: "damaged", images: ["holiday/altered"] });
+    expect(found.get(alteredLarge.key)).toMatchObject({ kind: "damaged", images: ["holiday/altered large"] });
+  });
+
+  test("bytes without a record are a problem past the grace, before it they are told", async () => {
+    await storeImage("fine", 1000);
+    const old = await putBlob(blobs, patterned(10));
+    const young = await putBlob(blobs, patterned(20));
+    await age(old.key);
+    const { findings, ...result } = await checkAll();
+    expect(result).toEqual({ blobs: 1, bytes: 1000, damaged: 0, unrecorded: 1, young: 1 });
+    const kinds = new Map(findings.map((finding) => [keyOf(finding), finding.kind]));
+    expect(kinds).toEqual(
+      new Map([
+        [old.key, "unrecorded" as const],
+        [young.key, "young" as const],
+      ]),
+    );
+  });
+
+  test("what a running server takes meanwhile is no problem", async () => {
+    const old = await putBlob(blobs, patterned(10));
+    await age(old.key);
+    const removing: Catalog = {
+      ...catalog,
+      async recordedBlobs(keys) {
+        await blobs.remove(old.location);
+        return catalog.recordedBlobs(keys);
+      },
+    };
+    expect(await checkAll({ catalog: removing })).toEqual({ ...FINE, blobs: 0, bytes: 0 });
+  });
+
+  test("nothing is destroyed while it runs, and everything may be afterwards, also when it failed", async () => {
+    await storeImage("i", 1000);
+    await catalog.write({ type: "deleteImage", albumId: album.id, name: "i" });
+    const sweep = () => sweepCondemned({ catalog, blobs }, { grace: -HOUR, onFailure: () => {} });
+    const failing: BlobStore = {
+      ...blobs,
+      async *list() {
+        expect(await sweep()).toBe(0);
+        yield* [];
+        throw new Error("the disk is gone");
+      },
+    };
+    expect(await checkAll({ blobs: failing }).catch((error: unknown) => error)).toEqual(new Error("the disk is gone"));
+    expect(await sweep()).toBe(1);
+  });
+
+  test("a store that does not answer is no finding", async () => {
+    await storeImage("i", 1000);
+    const broken: BlobStore = { ...blobs, read: () => Promise.reject(new TypeError("a bug")) };
+    expect(await checkAll({ blobs: broken }).catch((error: unknown) => error)).toEqual(new TypeError("a bug"));
+    await putBlob(blobs, patterned(10));
+    const failed = await checkAll({ blobs: broken, catalog: { ...catalog, blobs: async () => [] } }).catch(String);
+    expect(failed).toContain("a bug");
+  });
+});
+
+async function runCheck(more: Partial<Surroundings> = {}, data = folder) {
+  let [out, err] = ["", ""];
+  const code = await run({
+    argv: ["check"],
+    env: {
+      IMAGE_STORE_DATA: data,
+      IMAGE_STORE_CATALOG_URL: `sqlite:${join(data, "catalog.sqlite")}`,
+      IMAGE_STORE_BLOBS_URL: `file:${join(data, "blobs")}`,
+    },
+    isTerminal: false,
+    out: (text) => void (out += text),
+    err: (text) => void (err += text),
+    readFile: () => "",
+    onStop: () => () => {},
+    ...more,
+  });
+  return { code, out, err };
+}
+
+describe("image-store check", () => {
+  test("beside a running store, all fine: exit 0", async () => {
+    await storeImage("i", 1024);
+    expect(await runCheck()).toEqual({
+      code: 0,
+      out: "1.0 KiB read. Images: 1, damaged: 0. Blobs without a record: 0, younger than the grace: 0.\n",
+      err: "",
+    });
+  });
+
+  test("prints what it finds, names quoted, and exits 1", async () => {
+    const { key, path } = await storeImage('new\u2009"line"', 1024);
+    await rm(path);
+    const stray = await putBlob(blobs, patterned(10));
+    await age(stray.key);
+    const { code, out } = await runCheck();
+    expect(code).toBe(1);
+    expect(out).toContain(`damaged: blob ${key} of "holiday/new\u2009\\"line\\"": ENOENT`);
+    expect(out).toContain(`unrecorded: blob ${stray.key}, 10 bytes`);
+    expect(out).toEndWith(
+      "1.0 KiB read. Images: 1, damaged: 1. Blobs without a record: 1, younger than the grace: 0.\n",
+    );
+  });
+
+  test("young bytes are told and are no failure", async () => {
+    const { key } = await putBlob(blobs, patterned(10));
+    const { code, out } = await runCheck();
+    expect(code).toBe(0);
+    expect(out).toContain(`unrecorded, young: blob ${key}`);
+    expect(out).toContain("Blobs without a record: 0, younger than the grace: 1.");
+  });
+
+  test("draws a bar where standard error is a terminal", async () => {
+    await storeImage("i", 1024);
+    const { err, out } = await runCheck({ isErrorTerminal: true });
+    expect(err).toContain("100 %  1.0 KiB of 1.0 KiB");
+    expect(err).toEndWith("\r\u001b[K");
+    expect(out).not.toContain("%");
+  });
+
+  test("no store: exit 1, and nothing is made", async () => {
+    const nowhere = join(folder, "nowhere");
+    const { code, err } = await runCheck({}, nowhere);
+    expect(code).toBe(1);
+    expect(err).toContain("There is no store");
+    expect(await readdir(folder)).not.toContain("nowhere");
+  });
+});
+
+describe("the progress bar", () => {
+  test("grows, never above the whole, and draws no more often than people see", () => {
+    const written: string[] = [];
+    const bar = createProgressBar(100, (text) => void written.push(text));
+    bar.advance(50);
+    bar.advance(51);
+    expect(written).toHaveLength(1);
+    expect(written[0]).toContain(`${"█".repeat(15)}${"░".repeat(15)} 50 %`);
+    createProgressBar(0, (text) => void written.push(text)).advance(10);
+    expect(written[1]).toContain("100 %");
+  });
+
+  test("writes sizes for people", () => {
+    expect([0, 1023, 1024, 1_572_864, 5 * 1024 ** 4].map(formatBytes)).toEqual([
+      "0 bytes",
+      "1023 bytes",
+      "1.0 KiB",
+      "1.5 MiB",
+      "5.0 TiB",
+    ]);
+  });
+});
