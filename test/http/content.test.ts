@@ -1,6 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { truncate, unlink } from "node:fs/promises";
+import { join } from "node:path";
 import fc from "fast-check";
+import type { Image } from "../../src/domain/image.ts";
 import { parseRange } from "../../src/http/range.ts";
+import { startStore, type TestStore } from "./harness.ts";
+import { codeOf, GIF, newAlbum, newImage, newPng, putContent, sha256 } from "./image-fixtures.ts";
 
 describe("a Range field", () => {
   const SIZE = 100;
@@ -54,5 +59,191 @@ describe("a Range field", () => {
         expect(parseRange(`bytes=${start}-${range.end - 1}`, range.end + rest)).toEqual(range);
       }),
     );
+  });
+});
+
+const bodyOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
+
+const lastingHeaders = ({ headers }: Response) => {
+  const { date: _date, "x-request-id": _id, ...others } = Object.fromEntries(headers);
+  return others;
+};
+
+describe("content", () => {
+  let store: TestStore;
+  let album: string;
+  let image: Image;
+  let bytes: Buffer<ArrayBuffer>;
+  let byName: string;
+  let byDigest: string;
+  beforeAll(async () => {
+    store = await startStore();
+    album = await newAlbum(store);
+    bytes = newPng(50_000);
+    image = await newImage(store, album, 'a "name".png', bytes);
+    byName = `${image.links.self}/content`;
+    byDigest = image.links.content;
+  });
+  afterAll(() => store[Symbol.asyncDispose]());
+
+  const get = (path: string, headers: Readonly<Record<string, string>> = {}) => store.fetch(path, { headers });
+  const blobFile = ({ sha256: digest }: Image) =>
+    Array.fromAsync(new Bun.Glob(`**/${digest}.*`).scan({ cwd: join(store.dataFolder, "blobs"), absolute: true }));
+
+  test("is what was uploaded, with every header that it should have", async () => {
+    for (const path of [byName, byDigest]) {
+      const response = await get(path);
+      expect(response.status).toBe(200);
+      expect(await bodyOf(response)).toEqual(bytes);
+      expect(Object.fromEntries(response.headers)).toMatchObject({
+        "content-type": "image/png",
+        "content-length": String(bytes.length),
+        etag: `"${image.sha256}"`,
+        "accept-ranges": "bytes",
+        "repr-digest": `sha-256=:${Buffer.from(image.sha256, "hex").toString("base64")}:`,
+        "content-disposition": "inline; filename=\"a _name_.png\"; filename*=UTF-8''a%20%22name%22.png",
+        "content-security-policy": "default-src 'none'; sandbox",
+        "cross-origin-resource-policy": "same-site",
+        "x-content-type-options": "nosniff",
+      });
+      expect(response.headers.has("set-cookie")).toBe(false);
+      expect(response.headers.has("content-range")).toBe(false);
+    }
+    expect((await get(byName)).headers.get("cache-control")).toBe("no-cache");
+    expect((await get(byDigest)).headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+  });
+
+  test("HEAD has the headers of GET, whatever the size", async () => {
+    const large = await newImage(store, album, "large", newPng(3_000_000));
+    for (const path of [byName, byDigest, `${large.links.self}/content`, large.links.content]) {
+      const [head, full] = [await store.fetch(path, { method: "HEAD" }), await get(path)];
+      expect(head.status).toBe(200);
+      expect(lastingHeaders(head)).toEqual(lastingHeaders(full));
+      expect((await bodyOf(head)).length).toBe(0);
+      expect((await bodyOf(full)).length).toBe(Number(full.headers.get("content-length")));
+      // Range has no meaning for HEAD.
+      expect((await store.fetch(path, { method: "HEAD", headers: { Range: "bytes=0-1" } })).status).toBe(200);
+    }
+  });
+
+  test("is revalidated by its ETag", async () => {
+    const etag = `"${image.sha256}"`;
+    for (const path of [byName, byDigest]) {
+      for (const tags of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
+        const response = await get(path, { "If-None-Match": tags, Range: "bytes=0-1" });
+        expect({ tags, status: response.status }).toEqual({ tags, status: 304 });
+        expect(response.headers.get("etag")).toBe(etag);
+        expect(response.headers.get("cache-control")).toBe((await get(path)).headers.get("cache-control"));
+        expect((await store.fetch(path, { method: "HEAD", headers: { "If-None-Match": tags } })).status).toBe(304);
+      }
+      expect((await get(path, { "If-None-Match": '"x"' })).status).toBe(200);
+      expect((await get(path, { "If-Modified-Since": new Date().toUTCString() })).status).toBe(200);
+      expect((await get(path, { "If-Match": etag })).status).toBe(200);
+      expect(await codeOf(await get(path, { "If-Match": `W/${etag}` }))).toBe("precondition_failed");
+    }
+  });
+
+  test("gives one range, and the whole for what it does not take", async () => {
+    const etag = `"${image.sha256}"`;
+    for (const path of [byName, byDigest]) {
+      const part = await get(path, { Range: "bytes=10-19" });
+      expect(part.status).toBe(206);
+      expect(part.headers.get("content-range")).toBe(`bytes 10-19/${bytes.length}`);
+      expect(part.headers.get("content-length")).toBe("10");
+      expect(part.headers.get("repr-digest")).toContain("sha-256=:");
+      expect(await bodyOf(part)).toEqual(bytes.subarray(10, 20));
+      expect((await get(path, { Range: "bytes=0-1", "If-Range": etag })).status).toBe(206);
+      for (const headers of [
+        { Range: "bytes=0-1,3-4" },
+        { Range: "bytes=0-1", "If-Range": '"x"' },
+        { Range: "bytes=0-1", "If-Range": `W/${etag}` },
+        { Range: "bytes=0-1", "If-Range": new Date().toUTCString() },
+        { Range: "lines=0-1" },
+      ]) {
+        const whole = await get(path, headers);
+        expect(whole.status).toBe(200);
+        expect((await bodyOf(whole)).length).toBe(bytes.length);
+      }
+      const beyond = await get(path, { Range: `bytes=${bytes.length}-` });
+      expect(beyond.status).toBe(416);
+      expect(beyond.headers.get("content-range")).toBe(`bytes */${bytes.length}`);
+      expect(await codeOf(beyond)).toBe("range_not_satisfiable");
+    }
+  });
+
+  test("of any range is that part of the bytes, of a long image too", async () => {
+    const long = newPng(2_500_000);
+    const { links } = await newImage(store, album, "long", long);
+    const number = fc.nat({ max: long.length - 1 });
+    await fc.assert(
+      fc.asyncProperty(number, number, async (one, other) => {
+        const [first, last] = [Math.min(one, other), Math.max(one, other)];
+        const response = await get(links.content, { Range: `bytes=${first}-${last}` });
+        expect(response.status).toBe(206);
+        expect(response.headers.get("content-range")).toBe(`bytes ${first}-${last}/${long.length}`);
+        expect(response.headers.get("content-length")).toBe(String(last - first + 1));
+        expect(sha256(await bodyOf(response))).toBe(sha256(long.subarray(first, last + 1)));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("under another digest, or of what is not there, is 404 that nobody keeps", async () => {
+    for (const path of [
+      `/v1/images/${image.id}/content/${"0".repeat(64)}`,
+      `/v1/images/${image.id}/content/${image.sha256.toUpperCase()}`,
+      `/v1/images/${image.id}/content/`,
+      `/v1/images/${Bun.randomUUIDv7()}/content/${image.sha256}`,
+      `${album}/images/none/content`,
+      "/v1/albums/none/images/none/content",
+    ]) {
+      const response = await get(path);
+      expect({ path, status: response.status }).toEqual({ path, status: 404 });
+      expect(response.headers.get("cache-control")).toBe("no-store");
+    }
+  });
+
+  test("takes no parameter yet", async () => {
+    for (const query of ["w=100", "h=1&fit=cover", "format=webp", "preset=small"]) {
+      for (const path of [byName, byDigest]) {
+        expect(await codeOf(await get(`${path}?${query}`))).toBe("unknown_parameter");
+      }
+    }
+  });
+
+  test("whose bytes are missing or cut short is blob_damaged, and healed by uploading it again", async () => {
+    const damage: ((path: string) => Promise<void>)[] = [unlink, (path) => truncate(path, 100)];
+    for (const [index, harm] of damage.entries()) {
+      const png = newPng(index === 0 ? 1000 : 2_000_000);
+      const harmed = await newImage(store, album, `harmed ${index}`, png);
+      for (const path of await blobFile(harmed)) await harm(path);
+      for (const path of [harmed.links.content, `${harmed.links.self}/content`]) {
+        const response = await get(path);
+        expect(await codeOf(response)).toBe("blob_damaged");
+        expect((await get(path, { Range: "bytes=0-1" })).status).toBe(response.status);
+      }
+      const healed = await putContent(store, album, harmed.name, png);
+      expect(await healed.json()).toEqual(harmed);
+      expect(await bodyOf(await get(harmed.links.content))).toEqual(png);
+    }
+  });
+
+  test("is public only where no credential was needed", async () => {
+    const key = "k".repeat(43);
+    const API_KEYS = `reader:read+write:${sha256(Buffer.from(key))}`;
+    const headers = { Authorization: `Bearer ${key}` };
+    for (const [settings, cache, policy] of [
+      [{ API_KEYS }, "private, max-age=31536000, immutable", "same-site"],
+      [{ API_KEYS, PUBLIC_READ: "true" }, "public, max-age=31536000, immutable", "cross-origin"],
+    ] as const) {
+      await using other = await startStore(settings);
+      await other.send("POST", "/v1/albums", { name: "a" }, headers);
+      const made = await putContent(other, "/v1/albums/a", "b", GIF, headers);
+      const { links } = (await made.json()) as Image;
+      const response = await other.fetch(links.content, { headers });
+      expect(response.headers.get("cache-control")).toBe(cache);
+      expect(response.headers.get("cross-origin-resource-policy")).toBe(policy);
+      expect((await other.fetch(links.content)).status).toBe(policy === "same-site" ? 401 : 200);
+    }
   });
 });
