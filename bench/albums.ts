@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Benchmark, interleave } from "./frame.ts";
+import { type Benchmark, type Context, interleave, type Row } from "./frame.ts";
+import { openInProcess } from "./in-process.ts";
 import { runLoad } from "./load.ts";
 import { startPeer } from "./peers/peer.ts";
 import { startStore } from "./store.ts";
@@ -42,6 +43,34 @@ export const albums: Benchmark = {
         goal: { of: "ratio", bound: "least", value: 5 },
         note: "the load shares the cores",
       },
+      await inProcess(context),
     ];
   },
 };
+
+/** Without sockets and without a load beside it: what HTTP and the client cost is the difference. */
+async function inProcess(context: Context): Promise<Row> {
+  await using store = await openInProcess(join(context.folder, "in-process"));
+  const create = async (seconds: number) => {
+    const start = performance.now();
+    const prefix = crypto.randomUUID();
+    let created = 0;
+    const createUntilEnd = async () => {
+      while (performance.now() - start < seconds * 1000) {
+        const request = new Request("http://127.0.0.1/v1/albums", {
+          method: "POST",
+          headers: { host: "127.0.0.1", "content-type": "application/json" },
+          body: `{"name":"${prefix}-${created++}"}`,
+        });
+        const response = await store.handle(request);
+        await response.bytes();
+        if (response.status !== 201) throw new Error(`The album was answered ${response.status}.`);
+      }
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT }, createUntilEnd));
+    return (created * 1000) / (performance.now() - start);
+  };
+  await create(context.seconds(2));
+  const { ours } = await interleave(context.runs, { ours: () => create(context.seconds(4)) });
+  return { work: `the same in process, ${IN_FLIGHT} in flight`, ours: { unit: "/s", runs: ours } };
+}

@@ -1,7 +1,7 @@
 import sharp from "sharp";
+import { END_OF_IMAGE, STAMP_BYTES } from "./stamp.ts";
 
 const COMMENT_HEADER = 4;
-const END_OF_IMAGE = 2;
 const MAX_COMMENT = 65_533;
 
 /** A JPEG of noise of exactly so many bytes. The comment that fills it up comes last, so that headers stay in front. */
@@ -13,7 +13,7 @@ export async function jpegOf(bytes: number): Promise<Uint8Array<ArrayBuffer>> {
       .jpeg({ quality: 80 })
       .toBuffer();
     const filling = bytes - jpeg.length - COMMENT_HEADER;
-    if (filling < 0 || filling > MAX_COMMENT) continue;
+    if (filling < STAMP_BYTES || filling > MAX_COMMENT) continue;
     const comment = Buffer.alloc(COMMENT_HEADER + filling, 0x20);
     comment.writeUInt16BE(0xfffe, 0);
     comment.writeUInt16BE(filling + 2, 2);

@@ -5,7 +5,7 @@ import { until } from "./clock.ts";
 import { type Benchmark, interleave } from "./frame.ts";
 import { jpegOf } from "./images.ts";
 import { watchTopic } from "./kafka-topic.ts";
-import { createAlbum, createImages, type RunningStore, startStore } from "./store.ts";
+import { createAlbum, createImages, type RunningStore, startStore, sumMetric } from "./store.ts";
 
 const IN_FLIGHT = 16;
 const WORK = `create image, 4 KB, ${IN_FLIGHT} in flight, while Kafka is away`;
@@ -57,7 +57,9 @@ export const kafkaDown: Benchmark = {
     const returned = performance.now();
     await using watch = watchTopic(broker.address, TOPIC);
     // The topic is the store's to make, once it has found the broker.
-    const delivered = async () => (await watch.count().catch(() => 0)) >= created;
+    const delivered = async () =>
+      (await watch.count().catch(() => 0)) >= created &&
+      sumMetric(await away.metrics(), "image_store_relay_lag_events") === 0;
     await until(delivered, DELIVERY_SECONDS);
     const deliveredIn = performance.now() - returned;
     return [

@@ -4,6 +4,7 @@
  */
 import type { Socket } from "bun";
 import type { Load, LoadResult } from "./load.ts";
+import { STAMP_BYTES, STAMP_FROM_END } from "./stamp.ts";
 import { percentile } from "./statistics.ts";
 
 interface Connection {
@@ -20,7 +21,7 @@ interface Connection {
 }
 
 const load = JSON.parse(process.argv[2] ?? "") as Load;
-const file = load.bodyFile === undefined ? undefined : await Bun.file(load.bodyFile).bytes();
+const image = load.imageFile === undefined ? undefined : await Bun.file(load.imageFile).bytes();
 const latencies: number[] = [];
 const errors: Record<string, number> = {};
 const start = performance.now();
@@ -124,11 +125,14 @@ function request(n: number): Uint8Array {
   const text = load.body === undefined ? "" : fill(load.body);
   const headers = Object.entries({
     host: `127.0.0.1:${load.port}`,
-    "content-length": String(file?.length ?? Buffer.byteLength(text)),
+    "content-length": String(image?.length ?? Buffer.byteLength(text)),
     ...load.headers,
   });
   const head = `${load.method} ${fill(load.path)} HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
-  return file === undefined ? Buffer.from(head + text) : Buffer.concat([Buffer.from(head), file]);
+  if (image === undefined) return Buffer.from(head + text);
+  const whole = Buffer.concat([Buffer.from(head), image]);
+  crypto.getRandomValues(whole.subarray(-STAMP_FROM_END).subarray(0, STAMP_BYTES));
+  return whole;
 }
 
 function flush(connection: Connection): void {

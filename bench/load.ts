@@ -9,8 +9,8 @@ export interface Load {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Bytes to send as they are. */
-  readonly bodyFile?: string;
+  /** An image made by `jpegOf`, sent each time with another stamp: equal bytes would meet in one folder of the store. */
+  readonly imageFile?: string;
   readonly range?: number;
   readonly connections: number;
   readonly seconds: number;

@@ -68,12 +68,12 @@ const readP99 = async (context: Context, store: RunningStore, path: string, rang
 };
 
 /** What it creates it deletes again, off the clock, so that the album keeps its size. */
-async function createP99(context: Context, store: RunningStore, bodyFile: string): Promise<number> {
+async function createP99(context: Context, store: RunningStore, imageFile: string): Promise<number> {
   const prefix = crypto.randomUUID();
   const load = { port: store.port, connections: 8, seconds: 60, requests: context.smoke ? 50 : CREATES };
   const headers = { "content-type": "image/jpeg" };
   const path = `${IMAGES}?name=${prefix}-{n}`;
-  const result = await runLoad({ ...load, method: "POST", path, headers, bodyFile, expect: 201 });
+  const result = await runLoad({ ...load, method: "POST", path, headers, imageFile, expect: 201 });
   await runLoad({ ...load, method: "DELETE", path: `${IMAGES}/${prefix}-{n}`, expect: 204 });
   return result.p99;
 }

@@ -127,7 +127,7 @@ export const putImage = (store: { url: string }, album: string, name: string, by
 /** Uploads one file again and again into the album `bench`, each under a name of its own. */
 export const createImages = (
   store: { port: number },
-  bodyFile: string,
+  imageFile: string,
   { seconds, inFlight }: { seconds: number; inFlight: number },
 ): Promise<LoadResult> =>
   runLoad({
@@ -135,7 +135,7 @@ export const createImages = (
     method: "POST",
     path: `/v1/albums/bench/images?name=${crypto.randomUUID()}-{n}.jpg`,
     headers: { "content-type": "image/jpeg" },
-    bodyFile,
+    imageFile,
     connections: inFlight,
     seconds,
     expect: 201,
