@@ -5,12 +5,15 @@ import { isatty } from "node:tty";
 import { run } from "./cli/run.ts";
 import { writeAll } from "./observe/write-all.ts";
 
-/** The first asks to stop; the second ends the process as the signal would have. */
+/** Ctrl-C under `npm start` comes twice: from the terminal, and passed on by npm. */
+const SAME_REQUEST_MS = 500;
+
+/** The first asks to stop; another one later ends the process as the signal would have. */
 function onStop(listener: () => void): () => void {
-  let asked = false;
+  let askedAt: number | undefined;
   const onSignal = (signal: "SIGTERM" | "SIGINT") => {
-    if (asked) process.exit(128 + constants.signals[signal]);
-    asked = true;
+    askedAt ??= performance.now();
+    if (performance.now() - askedAt > SAME_REQUEST_MS) process.exit(128 + constants.signals[signal]);
     listener();
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, onSignal);
