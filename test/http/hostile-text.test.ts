@@ -58,16 +58,14 @@ describe.skipIf(!there)("naughty strings", () => {
   });
 
   test("as text: given back byte for byte, or refused", async () => {
-    await store.send("PUT", pathOf("text"), {});
     let kept = 0;
     for (const text of strings) {
       const body = { description: text, metadata: { [text === "__proto__" ? "key" : `k${text}`]: text } };
-      const response = await store.send("PATCH", pathOf("text"), body);
-      expect([200, 400]).toContain(response.status);
+      const response = await store.send("PUT", pathOf("text"), body);
+      expect([200, 201, 400]).toContain(response.status);
       if (response.status === 400) continue;
       kept++;
       expect(await response.json()).toMatchObject(body);
-      await store.send("PUT", pathOf("text"), {});
     }
     expect(kept).toBeGreaterThan(300);
   });
