@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { StoreError } from "../../domain/errors.ts";
 import type { SerializedCloudEvent } from "../../domain/event.ts";
 import type { Publisher } from "../../ports.ts";
@@ -77,10 +78,17 @@ export function createKafkaPublisher(options: KafkaOptions, parts: KafkaPublishe
 
   const publish = async (events: readonly SerializedCloudEvent[]): Promise<void> => {
     if (closed) throw new StoreError("unavailable", "The publisher is closed.");
-    const messages = events.map((event) => toMessage(event, mode));
     try {
-      for (const batch of batches(messages, MAX_BATCH_BYTES))
-        await sendOrSplit(session ?? (await openSession()), batch);
+      const messages = events.values().map((event) => toMessage(event, mode));
+      const waiting = batches(messages, MAX_BATCH_BYTES);
+      for (let next = waiting.next(); !next.done; ) {
+        const sending = sendOrSplit(session ?? (await openSession()), next.value);
+        sending.catch(() => undefined);
+        // The next batch is made while the broker is busy with this one, which must be on its way first.
+        await setImmediate();
+        next = waiting.next();
+        await sending;
+      }
     } catch (cause) {
       await closeSession();
       throw new StoreError("unavailable", `Kafka did not take the events for ${topic}: ${explain(cause)}`, { cause });

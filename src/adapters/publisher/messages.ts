@@ -7,7 +7,7 @@ export interface EventMessage {
   readonly key: Buffer;
   readonly value: Buffer;
   readonly headers: Map<Buffer, Buffer>;
-  /** On the wire, roughly: what a batch's limit is counted in. */
+  /** On the wire, at most: what a batch's limit is counted in. */
   readonly bytes: number;
 }
 
@@ -19,9 +19,7 @@ export function toMessage(event: SerializedCloudEvent, mode: ContentMode): Event
   const key = Buffer.from(event.attributes.partitionkey);
   const value = Buffer.from(mode === "binary" ? event.data : cloudEventJson(event));
   const headers = mode === "binary" ? binaryHeaders(event.attributes) : STRUCTURED_HEADERS;
-  let bytes = RECORD_OVERHEAD + key.length + value.length;
-  for (const [name, text] of headers) bytes += name.length + text.length + HEADER_OVERHEAD;
-  return { event, key, value, headers, bytes };
+  return { event, key, value, headers, bytes: key.length + value.length + OVERHEAD };
 }
 
 /** The event without what makes it large, and saying so: a broker that refuses the whole must not halt all that follow. */
@@ -30,45 +28,59 @@ export function truncateEvent({ attributes, data }: SerializedCloudEvent): Seria
   return { attributes, data: JSON.stringify({ ...rest, truncated: true }) };
 }
 
-/** Consecutive runs of at most `maxBytes`; a larger message is a batch of its own. */
-export function* batches(messages: readonly EventMessage[], maxBytes: number): Generator<readonly EventMessage[]> {
-  let start = 0;
+/** Consecutive runs of at most `maxBytes`, each taken when it is asked for; a larger message is a batch of its own. */
+export function* batches(messages: Iterable<EventMessage>, maxBytes: number): Generator<readonly EventMessage[]> {
+  let batch: EventMessage[] = [];
   let bytes = 0;
-  for (const [index, message] of messages.entries()) {
-    if (index > start && bytes + message.bytes > maxBytes) {
-      yield messages.slice(start, index);
-      start = index;
+  for (const message of messages) {
+    if (batch.length > 0 && bytes + message.bytes > maxBytes) {
+      yield batch;
+      batch = [];
       bytes = 0;
     }
+    batch.push(message);
     bytes += message.bytes;
   }
-  if (start < messages.length) yield messages.slice(start);
+  if (batch.length > 0) yield batch;
 }
 
-const RECORD_OVERHEAD = 24;
-const HEADER_OVERHEAD = 4;
+/** What a record takes beside key and value, at most: its own fields and the headers, none of which has text of people's. */
+const OVERHEAD = 512;
 
 const CONTENT_TYPE = Buffer.from("content-type");
 const STRUCTURED_HEADERS = new Map<Buffer, Buffer>([
   [CONTENT_TYPE, Buffer.from("application/cloudevents+json; charset=UTF-8")],
 ]);
 
-/** Names and the few values that repeat are encoded once. */
-const known = new Map<string, Buffer>();
-const encodeOnce = (text: string): Buffer => {
-  let buffer = known.get(text);
+/** Names, and values of which there are few, are encoded once. */
+const BINARY_HEADERS = [
+  { attribute: "specversion", name: Buffer.from("ce_specversion"), repeats: true },
+  { attribute: "id", name: Buffer.from("ce_id"), repeats: false },
+  { attribute: "source", name: Buffer.from("ce_source"), repeats: true },
+  { attribute: "type", name: Buffer.from("ce_type"), repeats: true },
+  { attribute: "subject", name: Buffer.from("ce_subject"), repeats: false },
+  { attribute: "time", name: Buffer.from("ce_time"), repeats: false },
+  { attribute: "datacontenttype", name: CONTENT_TYPE, repeats: true },
+  { attribute: "partitionkey", name: Buffer.from("ce_partitionkey"), repeats: false },
+  { attribute: "sequence", name: Buffer.from("ce_sequence"), repeats: false },
+  { attribute: "traceparent", name: Buffer.from("ce_traceparent"), repeats: false },
+] as const satisfies readonly { attribute: keyof CloudEventAttributes; name: Buffer; repeats: boolean }[];
+
+const encoded = new Map<string, Buffer>();
+function encodeOnce(text: string): Buffer {
+  let buffer = encoded.get(text);
   if (buffer === undefined) {
     buffer = Buffer.from(text);
-    known.set(text, buffer);
+    encoded.set(text, buffer);
   }
   return buffer;
-};
+}
 
-function binaryHeaders({ datacontenttype, ...attributes }: CloudEventAttributes): Map<Buffer, Buffer> {
-  const headers = new Map<Buffer, Buffer>([[CONTENT_TYPE, encodeOnce(datacontenttype)]]);
-  for (const [name, value] of Object.entries(attributes)) {
-    const repeats = name === "specversion" || name === "source" || name === "type";
-    headers.set(encodeOnce(`ce_${name}`), repeats ? encodeOnce(value) : Buffer.from(value));
+function binaryHeaders(attributes: CloudEventAttributes): Map<Buffer, Buffer> {
+  const headers = new Map<Buffer, Buffer>();
+  for (const { attribute, name, repeats } of BINARY_HEADERS) {
+    const value = attributes[attribute];
+    if (value !== undefined) headers.set(name, repeats ? encodeOnce(value) : Buffer.from(value));
   }
   return headers;
 }
