@@ -7,6 +7,7 @@ import { createLogSink } from "../../src/observe/log-sink.ts";
 import { type Logger, type LoggerOptions, openLogger } from "../../src/observe/logger.ts";
 import { measureCatalog } from "../../src/observe/measure.ts";
 import { createMetrics } from "../../src/observe/metrics.ts";
+import { observeRelay } from "../../src/observe/relay.ts";
 import { observeRequests } from "../../src/observe/requests.ts";
 import { scrape } from "../../src/observe/scrape.ts";
 import type { Catalog } from "../../src/ports.ts";
@@ -185,6 +186,27 @@ describe("a request", () => {
     expect(text).toContain('image_store_http_received_bytes_total{operation="getImage"} 10');
     expect(text).not.toContain("secret");
   });
+});
+
+test("the relay's news are lines and counts", async () => {
+  const metrics = createMetrics();
+  const text = await logged({}, ({ logger }) => {
+    const observer = observeRelay(logger, metrics);
+    observer.published(3);
+    observer.failed(new Error("no broker"), { attempts: 2, delay: 123.4 });
+    observer.cursorLost();
+  });
+  const [failed, lost] = text.trimEnd().split("\n");
+  expect(JSON.parse(failed ?? "")).toMatchObject({
+    level: 40,
+    error: { message: "no broker" },
+    attempts: 2,
+    delay: 123,
+  });
+  expect(lost).toContain("given up");
+  const counts = await metrics.registry.metrics();
+  expect(counts).toContain("image_store_relay_events_total 3");
+  expect(counts).toContain("image_store_relay_failures_total 1");
 });
 
 const fail = () => Promise.reject(new StoreError("unavailable", "gone"));
