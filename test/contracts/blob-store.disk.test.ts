@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as fs from "node:fs";
-import { mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import { close, open, translateFileError, writeAll } from "../../src/adapters/blobs/file-system.ts";
-import { createFolderSync } from "../../src/adapters/blobs/folder-sync.ts";
+import { createBlobFiles } from "../../src/adapters/blobs/files.ts";
+import { createFolderSync, type FolderSync } from "../../src/adapters/blobs/folder-sync.ts";
+import { createOpenFiles } from "../../src/adapters/blobs/open-files.ts";
 import { openPageCacheReader } from "../../src/adapters/blobs/page-cache.ts";
 import type { StoreError } from "../../src/domain/errors.ts";
 import { blobStoreContract, contentBytes, expectCode, patterned, pieces, putBlob } from "./blob-store.ts";
@@ -118,6 +120,25 @@ describe("disk blobs", () => {
     await expectCode(store.probe(), "unavailable");
   });
 
+  test("a folder that can't be synced: no location, and the file is gone", async () => {
+    const failing: FolderSync = { sync: () => Promise.reject(new Error("no sync")), [Symbol.dispose]() {} };
+    using files = createBlobFiles(folder, failing);
+    await mkdir(join(folder, "aa"));
+    await writeFile(join(folder, "staged"), "bytes");
+    const key = `${"a".repeat(64)}.${"b".repeat(16)}`;
+    expect(await files.place(key, join(folder, "staged")).catch(String)).toBe("Error: no sync");
+    expect(await readdir(folder)).toEqual(["aa"]);
+    expect(await readdir(join(folder, "aa"))).toEqual([]);
+  });
+
+  test("a listing that fails is unavailable, not short", async () => {
+    await using store = await openStore();
+    const shard = join(folder, "blobs", "files", "7f");
+    await rm(shard, { recursive: true });
+    await writeFile(shard, "no folder");
+    await expectCode(Array.fromAsync(store.list()), "unavailable");
+  });
+
   test.skipIf(process.platform !== "linux")("a full disk is insufficient_storage", async () => {
     const fd = await open("/dev/full", "w");
     const error = await writeAll(fd, patterned(10)).catch((cause: unknown) => translateFileError(cause));
@@ -125,22 +146,58 @@ describe("disk blobs", () => {
     expect((error as StoreError).code).toBe("insufficient_storage");
   });
 
-  test.skipIf(process.platform !== "linux")("descriptors: a bounded number is kept, none is lost", async () => {
+  test.skipIf(process.platform !== "linux")("no descriptor is lost", async () => {
     const before = openDescriptors();
     {
       await using store = await openStore();
-      const blobs = [];
-      for (let index = 0; index < 300; index++) blobs.push(await putBlob(store, patterned(100 + index)));
+      const sizes = Array.from({ length: 40 }, (_, index) => 100 + index);
+      const blobs = await Promise.all(sizes.map((size) => putBlob(store, patterned(size))));
       await Promise.all(blobs.map(({ location }, index) => store.read(location, { size: 100 + index })));
-      await Bun.sleep(20);
-      // Files that are kept open, and shard folders.
-      expect(openDescriptors() - before).toBeLessThanOrEqual(256 + 256);
-      await Promise.all(blobs.map(({ location }) => store.remove(location)));
-      await Bun.sleep(20);
-      expect(openDescriptors() - before).toBeLessThanOrEqual(256);
+      await expectCode(store.read(blobs[0]?.location ?? "", { size: 1 }), "blob_damaged");
+      await store.discard(await store.stage(pieces(patterned(1000), 100), { maxBytes: 1000 }));
+      for (const { location } of blobs.slice(0, 20)) await store.remove(location);
     }
     await Bun.sleep(20);
     expect(openDescriptors()).toBeLessThanOrEqual(before);
+  });
+});
+
+const make = async (name: string) => {
+  const path = join(folder, name);
+  await writeFile(path, name);
+  return path;
+};
+const isOpen = (fd: number) => {
+  try {
+    return fs.fstatSync(fd).size > 0;
+  } catch {
+    return false;
+  }
+};
+
+describe("open files", () => {
+  test("those that were used last are kept, so many and no more", async () => {
+    using files = createOpenFiles(2);
+    const [a, b, c] = [await make("a"), await make("b"), await make("c")];
+    const fdOf = (path: string) => files.use(path, ({ fd }) => fd);
+    const [first, second] = [await fdOf(a), await fdOf(b)];
+    expect(await fdOf(a)).toBe(first);
+    await fdOf(c);
+    await Bun.sleep(0);
+    expect([isOpen(first), isOpen(second)]).toEqual([true, false]);
+  });
+
+  test("one that is forgotten in use is closed after it", async () => {
+    using files = createOpenFiles(2);
+    const path = await make("a");
+    const used = await files.use(path, async ({ fd }) => {
+      files.forget(path);
+      await Bun.sleep(1);
+      expect(isOpen(fd)).toBe(true);
+      return fd;
+    });
+    await Bun.sleep(0);
+    expect(isOpen(used)).toBe(false);
   });
 });
 

@@ -86,7 +86,11 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
 
   async function* list(): AsyncGenerator<FoundBlob> {
     // The name was read before this looks at the registry, and whoever asks the catalog does so after.
-    for await (const blob of files.list()) if (!unsettled.has(blob.key)) yield blob;
+    try {
+      for await (const blob of files.list()) if (!unsettled.has(blob.key)) yield blob;
+    } catch (error) {
+      throw translateFileError(error);
+    }
   }
 
   async function probe(): Promise<{ freeBytes: number }> {

@@ -4,7 +4,8 @@ import { isMissing, readFully } from "./file-system.ts";
 import { createOpenFiles, type OpenFile } from "./open-files.ts";
 import { openPageCacheReader } from "./page-cache.ts";
 
-const KEPT_OPEN = 256;
+/** Bun raises the limit of descriptors to the hard one, which is above this wherever a server runs. */
+const KEPT_OPEN = 2048;
 /** Above this, content is streamed, so that a slow client of a large image costs a piece. */
 const WHOLE_BYTES = 1024 * 1024;
 

@@ -1,8 +1,5 @@
 import * as fs from "node:fs";
-import { promisify } from "node:util";
-import { close, open } from "./file-system.ts";
-
-const fstat = promisify(fs.fstat);
+import { open } from "./file-system.ts";
 
 export interface OpenFile {
   readonly fd: number;
@@ -74,17 +71,18 @@ export function createOpenFiles(capacity: number): OpenFiles {
 function closeIfUnused(entry: Entry): void {
   if (!entry.dropped || entry.users > 0) return;
   entry.opened.then(
-    ({ fd }) => close(fd),
+    ({ fd }) => fs.closeSync(fd),
     () => {},
   );
 }
 
+/** Only the opening may wait for the disk: after it, what the descriptor needs is in memory. */
 async function openFile(path: string): Promise<OpenFile> {
   const fd = await open(path, "r");
   try {
-    return { fd, size: (await fstat(fd)).size };
+    return { fd, size: fs.fstatSync(fd).size };
   } catch (error) {
-    await close(fd);
+    fs.closeSync(fd);
     throw error;
   }
 }
