@@ -1,0 +1,325 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Image } from "../../src/domain/image.ts";
+import { startServer } from "../faults/server-process.ts";
+import { jsonOf, startStore, type TestStore } from "./harness.ts";
+import {
+  codeOf,
+  formOf,
+  imageNames,
+  imagePath,
+  newAlbum,
+  newPng,
+  postForm,
+  postImage,
+  putContent,
+  storedFiles,
+} from "./image-fixtures.ts";
+import { openSocket, type RawSocket } from "./raw-socket.ts";
+
+const MAX_UPLOAD = 100_000;
+const MAX_MULTIPART = 250_000;
+const PATIENCE = 200;
+const RATE = 10_000;
+
+let store: TestStore;
+let album: string;
+beforeAll(async () => {
+  store = await startStore(
+    {
+      MAX_UPLOAD: String(MAX_UPLOAD),
+      MAX_MULTIPART: String(MAX_MULTIPART),
+      MAX_FILES: "3",
+      MAX_UPLOADS: "4",
+      MIN_UPLOAD_RATE: String(RATE),
+    },
+    { uploadPatience: PATIENCE },
+  );
+  album = await newAlbum(store, "limits");
+});
+afterAll(() => store[Symbol.asyncDispose]());
+
+let made = 0;
+const newName = (): string => `image ${++made}`;
+const putHead = (name: string, ...headers: readonly string[]) =>
+  [`PUT ${imagePath(album, name)}/content HTTP/1.1`, "Host: localhost", ...headers, "", ""].join("\r\n");
+const chunkOf = (bytes: Uint8Array) =>
+  Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]);
+const isAnswered = (text: string) =>
+  /^HTTP\/1\.1 [2-5]\d\d[^]*\r\n\r\n[^]*\}$/m.test(text.replace(/^HTTP\/1.1 100[^]*?\r\n\r\n/, ""));
+
+async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 500; turn++) {
+    if (await holds()) return;
+    await Bun.sleep(10);
+  }
+  expect.unreachable("it never came to hold");
+}
+
+/** The names and files are as they were, once everything has come to rest. */
+async function expectNothingStored(attempt: () => Promise<void>): Promise<void> {
+  const [files, names] = [await storedFiles(store), await imageNames(store, album)];
+  await attempt();
+  await eventually(async () => (await storedFiles(store)).length <= files.length);
+  expect(await storedFiles(store)).toEqual(files);
+  expect(await imageNames(store, album)).toEqual(names);
+}
+
+const formOfSizes = (sizes: readonly number[]) =>
+  formOf(Object.fromEntries(sizes.map((size) => [newName(), newPng(size)] as const)));
+
+describe("a body over the limit", () => {
+  test("by one byte is refused, at the limit it is not", async () => {
+    const fits = newPng(MAX_UPLOAD - 400);
+    const padded = Buffer.concat([fits, Buffer.alloc(MAX_UPLOAD - fits.length)]);
+    expect((await putContent(store, album, newName(), padded)).status).toBe(201);
+    await expectNothingStored(async () => {
+      for (const send of [putContent, postImage]) {
+        const response = await send(store, album, newName(), Buffer.concat([padded, Buffer.alloc(1)]));
+        expect(response.status).toBe(413);
+        expect(await jsonOf<object>(response)).toMatchObject({ code: "too_large", limit: MAX_UPLOAD });
+      }
+    });
+  });
+
+  test("that is chunked is refused once it is over", async () => {
+    await expectNothingStored(async () => {
+      using socket = await openSocket(store.port);
+      await socket.send(putHead(newName(), "Transfer-Encoding: chunked"));
+      for (let sent = 0; sent <= MAX_UPLOAD; sent += 30_000) await socket.send(chunkOf(newPng(30_000)));
+      await socket.send("0\r\n\r\n");
+      const answer = await socket.waitFor(isAnswered);
+      expect(answer).toStartWith("HTTP/1.1 413");
+      expect(answer).toContain("too_large");
+      // It was sent to its end, so the connection is as good as before.
+      expect(socket.closed).toBe(false);
+      await socket.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      expect(await socket.waitFor((text) => text.includes("200 OK"))).toContain("200 OK");
+    });
+  });
+
+  test.each(["declared", "chunked"])(
+    "by far, %s: 413 after at most 1 MiB more, then Connection: close",
+    async (form) => {
+      await expectNothingStored(async () => {
+        using socket = await openSocket(store.port);
+        const length = 1 << 30;
+        await socket.send(
+          putHead(newName(), form === "declared" ? `Content-Length: ${length}` : "Transfer-Encoding: chunked"),
+        );
+        const bytes = Buffer.alloc(64 * 1024);
+        let sent = 0;
+        while (!socket.closed && !isAnswered(socket.received) && sent < length) {
+          await socket.send(form === "declared" ? bytes : chunkOf(bytes));
+          sent += bytes.length;
+        }
+        const answer = await socket.waitForClose();
+        expect(answer).toStartWith("HTTP/1.1 413");
+        expect(answer).toMatch(/^connection: close/im);
+        // What the two kernels hold for each other comes on top.
+        expect(sent).toBeLessThan(16 * 1024 * 1024);
+      });
+    },
+  );
+
+  test("is refused at its head when the client waits for 100 Continue, and the rest is not sent", async () => {
+    using socket = await openSocket(store.port);
+    await socket.send(putHead(newName(), `Content-Length: ${MAX_UPLOAD + 1}`, "Expect: 100-continue"));
+    const answer = await socket.waitForClose();
+    expect(answer).toContain("HTTP/1.1 413");
+    expect(answer).toMatch(/^connection: close/im);
+  });
+
+  test("of a form is counted for each file, for all of it, and by files", async () => {
+    const cases: readonly (readonly [number[], number])[] = [
+      [[90_000, 90_000], 201],
+      [[1000, MAX_UPLOAD + 1], 413],
+      [[90_000, 90_000, 90_000], 413],
+      [[1000, 1000, 1000], 201],
+      [[1000, 1000, 1000, 1000], 413],
+    ];
+    for (const [sizes, status] of cases) {
+      const before = (await storedFiles(store)).length;
+      const response = await postForm(store, album, formOfSizes(sizes));
+      expect({ sizes, status: response.status }).toEqual({ sizes, status });
+      const stored = status === 201 ? sizes.length : 0;
+      expect((await storedFiles(store)).length).toBe(before + stored);
+    }
+  });
+});
+
+describe("an early refusal", () => {
+  test("of a body that comes to its end keeps the connection", async () => {
+    using socket = await openSocket(store.port);
+    const png = newPng(50_000);
+    await socket.send(
+      `PUT /v1/albums/none/images/a/content HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${png.length}\r\n\r\n`,
+    );
+    await socket.send(png);
+    expect(await socket.waitFor(isAnswered)).toStartWith("HTTP/1.1 404");
+    await socket.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect(await socket.waitFor((text) => text.includes("200 OK"))).toContain("200 OK");
+  });
+
+  test("of a body that nobody sends closes it", async () => {
+    using socket = await openSocket(store.port);
+    await socket.send(
+      "PUT /v1/albums/none/images/a/content HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n",
+    );
+    const answer = await socket.waitForClose();
+    expect(answer).toStartWith("HTTP/1.1 404");
+    expect(answer).toMatch(/^connection: close/im);
+  });
+});
+
+const cutOff = async (head: string, bytes: Uint8Array) => {
+  await expectNothingStored(async () => {
+    const before = (await storedFiles(store)).length;
+    const socket = await openSocket(store.port);
+    await socket.send(head);
+    await socket.send(bytes);
+    await eventually(async () => (await storedFiles(store)).length > before);
+    socket[Symbol.dispose]();
+  });
+};
+
+const trickle = async (socket: RawSocket, bytes: Uint8Array, piece: number, pause: number) => {
+  for (let at = 0; at < bytes.length && !socket.closed && !isAnswered(socket.received); at += piece) {
+    await socket.send(bytes.subarray(at, at + piece));
+    await Bun.sleep(pause);
+  }
+};
+
+describe("a client", () => {
+  test("that waits for 100 Continue gets it", async () => {
+    const png = newPng();
+    using socket = await openSocket(store.port);
+    await socket.send(putHead(newName(), `Content-Length: ${png.length}`, "Expect: 100-continue"));
+    expect(await socket.waitFor((text) => text.includes("\r\n\r\n"))).toStartWith("HTTP/1.1 100");
+    await socket.send(png);
+    expect(await socket.waitFor(isAnswered)).toContain("HTTP/1.1 201");
+  });
+
+  test("that goes away in the middle leaves nothing", async () => {
+    const part = newPng(30_000);
+    await cutOff(putHead(newName(), "Content-Length: 60000"), part);
+    await cutOff(putHead(newName(), "Transfer-Encoding: chunked"), chunkOf(part));
+    const first = [`--X\r\nContent-Disposition: form-data; name="file"; filename="${newName()}"\r\n\r\n`, part, "\r\n"];
+    const second = [`--X\r\nContent-Disposition: form-data; name="file"; filename="${newName()}"\r\n\r\n`, part];
+    const form = Buffer.concat([...first, ...second].map((piece) => Buffer.from(piece)));
+    const head = `POST ${album}/images HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=X\r\n`;
+    await cutOff(`${head}Content-Length: 100000\r\n\r\n`, form);
+  });
+
+  test("that half-closes before the end is as one that goes away", async () => {
+    await expectNothingStored(async () => {
+      const { closed } = await store.sendRaw(`${putHead(newName(), "Content-Length: 60000")}abc`);
+      expect(closed).toBe(true);
+    });
+  });
+
+  test("that is too slow gets 408, and its connection is closed", async () => {
+    await expectNothingStored(async () => {
+      using socket = await openSocket(store.port);
+      await socket.send(putHead(newName(), "Content-Length: 90000"));
+      await trickle(socket, newPng(90_000), 100, 50);
+      const answer = await socket.waitForClose();
+      expect(answer).toStartWith("HTTP/1.1 408");
+      expect(answer).toContain("request_timeout");
+      expect(answer).toMatch(/^connection: close/im);
+    });
+  });
+
+  test("that sends much at once and then no more gets 408 all the same", async () => {
+    await expectNothingStored(async () => {
+      using socket = await openSocket(store.port);
+      await socket.send(putHead(newName(), "Content-Length: 90000"));
+      await socket.send(newPng(60_000));
+      expect(await socket.waitForClose()).toStartWith("HTTP/1.1 408");
+    });
+  });
+
+  test("that is above the rate takes as long as it takes", async () => {
+    const png = newPng(30_000);
+    using socket = await openSocket(store.port);
+    await socket.send(putHead(newName(), `Content-Length: ${png.length}`));
+    const started = performance.now();
+    await trickle(socket, png, 1500, 30);
+    expect(await socket.waitFor(isAnswered)).toStartWith("HTTP/1.1 201");
+    expect(performance.now() - started).toBeGreaterThan(2 * PATIENCE);
+  });
+
+  test("past the uploads in flight gets 503 with Retry-After, until one of them ends", async () => {
+    const before = (await storedFiles(store)).length;
+    const sockets = await Promise.all(Array.from({ length: 4 }, () => openSocket(store.port)));
+    for (const socket of sockets) await socket.send(`${putHead(newName(), "Content-Length: 90000")}abc`);
+    await eventually(async () => (await storedFiles(store)).length === before + 4);
+    const response = await putContent(store, album, newName(), newPng());
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toMatch(/^\d+$/);
+    expect(await codeOf(response)).toBe("busy");
+    for (const socket of sockets) socket[Symbol.dispose]();
+    const name = newName();
+    await eventually(async () => (await putContent(store, album, name, newPng())).ok);
+  });
+});
+
+const isLinux = process.platform === "linux";
+if (!isLinux) console.warn("SKIPPED: the memory of a large upload, since it is read from /proc");
+
+const memoryOf = (pid: number, field: "VmRSS" | "VmHWM"): number =>
+  1024 * Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+
+describe("a large upload", () => {
+  const SIZE = 200_000_000;
+  const ALLOWED = 30_000_000;
+
+  /** A valid image whose end nobody needs to read, in pieces. */
+  async function* largeImage(): AsyncGenerator<Uint8Array> {
+    const png = newPng();
+    yield png;
+    const piece = new Uint8Array(1_000_000);
+    for (let sent = png.length; sent < SIZE; sent += piece.length) {
+      yield piece.subarray(0, Math.min(piece.length, SIZE - sent));
+    }
+  }
+
+  test.skipIf(!isLinux)(
+    "and its download raise the memory of the server by less than 30 MB",
+    async () => {
+      const dataFolder = await mkdtemp(join(tmpdir(), "image-store-large-"));
+      try {
+        const env = { IMAGE_STORE_MAX_UPLOAD: "256MiB", IMAGE_STORE_MIN_FREE: "0" };
+        await using server = await startServer({ dataFolder, env });
+        await fetch(`${server.url}/v1/albums/a`, { method: "PUT" });
+        const put = (name: string, body: NonNullable<RequestInit["body"]>) =>
+          fetch(`${server.url}/v1/albums/a/images/${name}/content`, { method: "PUT", body });
+        // What any upload costs once: code, buffers, the catalog's cache.
+        for (let index = 0; index < 20; index++)
+          expect((await put(`small${index}`, newPng(1_000_000))).status).toBe(201);
+        const before = memoryOf(server.pid, "VmRSS");
+
+        const response = await put("large", new Response(largeImage() as never).body as ReadableStream);
+        expect(response.status).toBe(201);
+        const image = (await response.json()) as Image;
+        expect(image.size).toBe(SIZE);
+        const uploaded = memoryOf(server.pid, "VmHWM") - before;
+
+        const hasher = new Bun.CryptoHasher("sha256");
+        const content = await fetch(`${server.url}${image.links.content}`);
+        for await (const chunk of content.body ?? []) hasher.update(chunk);
+        expect(hasher.digest("hex")).toBe(image.sha256);
+        const downloaded = memoryOf(server.pid, "VmHWM") - before;
+        console.log(`memory: upload +${Math.round(uploaded / 1e6)} MB, download +${Math.round(downloaded / 1e6)} MB`);
+        expect(uploaded).toBeLessThan(ALLOWED);
+        expect(downloaded).toBeLessThan(ALLOWED);
+      } finally {
+        await rm(dataFolder, { recursive: true, force: true });
+      }
+    },
+    60_000,
+  );
+});
