@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Glob } from "bun";
+import { CONTENT_TYPES, type Image, type ImageFormat } from "../../src/domain/image.ts";
+import { jsonOf, startStore, type TestStore } from "./harness.ts";
+import { imageNames, newAlbum, putContent, storedFiles } from "./image-fixtures.ts";
+
+const corpora = process.env["IMAGE_STORE_CORPORA"] ?? join(import.meta.dir, "../../../shared/corpora");
+const missing = !existsSync(corpora);
+if (missing) console.warn(`SKIPPED: the image and body corpora, since ${corpora} is not there (IMAGE_STORE_CORPORA)`);
+
+const filesIn = (folder: string): string[] =>
+  missing ? [] : [...new Glob("**/*").scanSync({ cwd: join(corpora, folder), onlyFiles: true })].sort();
+const bytesOf = (folder: string, path: string) => new Uint8Array(readFileSync(join(corpora, folder, path)));
+
+/** What a file that is an image, or says that it is one, may be answered. */
+const IMAGE_ANSWERS = new Set([
+  "201",
+  "415 unsupported_image",
+  "422 invalid_image",
+  "422 image_too_large",
+  "400 empty_body",
+]);
+const BODY_ANSWERS = new Set([201, 400, 409, 413, 415, 422]);
+const AT_ONCE = 8;
+
+interface Expected {
+  readonly type: ImageFormat;
+  readonly width: number;
+  readonly height: number;
+  readonly frames?: number;
+}
+
+let store: TestStore;
+beforeAll(async () => {
+  store = await startStore();
+});
+afterAll(() => store[Symbol.asyncDispose]());
+
+/** Uploads every file, checks that what is stored is what was sent, and answers the record or the code of each. */
+async function uploadAll(folder: string, to = store): Promise<Map<string, Image | string>> {
+  const album = await newAlbum(to, folder.replace("/", " "));
+  const outcomes = new Map<string, Image | string>();
+  const paths = filesIn(folder);
+  const upload = async (path: string) => {
+    const bytes = bytesOf(folder, path);
+    const response = await putContent(to, album, path.replaceAll("/", " "), bytes);
+    if (response.status !== 201) {
+      const { code } = await jsonOf<{ readonly code: string }>(response);
+      outcomes.set(path, `${response.status} ${code}`);
+      return;
+    }
+    const image = await jsonOf<Image>(response);
+    const content = await to.fetch(image.links.content);
+    expect({ path, same: Buffer.compare(new Uint8Array(await content.arrayBuffer()), bytes) }).toEqual({
+      path,
+      same: 0,
+    });
+    expect({ path, type: content.headers.get("content-type") }).toEqual({ path, type: image.contentType });
+    outcomes.set(path, image);
+  };
+  for (let at = 0; at < paths.length; at += AT_ONCE) await Promise.all(paths.slice(at, at + AT_ONCE).map(upload));
+  const stored = [...outcomes.values()].filter((outcome) => typeof outcome !== "string");
+  expect((await imageNames(to, album)).length).toBe(stored.length);
+  return outcomes;
+}
+
+const answerOf = (outcome: Image | string | undefined): string =>
+  typeof outcome === "string" ? outcome : outcome === undefined ? "nothing" : "201";
+
+describe.skipIf(missing)("the image corpora", () => {
+  test("valid: type, size as displayed and frames are what two other readers found", async () => {
+    const expected = JSON.parse(readFileSync(join(corpora, "dimensions.json"), "utf8")) as Record<string, Expected>;
+    const outcomes = await uploadAll("valid");
+    expect(outcomes.size).toBeGreaterThan(Object.keys(expected).length);
+    for (const [path, { type, ...dimensions }] of Object.entries(expected)) {
+      const outcome = outcomes.get(path);
+      expect({ path, answer: answerOf(outcome) }).toEqual({ path, answer: "201" });
+      expect({ path, ...(outcome as Image) }).toMatchObject({ path, contentType: CONTENT_TYPES[type], ...dimensions });
+    }
+    for (const [path, outcome] of outcomes) {
+      if (!IMAGE_ANSWERS.has(answerOf(outcome))) expect.unreachable(`${path}: ${answerOf(outcome)}`);
+    }
+  }, 120_000);
+
+  test("unsupported: 415", async () => {
+    await using strict = await startStore({ ACCEPT_TIFF: "false" });
+    const outcomes = await uploadAll("malformed/unsupported", strict);
+    expect(outcomes.size).toBeGreaterThan(10);
+    for (const [path, outcome] of outcomes) {
+      expect({ path, answer: answerOf(outcome) }).toEqual({ path, answer: "415 unsupported_image" });
+    }
+    expect(await storedFiles(strict)).toEqual([]);
+  });
+
+  test("malformed: refused with a documented code, or stored and given back as it is", async () => {
+    const before = (await storedFiles(store)).length;
+    const outcomes = await uploadAll("malformed");
+    expect(outcomes.size).toBeGreaterThan(1000);
+    let stored = 0;
+    for (const [path, outcome] of outcomes) {
+      const answer = answerOf(outcome);
+      if (!IMAGE_ANSWERS.has(answer)) expect.unreachable(`${path}: ${answer}`);
+      if (answer === "201") stored++;
+    }
+    expect((await storedFiles(store)).length).toBe(before + stored);
+    expect((await store.fetch("/readyz")).status).toBe(200);
+  }, 300_000);
+});
+
+describe.skipIf(missing)("the body corpora", () => {
+  test("multipart: every body is read or refused with a documented code", async () => {
+    const folder = "http/multipart";
+    const album = await newAlbum(store, folder.replace("/", " "));
+    const paths = filesIn(folder);
+    expect(paths.length).toBeGreaterThan(0);
+    for (const path of paths) {
+      const body = bytesOf(folder, path);
+      const own = /^--([\x20-\x7e]{1,70})\r?$/m.exec(Buffer.from(body).toString("latin1"))?.[1];
+      for (const boundary of new Set([own ?? "xxx", "xxx"])) {
+        const response = await store.fetch(`${album}/images`, {
+          method: "POST",
+          headers: { "Content-Type": `multipart/form-data; boundary="${boundary.replaceAll(/["\\]/g, "\\$&")}"` },
+          body,
+        });
+        if (!BODY_ANSWERS.has(response.status)) expect.unreachable(`${path}: ${response.status}`);
+      }
+    }
+    expect((await store.fetch("/readyz")).status).toBe(200);
+  }, 60_000);
+
+  test("JSON: what must parse does, what must not is 400, and nothing else happens", async () => {
+    const folder = "http/json";
+    const album = await newAlbum(store, folder.replace("/", " "));
+    const paths = filesIn(folder);
+    expect(paths.length).toBeGreaterThan(300);
+    for (const path of paths) {
+      // As it is, hardly any is a patch; as the value of a field that is not known, what parses is refused for the field.
+      const text = bytesOf(folder, path);
+      const bare = await store.fetch(album, {
+        method: "PATCH",
+        headers: { "Content-Type": "application/json" },
+        body: text,
+      });
+      expect({ path, status: bare.status }).toEqual({
+        path,
+        status: bare.status === 200 && !path.startsWith("n_") ? 200 : 400,
+      });
+      const wrapped = await store.fetch(album, {
+        method: "PATCH",
+        headers: { "Content-Type": "application/json" },
+        body: Buffer.concat([Buffer.from('{"unknown":'), text, Buffer.from("}")]),
+      });
+      const problem = await jsonOf<{ readonly errors?: readonly { readonly pointer?: string }[] }>(wrapped);
+      expect({ path, status: wrapped.status }).toEqual({ path, status: 400 });
+      const pointers = problem.errors?.map(({ pointer }) => pointer) ?? [];
+      if (path.startsWith("y_") && !pointers.some((pointer) => pointer?.includes("__proto__"))) {
+        expect({ path, pointers }).toEqual({ path, pointers: ["/unknown"] });
+      }
+      if (path.startsWith("n_")) expect({ path, pointers }).not.toEqual({ path, pointers: ["/unknown"] });
+    }
+  }, 60_000);
+});
