@@ -1,6 +1,6 @@
 import { type LogPosition, toCloudEvent } from "../domain/event.ts";
 import { createWakeUp } from "../domain/wake-up.ts";
-import type { Catalog, Publisher } from "../ports.ts";
+import type { Catalog, EventBatch, Publisher } from "../ports.ts";
 
 export interface RelayOptions {
   readonly catalog: Pick<Catalog, "storeId" | "write" | "events" | "onEvents">;
@@ -29,38 +29,53 @@ export interface RelayObserver {
  * waits for any of it. What is on its way when the signal aborts is sent again by the next run.
  */
 export async function runRelay(options: RelayOptions, signal: AbortSignal): Promise<void> {
-  const { catalog, publisher, observer, pollInterval = 1000, batchSize = 2000 } = options;
+  const { catalog, publisher, observer, pollInterval = 1000, batchSize = 1000 } = options;
+  const { topic } = publisher;
   const wakeUp = createWakeUp();
   const unsubscribe = catalog.onEvents(() => wakeUp.ring());
-  let position: LogPosition | undefined;
   let attempts = 0;
 
-  /** @returns whether more is known to be there */
-  const relayNext = async (): Promise<boolean> => {
-    position ??= await catalog.write({ type: "registerCursor", name: publisher.topic });
-    const { events, next, atEnd } = await catalog.events({ after: position, limit: batchSize });
-    if (events.length > 0) {
-      const log = { storeId: catalog.storeId, epoch: next.epoch };
-      await publisher.publish(events.map((event) => toCloudEvent(event, log)));
-      const { known } = await catalog.write({ type: "advanceCursor", name: publisher.topic, seq: next.seq });
-      observer?.published(events.length);
-      if (!known) observer?.cursorLost();
-      position = known ? next : undefined;
+  const read = (after: LogPosition) => {
+    const seen = wakeUp.count;
+    return handled(catalog.events({ after, limit: batchSize }).then((batch) => ({ ...batch, seen })));
+  };
+  const publish = ({ events, next: { epoch } }: EventBatch) => {
+    const log = { storeId: catalog.storeId, epoch };
+    return publisher.publish(events.map((event) => toCloudEvent(event, log)));
+  };
+  const save = ({ seq }: LogPosition) => handled(catalog.write({ type: "advanceCursor", name: topic, seq }));
+
+  /** Goes on from the saved cursor. The next batch is read, and the cursor saved, while the publisher is busy. */
+  const relay = async (): Promise<void> => {
+    let reading = read(await catalog.write({ type: "registerCursor", name: topic }));
+    let saving: ReturnType<typeof save> | undefined;
+    while (!signal.aborted) {
+      const batch = await reading;
+      if (batch.events.length > 0) {
+        const publishing = handled(publish(batch));
+        reading = read(batch.next);
+        await publishing;
+        observer?.published(batch.events.length);
+      } else {
+        if (batch.atEnd) await wakeUp.wait(batch.seen, pollInterval, signal);
+        reading = read(batch.next);
+      }
+      const saved = await saving;
+      if (saved?.known === false) {
+        observer?.cursorLost();
+        return;
+      }
+      if (saved !== undefined) attempts = 0;
+      saving = batch.events.length > 0 ? save(batch.next) : undefined;
     }
-    attempts = 0;
-    return !atEnd;
   };
 
   const run = async (): Promise<void> => {
     while (!signal.aborted) {
-      const seen = wakeUp.count;
       try {
-        if (await relayNext()) continue;
-        await wakeUp.wait(seen, pollInterval, signal);
+        await relay();
       } catch (error) {
         if (signal.aborted) return;
-        // Asked for again: after an error nobody knows whether the position is still kept, or was saved.
-        position = undefined;
         const delay = backoff(options, attempts++);
         observer?.failed(error, { attempts, delay });
         await createWakeUp().wait(0, delay, signal);
@@ -73,6 +88,12 @@ export async function runRelay(options: RelayOptions, signal: AbortSignal): Prom
   } finally {
     unsubscribe();
   }
+}
+
+/** Awaited later, or not at all when something else fails first: then nobody needs to hear of it. */
+function handled<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** Doubles from try to try, a random half of it left out, so that many do not come back at the same moment. */

@@ -35,9 +35,9 @@ export function createMemoryBroker(partitions = 3): MemoryBroker {
           broker.open++;
         },
         partitionsOf: async (keys) => keys.map((key) => Number(Bun.hash(key) % BigInt(partitions))),
-        async send(records) {
+        async send(records, places) {
           broker.requests.push(records.length);
-          const batches = Map.groupBy(records, ({ partition }) => partition);
+          const batches = Map.groupBy(records, (_, index) => places[index] ?? 0);
           for (const batch of batches.values()) {
             const bytes = batch.reduce((sum, { value }) => sum + value.length, 0);
             if (bytes > broker.maxBatchBytes) throw new BatchTooLarge(`${bytes} bytes`);

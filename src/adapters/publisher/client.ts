@@ -22,8 +22,11 @@ export interface KafkaClient {
   open(): Promise<void>;
   /** The partition of each key, in the same order. */
   partitionsOf(keys: readonly Buffer[]): Promise<number[]>;
-  /** @throws BatchTooLarge when a partition got more than the broker takes; other partitions' records may be there */
-  send(records: readonly (KafkaRecord & { readonly partition: number })[]): Promise<readonly Acknowledgement[]>;
+  /**
+   * Each record to the partition at its index.
+   * @throws BatchTooLarge when a partition got more than the broker takes; other partitions' records may be there
+   */
+  send(records: readonly KafkaRecord[], partitions: readonly number[]): Promise<readonly Acknowledgement[]>;
   close(): Promise<void>;
 }
 
@@ -70,9 +73,11 @@ export function createKafkaClient(settings: ConnectionSettings, topic: string): 
       // Kafka's own choice, so that other programs that read or write by key find the same partition.
       return keys.map((key) => compatibilityPartitioner({ topic, key, value: key }, key) % count);
     },
-    async send(records) {
+    async send(records, partitions) {
       // Without a timestamp: with the event's own, a topic that keeps a week would drop at once what is older.
-      const messages = records.map((record) => ({ ...record, topic }));
+      const messages = records.map(({ key, value, headers }, index) => {
+        return { topic, key, value, headers, partition: partitions[index] ?? 0 };
+      });
       try {
         const { offsets } = await connected().send({ messages });
         return offsets ?? [];

@@ -53,10 +53,7 @@ export function createKafkaPublisher(options: KafkaOptions, parts: KafkaPublishe
 
   const send = async ({ client, offsets }: Session, messages: readonly EventMessage[]): Promise<void> => {
     const partitions = await client.partitionsOf(messages.map(({ key }) => key));
-    const records = messages.map(({ key, value, headers }, index) => {
-      return { key, value, headers, partition: partitions[index] ?? 0 };
-    });
-    offsets.check(records, await client.send(records));
+    offsets.check(partitions, await client.send(messages, partitions));
   };
 
   const sendOrSplit = async (current: Session, messages: readonly EventMessage[]): Promise<void> => {

@@ -18,7 +18,7 @@ export type ContentMode = "binary" | "structured";
 export function toMessage(event: SerializedCloudEvent, mode: ContentMode): EventMessage {
   const key = Buffer.from(event.attributes.partitionkey);
   const value = Buffer.from(mode === "binary" ? event.data : cloudEventJson(event));
-  const headers = mode === "binary" ? binaryHeaders(event.attributes) : STRUCTURED_HEADERS;
+  const headers = mode === "binary" ? binaryHeaders(event.attributes, key) : STRUCTURED_HEADERS;
   return { event, key, value, headers, bytes: key.length + value.length + OVERHEAD };
 }
 
@@ -52,6 +52,8 @@ const STRUCTURED_HEADERS = new Map<Buffer, Buffer>([
   [CONTENT_TYPE, Buffer.from("application/cloudevents+json; charset=UTF-8")],
 ]);
 
+const PARTITION_KEY = Buffer.from("ce_partitionkey");
+
 /** Names, and values of which there are few, are encoded once. */
 const BINARY_HEADERS = [
   { attribute: "specversion", name: Buffer.from("ce_specversion"), repeats: true },
@@ -61,7 +63,6 @@ const BINARY_HEADERS = [
   { attribute: "subject", name: Buffer.from("ce_subject"), repeats: false },
   { attribute: "time", name: Buffer.from("ce_time"), repeats: false },
   { attribute: "datacontenttype", name: CONTENT_TYPE, repeats: true },
-  { attribute: "partitionkey", name: Buffer.from("ce_partitionkey"), repeats: false },
   { attribute: "sequence", name: Buffer.from("ce_sequence"), repeats: false },
   { attribute: "traceparent", name: Buffer.from("ce_traceparent"), repeats: false },
 ] as const satisfies readonly { attribute: keyof CloudEventAttributes; name: Buffer; repeats: boolean }[];
@@ -76,8 +77,8 @@ function encodeOnce(text: string): Buffer {
   return buffer;
 }
 
-function binaryHeaders(attributes: CloudEventAttributes): Map<Buffer, Buffer> {
-  const headers = new Map<Buffer, Buffer>();
+function binaryHeaders(attributes: CloudEventAttributes, key: Buffer): Map<Buffer, Buffer> {
+  const headers = new Map([[PARTITION_KEY, key]]);
   for (const { attribute, name, repeats } of BINARY_HEADERS) {
     const value = attributes[attribute];
     if (value !== undefined) headers.set(name, repeats ? encodeOnce(value) : Buffer.from(value));

@@ -2,20 +2,20 @@ import type { Acknowledgement } from "./client.ts";
 
 export interface OffsetCheck {
   /**
-   * Whether a batch was acknowledged with offsets that are new. A broker takes a sequence number that it has seen for a
-   * duplicate, drops the records and answers where the first ones are: such an acknowledgement is none
-   * (platformatic/kafka#326).
+   * Whether a batch, given by the partition of each record, was acknowledged with offsets that are new. A broker takes a
+   * sequence number that it has seen for a duplicate, drops the records and answers where the first ones are: such an
+   * acknowledgement is none (platformatic/kafka#326).
    * @throws Error
    */
-  check(sent: readonly { readonly partition: number }[], acknowledged: readonly Acknowledgement[]): void;
+  check(partitions: readonly number[], acknowledged: readonly Acknowledgement[]): void;
 }
 
 export function createOffsetCheck(): OffsetCheck {
   const nextOffsets = new Map<number, bigint>();
   return {
-    check(sent, acknowledged) {
+    check(partitions, acknowledged) {
       const counts = new Map<number, bigint>();
-      for (const { partition } of sent) counts.set(partition, (counts.get(partition) ?? 0n) + 1n);
+      for (const partition of partitions) counts.set(partition, (counts.get(partition) ?? 0n) + 1n);
       for (const [partition, count] of counts) {
         const [first, ...more] = acknowledged.filter((one) => one.partition === partition);
         if (first === undefined || more.length > 0)
