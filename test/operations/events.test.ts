@@ -71,6 +71,10 @@ const stored = (seq: number, more: Partial<StoredEvent> = {}): StoredEvent => ({
   ...more,
 });
 
+/** What JSON makes longest: escapes, and characters of three bytes. */
+const repeated = (most: number) =>
+  fc.tuple(fc.constantFrom('"', "\n", "€", "a"), fc.nat(most)).map(([unit, count]) => unit.repeat(count));
+
 describe("the envelope", () => {
   test("is one line of JSON with the data as it was stored, whatever that says", () => {
     fc.assert(
@@ -90,9 +94,6 @@ describe("the envelope", () => {
   });
 
   test("stays below 32 KiB, the longest text included that a record may have", () => {
-    // What JSON makes longest: escapes, and characters of three bytes.
-    const repeated = (most: number) =>
-      fc.tuple(fc.constantFrom('"', "\n", "€", "a"), fc.nat(most)).map(([unit, count]) => unit.repeat(count));
     const fields = fc.record({
       name: repeated(255),
       title: repeated(200),
