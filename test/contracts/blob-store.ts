@@ -137,6 +137,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
 
     test("what is not there is blob_damaged", async () => {
       const { location } = await put(patterned(10));
+      await store.read(location, { size: 10 });
       await store.remove(location);
       await expectCode(store.read(location, { size: 10 }), "blob_damaged");
     });
