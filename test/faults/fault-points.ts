@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { TracedSync } from "./sync-tracer.ts";
+import type { TracedCall } from "./tracer.ts";
 
 /** What a sync makes durable: the catalog's own files, a blob's bytes, or the folder that a blob was linked into. */
 export type Place = "catalog" | "bytes" | "folder";
@@ -8,7 +8,7 @@ export type Place = "catalog" | "bytes" | "folder";
 /** Where a fault is to strike: the nth such call of a thread. */
 export interface FaultPoint {
   readonly place: Place;
-  readonly call: TracedSync["call"];
+  readonly call: TracedCall["call"];
   /** Any of these, or whatever the call is made on. */
   readonly paths: readonly string[];
   readonly nth: number;
@@ -18,7 +18,7 @@ export interface FaultPoint {
  * The points of an operation, from the syncs of a run without faults. The next run's temporary file and shard folder
  * have other names, and any thread of a pool may sync them: there the first call at that place is the point.
  */
-export function faultPoints(syncs: readonly TracedSync[]): FaultPoint[] {
+export function faultPoints(syncs: readonly TracedCall[]): FaultPoint[] {
   const points = new Map<string, FaultPoint>();
   const catalogCalls = new Map<string, number>();
   for (const { call, path } of syncs) {

@@ -20,7 +20,7 @@ export interface Entry {
   retry?: () => Promise<Response>;
 }
 
-/** Of a request: 2xx; 507, which promises that nothing was done; another 5xx; no answer at all. */
+/** Of a request: 2xx; 507, which promises that nothing was done; another 5xx, or an answer in doubt; none at all. */
 export type Outcome = "acknowledged" | "refused" | "failed" | "unanswered";
 
 /** What was promised to clients, and so what a restarted store must show. */
@@ -36,9 +36,20 @@ export interface Ledger {
   attempt(entry: Entry, next: AlbumState, send: () => Promise<Response>, retryable?: "retryable"): Promise<Outcome>;
   /** Repeats what is in doubt and may be repeated: now it must be acknowledged, and done once whatever came before. */
   retryInDoubt(): Promise<void>;
+  /** What was read of the log. */
+  addEvents(events: readonly { readonly sequence: string; readonly id: string }[]): void;
+  /**
+   * Power is about to go. A sync that is running as ext4 is shut down may report success though its transaction is gone
+   * (strace shows it), so answers to what was begun before are in doubt from now on, and so is what can be read.
+   */
+  beginPowerCut(): void;
+  /** The store is back, and was compared. */
+  endPowerCut(): void;
 }
 
 export function createLedger(): Ledger {
+  let powerCuts = 0;
+  let isPowerCut = false;
   const ledger: Ledger = {
     entries: new Map(),
     events: new Map(),
@@ -52,9 +63,11 @@ export function createLedger(): Ledger {
     },
 
     async attempt(entry, next, send, retryable) {
+      const begunAt = powerCuts;
       entry.possible = next;
       if (retryable) entry.retry = send;
-      const outcome = await outcomeOf(send, ledger.problems);
+      const answer = await outcomeOf(send, ledger.problems);
+      const outcome = answer === "acknowledged" && begunAt !== powerCuts ? "failed" : answer;
       ledger.counts[outcome]++;
       if (outcome === "acknowledged") entry.certain = next;
       if (outcome === "acknowledged" || outcome === "refused") leaveDoubt(entry);
@@ -67,6 +80,20 @@ export function createLedger(): Ledger {
         const outcome = await ledger.attempt(entry, entry.possible, entry.retry, "retryable");
         if (outcome !== "acknowledged") ledger.problems.push(`a retry for ${entry.slot} was ${outcome}`);
       }
+    },
+
+    addEvents(events) {
+      if (isPowerCut) return;
+      for (const { sequence, id } of events) ledger.events.set(sequence, id);
+    },
+
+    beginPowerCut() {
+      powerCuts++;
+      isPowerCut = true;
+    },
+
+    endPowerCut() {
+      isPowerCut = false;
     },
   };
   return ledger;

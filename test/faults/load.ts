@@ -78,7 +78,7 @@ async function tailEvents(url: string, ledger: Ledger, stopping: AbortSignal): P
         ledger.problems.push(`the log answered ${response.status}: ${await response.text()}`);
       if (!response.ok) return;
       const page = (await response.json()) as { items: { id: string; sequence: string }[]; nextCursor: string };
-      for (const event of page.items) ledger.events.set(event.sequence, event.id);
+      ledger.addEvents(page.items);
       after = page.nextCursor;
     } catch {
       await sleep(20);

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { awaitSweep } from "./leftovers.ts";
-import { startLoad } from "./load.ts";
+import { type Load, startLoad } from "./load.ts";
 import { createLoopFileSystem, type LoopFileSystem } from "./loop-file-system.ts";
 import { createRequests } from "./requests.ts";
 import { canMakeFaults, testCycles } from "./requirements.ts";
 import { type ServerOptions, type ServerProcess, startServer } from "./server-process.ts";
-import { withoutSyncs } from "./sync-tracer.ts";
 import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
+import { withoutSyncs } from "./tracer.ts";
 import { verify } from "./verify.ts";
 
 const CUTS = testCycles(3);
@@ -19,25 +19,25 @@ beforeAll(removeLeftovers);
 afterAll(removeTemporaryFolders);
 
 describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount", "strace"))("a power cut", () => {
-  test.each(["shared", "separate"] as const)(
-    `${CUTS} times, with %s disks for bytes and catalog: nothing is lost`,
-    async (kind) => {
-      using machine = await createMachine(kind);
-      const ledger = createLedger();
-      for (let cut = 0; cut < CUTS; cut++) {
-        {
-          await using server = await startServer(machine.options);
-          await (cut % 2 === 0 ? cutUnderLoad : cutAfterUpload)(machine, server, ledger);
-        }
-        await machine.powerUp();
+  test.each([
+    { kind: "shared", ways: [cutUnderLoad, killUnderLoad, cutAfterUpload] },
+    { kind: "separate", ways: [killUnderLoad, cutAfterUpload] },
+  ] as const)(`${CUTS} times, with $kind disks for bytes and catalog: nothing is lost`, async ({ kind, ways }) => {
+    using machine = await createMachine(kind);
+    const ledger = createLedger();
+    for (let cut = 0; cut < CUTS; cut++) {
+      {
         await using server = await startServer(machine.options);
-        expect(await verify(server.url, ledger, machine.options)).toEqual([]);
-        await awaitSweep(server.url, machine.blobsFolder);
-        await server.stop("SIGTERM");
+        await ways[cut % ways.length]?.(machine, server, ledger);
       }
-      console.log(`${CUTS} power cuts, ${kind} disks: ${JSON.stringify(ledger.counts)}, ${ledger.events.size} events`);
-    },
-  );
+      await machine.powerUp();
+      await using server = await startServer(machine.options);
+      expect(await verify(server.url, ledger, machine.options)).toEqual([]);
+      await awaitSweep(server.url, machine.blobsFolder);
+      await server.stop("SIGTERM");
+    }
+    console.log(`${CUTS} power cuts, ${kind} disks: ${JSON.stringify(ledger.counts)}, ${ledger.events.size} events`);
+  });
 
   // The proofs that the rig sees what it looks for: each kind of sync that is left out costs what it should have kept.
   // ext4 commits a rename with the next sync of the log, so that only a disk without the log shows what is missing there.
@@ -66,16 +66,31 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount", "strace"))("a pow
   });
 });
 
-/** Ends in the middle of many changes. */
+/** Ends in the middle of many changes and of their syncs. */
 async function cutUnderLoad(machine: Machine, server: ServerProcess, ledger: Ledger): Promise<void> {
-  const load = startLoad(server.url, ledger, { clients: 16, maxImageBytes: 100_000 });
-  await load.acknowledged(100);
-  await sleep(Math.random() * 300);
+  const load = await startBusyLoad(server, ledger);
+  ledger.beginPowerCut();
   machine.cutPower();
   // The process lives on for a moment, and must not acknowledge what it can no longer keep.
   await sleep(Math.random() * 100);
   await server.stop("SIGKILL");
   await load.stop();
+  ledger.endPowerCut();
+}
+
+/** The same, but that what the kernel has begun to sync is finished: so it goes at one moment on several disks. */
+async function killUnderLoad(machine: Machine, server: ServerProcess, ledger: Ledger): Promise<void> {
+  const load = await startBusyLoad(server, ledger);
+  await server.stop("SIGKILL");
+  machine.cutPower();
+  await load.stop();
+}
+
+async function startBusyLoad(server: ServerProcess, ledger: Ledger): Promise<Load> {
+  const load = startLoad(server.url, ledger, { clients: 16, maxImageBytes: 100_000 });
+  await load.acknowledged(100);
+  await sleep(Math.random() * 300);
+  return load;
 }
 
 /** Ends right after an upload was acknowledged, with nobody else whose syncs could have helped it. */

@@ -8,14 +8,32 @@ import { startLoad } from "./load.ts";
 import { createRequests } from "./requests.ts";
 import { canMakeFaults } from "./requirements.ts";
 import { startServer } from "./server-process.ts";
-import { injectFault, traceSyncs } from "./sync-tracer.ts";
 import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
+import { attachTracer, injectFault } from "./tracer.ts";
 import { verify } from "./verify.ts";
 
 beforeAll(removeLeftovers);
 afterAll(removeTemporaryFolders);
 
-describe.skipIf(!canMakeFaults("strace"))("a fault at a sync that no request waits for", () => {
+describe.skipIf(!canMakeFaults("strace"))("a fault beside the syncs of a request", () => {
+  test("EIO when the log is written: 503 and exit code 70, and a restart recovers", async () => {
+    const options = { dataFolder: makeTemporaryFolder() };
+    const log = [`${options.dataFolder}/catalog.sqlite-wal`];
+    const point: FaultPoint = { place: "catalog", call: "pwrite64", paths: log, nth: 1 };
+    const ledger = createLedger();
+    {
+      await using server = await startServer(options);
+      const requests = createRequests(server.url, ledger, { maxImageBytes: 0 });
+      expect(await requests.createAlbum(ledger.open("before"))).toBe("acknowledged");
+      const tracer = await attachTracer(server.pid, injectFault("EIO", point));
+      expect(await requests.createAlbum(ledger.open("struck"))).toBe("failed");
+      expect(await server.exited).toBe(70);
+      expect((await tracer.detach()).some((call) => call.injected)).toBe(true);
+    }
+    await using server = await startServer(options);
+    expect(await verify(server.url, ledger, options)).toEqual([]);
+  });
+
   test("EIO when a checkpoint syncs the database: the log before it still has everything", async () => {
     const options = { dataFolder: makeTemporaryFolder() };
     const database = [`${options.dataFolder}/catalog.sqlite`];
@@ -23,9 +41,9 @@ describe.skipIf(!canMakeFaults("strace"))("a fault at a sync that no request wai
     const ledger = createLedger();
     {
       await using server = await startServer(options);
-      const tracer = await traceSyncs(server.pid, injectFault("EIO", point));
+      const tracer = await attachTracer(server.pid, injectFault("EIO", point));
       const load = startLoad(server.url, ledger, { clients: 16 });
-      while (!tracer.seen().some((sync) => sync.injected)) await load.acknowledged(50);
+      while (!tracer.seen().some((call) => call.injected)) await load.acknowledged(50);
       await load.acknowledged(50);
       await load.stop();
       await tracer.detach();
@@ -49,9 +67,9 @@ describe.skipIf(!canMakeFaults("strace"))("a fault at a sync that no request wai
         const files = `${options.dataFolder}/blobs/files`;
         const shards = readdirSync(files).map((shard) => `${files}/${shard}`);
         const point: FaultPoint = { place: "folder", call: "fsync", paths: shards, nth: 1 };
-        const tracer = await traceSyncs(server.pid, injectFault(fault, point));
+        const tracer = await attachTracer(server.pid, injectFault(fault, point));
         expect(await requests.deleteImage(album, "swept.png")).toBe("acknowledged");
-        while (!tracer.seen().some((sync) => sync.injected)) await sleep(20);
+        while (!tracer.seen().some((call) => call.injected)) await sleep(20);
         await tracer.detach();
         if (fault === "SIGKILL") expect(await server.exited).toBe("SIGKILL");
         else await awaitSweep(server.url, `${options.dataFolder}/blobs`);

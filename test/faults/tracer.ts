@@ -3,30 +3,34 @@ import { join } from "node:path";
 import type { FaultPoint } from "./fault-points.ts";
 import { makeTemporaryFolder, removeTemporaryFolder } from "./temporary-folder.ts";
 
-export type SyncCall = "fsync" | "fdatasync";
+/** How the store makes things durable, and how SQLite writes. */
+export type CallName = "fsync" | "fdatasync" | "pwrite64";
 export type Fault = "EIO" | "SIGKILL";
 
-/** A sync that the program made, in order. */
-export interface TracedSync {
-  readonly call: SyncCall;
+/** A system call that the program made. */
+export interface TracedCall {
+  readonly call: CallName;
   readonly path: string;
   readonly injected: boolean;
 }
 
 /** strace at a running process. */
-export interface SyncTracer {
-  /** What it saw so far. */
-  seen(): TracedSync[];
+export interface Tracer {
+  /** What it saw so far, in order. */
+  seen(): TracedCall[];
   /** Lets go of the process, and answers what it saw. */
-  detach(): Promise<TracedSync[]>;
+  detach(): Promise<TracedCall[]>;
 }
 
+const EVERY_SYNC = ["-e", "trace=fsync,fdatasync"];
+
 /** Resolves once the tracer sits on every thread. Its counts begin then. */
-export async function traceSyncs(pid: number, injection: readonly string[] = []): Promise<SyncTracer> {
+export async function attachTracer(pid: number, options: readonly string[] = EVERY_SYNC): Promise<Tracer> {
   const home = makeTemporaryFolder();
   const log = join(home, "trace");
-  const trace = ["strace", "-f", "-y", "-o", log, "-e", "trace=fsync,fdatasync", ...injection, "-p", String(pid)];
-  const child = Bun.spawn(trace, { stdio: ["ignore", "ignore", "pipe"] });
+  const child = Bun.spawn(["strace", "-f", "-y", "-o", log, ...options, "-p", String(pid)], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   const messages = child.stderr.getReader();
   let said = "";
   while (!said.includes(" attached")) {
@@ -47,12 +51,11 @@ export async function traceSyncs(pid: number, injection: readonly string[] = [])
   };
 }
 
-/** Makes the syncs at that point fail, or kills the process as it enters them. */
-export const injectFault = (fault: Fault, point: FaultPoint): readonly string[] => [
-  "-e",
-  `inject=${point.call}:${fault === "EIO" ? "error=EIO" : "signal=SIGKILL"}:when=${point.nth}`,
-  ...onPaths(point.paths),
-];
+/** Makes the call at that point fail, or kills the process as it enters it. */
+export function injectFault(fault: Fault, { call, nth, paths }: FaultPoint): readonly string[] {
+  const effect = fault === "EIO" ? "error=EIO" : "signal=SIGKILL";
+  return ["-e", `trace=${call}`, "-e", `inject=${call}:${effect}:when=${nth}`, ...onPaths(paths)];
+}
 
 /** For `ServerOptions.wrapper`: from the start on, these calls report success and do nothing; on these paths, or on all. */
 export function withoutSyncs(log: string, calls: string, paths: readonly string[]): readonly string[] {
@@ -64,22 +67,24 @@ const onPaths = (paths: readonly string[]) => paths.flatMap((path) => ["-P", pat
 
 /**
  * Lines such as `4711 fsync(6</data/catalog.sqlite-wal>) = -1 EIO (Input/output error) (INJECTED)`. A call that another
- * thread's line interrupts is continued on a later one, and one in which the process was killed ends with `= ?`.
+ * thread's line interrupts is continued on a later one. One in which the process is killed ends with `= ?`, or not at all.
  */
-export function parseTrace(log: string): TracedSync[] {
-  const syncs: TracedSync[] = [];
+export function parseTrace(log: string): TracedCall[] {
+  const calls: TracedCall[] = [];
   const unfinished = new Map<string, number>();
   for (const line of log.split("\n")) {
     const [thread = ""] = line.split(" ", 1);
-    const injected = line.includes("(INJECTED)") || /\) += \?$/.test(line);
-    const begun = /^\d+ +(fsync|fdatasync)\(\d+<([^>]*)>/.exec(line);
+    const injected = /\(INJECTED\)$|\) += \?$|\+\+\+ killed by SIGKILL \+\+\+$/.test(line);
+    const begun = /^\d+ +(fsync|fdatasync|pwrite64)\(\d+<([^>]*)>/.exec(line);
     if (begun !== null) {
-      const at = syncs.push({ call: begun[1] as SyncCall, path: begun[2] as string, injected }) - 1;
+      const at = calls.push({ call: begun[1] as CallName, path: begun[2] as string, injected }) - 1;
       if (line.endsWith("<unfinished ...>")) unfinished.set(thread, at);
-    } else if (injected) {
-      const at = unfinished.get(thread);
-      if (at !== undefined) syncs[at] = { ...(syncs[at] as TracedSync), injected };
+      continue;
     }
+    const at = unfinished.get(thread);
+    if (at === undefined) continue;
+    if (injected) calls[at] = { ...(calls[at] as TracedCall), injected };
+    unfinished.delete(thread);
   }
-  return syncs;
+  return calls;
 }
