@@ -14,9 +14,11 @@ interface Arrival {
   readonly headers: Readonly<Record<string, readonly string[]>>;
 }
 
+type Patiently = <Value>(wanted: Promise<Value>) => Promise<Value>;
+
 const MAX_HEADERS = 32;
 const MAX_HEADER_BYTES = 8 * 1024;
-/** How long the parser may keep bytes to itself while every part was read, in milliseconds. */
+/** How long the parser may keep a chunk to itself while somebody waits for what it says, in milliseconds. */
 const STALL = 1000;
 
 /**
@@ -77,15 +79,20 @@ export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: stri
     if (!parsed) parser.end();
     changed.resolve();
   };
-  /** A malformed body may leave Dicer waiting for nothing, without an event. */
-  const somethingChanges = async () => {
+  /** Waits for the parser. A malformed body may leave it waiting for nothing, without an event. */
+  const patiently: Patiently = async (wanted) => {
     let last = -1;
     const stalled = setInterval(() => {
       if (turns === last && turns % 2 === 1) fail(malformed("it makes no sense"));
       last = turns;
     }, STALL);
-    await changed.promise.finally(() => clearInterval(stalled));
-    changed = Promise.withResolvers();
+    try {
+      return await wanted;
+    } catch (error) {
+      throw failure ?? error;
+    } finally {
+      clearInterval(stalled);
+    }
   };
 
   void feed().catch(fail);
@@ -94,20 +101,23 @@ export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: stri
       const arrival = arrivals[0];
       if (failure !== undefined) throw failure;
       if (arrival !== undefined) {
-        yield describe(arrival, () => failure);
+        yield describe(arrival, patiently);
         arrivals.shift();
         arrival.stream.resume();
       } else if (parsed && over) {
         if (headless) throw malformed("a part has no headers");
         return;
-      } else await somethingChanges();
+      } else {
+        await patiently(changed.promise);
+        changed = Promise.withResolvers();
+      }
     }
   } finally {
     over = true;
   }
 }
 
-function describe({ headers, stream }: Arrival, failure: () => unknown): Part {
+function describe({ headers, stream }: Arrival, patiently: Patiently): Part {
   const [disposition, another] = headers["content-disposition"] ?? [];
   if (disposition === undefined || another !== undefined) throw malformed("a part lacks its Content-Disposition");
   const encoding = headers["content-transfer-encoding"]?.[0]?.toLowerCase() ?? "binary";
@@ -115,15 +125,15 @@ function describe({ headers, stream }: Arrival, failure: () => unknown): Part {
   return {
     ...parseDisposition(disposition),
     contentType: headers["content-type"]?.[0] ?? null,
-    bytes: bytesOf(stream, failure),
+    bytes: bytesOf(stream, patiently),
   };
 }
 
-async function* bytesOf(stream: Readable, failure: () => unknown): AsyncGenerator<Uint8Array> {
-  try {
-    yield* stream as AsyncIterable<Uint8Array>;
-  } catch (error) {
-    throw failure() ?? error;
+/** Ends without destroying the stream, which holds up the parser: what a caller leaves is read and dropped. */
+async function* bytesOf(stream: Readable, patiently: Patiently): AsyncGenerator<Uint8Array> {
+  const chunks = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+  for (let next = await patiently(chunks.next()); next.done !== true; next = await patiently(chunks.next())) {
+    yield next.value;
   }
 }
 

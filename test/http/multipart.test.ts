@@ -80,7 +80,7 @@ describe("a multipart body", () => {
     );
     const file = fc.record({
       text: fc.array(piece, { maxLength: 3 }).map((texts) => texts.join("")),
-      skipped: fc.boolean(),
+      read: fc.constantFrom("all", "some", "none"),
     });
     await fc.assert(
       fc.asyncProperty(
@@ -93,15 +93,15 @@ describe("a multipart body", () => {
           let index = 0;
           for await (const part of readParts(inChunks(body, Math.max(chunk, body.length >> 8)), "X")) {
             if (slow) await Bun.sleep(0);
-            if (files[index]?.skipped !== true) {
-              expect((await collect(part.bytes)).toString("latin1") === texts[index]).toBe(true);
-            }
+            const { read } = files[index] ?? { read: "none" };
+            if (read === "all") expect((await collect(part.bytes)).toString("latin1") === texts[index]).toBe(true);
+            if (read === "some") for await (const _ of part.bytes) break;
             index++;
           }
           expect(index).toBe(files.length);
         },
       ),
-      { numRuns: Number(process.env["MULTIPART_RUNS"] ?? 60) },
+      { numRuns: 60 },
     );
   });
 
