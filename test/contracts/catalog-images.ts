@@ -37,7 +37,7 @@ export function imageContract(open: OpenCatalog): void {
     catalog.write({ type: "deleteImage", albumId: album.id, name, ...more });
   const totals = async (expected: object) => {
     // A sum over all albums may be a little old.
-    for (let attempt = 0; attempt < 100 && !Bun.deepEquals(await catalog.totals(), expected); attempt++)
+    for (let attempt = 0; attempt < 200 && !Bun.deepEquals(await catalog.totals(), expected); attempt++)
       await Bun.sleep(20);
     expect(await catalog.totals()).toEqual(expected as never);
   };

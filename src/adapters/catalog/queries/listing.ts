@@ -7,7 +7,7 @@ import { logState } from "./events.ts";
  * How many rows one page may look at. What a filter leaves out costs time too: a page that finds little within the
  * window ends there, short, with the position to go on from, and never holds up everyone else.
  */
-export const WINDOW = 5000;
+export const WINDOW = 2000;
 
 /** A listing in the making: a table under an alias, the order it is walked in, and conditions with their values. */
 export interface Listing {
