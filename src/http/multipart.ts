@@ -14,8 +14,6 @@ interface Arrival {
   readonly headers: Readonly<Record<string, readonly string[]>>;
 }
 
-type Patiently = <Value>(wanted: Promise<Value>) => Promise<Value>;
-
 const MAX_HEADERS = 32;
 const MAX_HEADER_BYTES = 8 * 1024;
 /** How long the parser may keep a chunk to itself while somebody waits for what it says, in milliseconds. */
@@ -80,7 +78,7 @@ export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: stri
     changed.resolve();
   };
   /** Waits for the parser. A malformed body may leave it waiting for nothing, without an event. */
-  const patiently: Patiently = async (wanted) => {
+  const patiently = async <Value>(wanted: Promise<Value>): Promise<Value> => {
     let last = -1;
     const stalled = setInterval(() => {
       if (turns === last && turns % 2 === 1) fail(malformed("it makes no sense"));
@@ -101,9 +99,12 @@ export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: stri
       const arrival = arrivals[0];
       if (failure !== undefined) throw failure;
       if (arrival !== undefined) {
-        yield describe(arrival, patiently);
+        const bytes = (arrival.stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+        const next = () => patiently(bytes.next());
+        yield describe(arrival.headers, read(next));
+        // What the caller left would hold up the parser.
+        while ((await next()).done !== true);
         arrivals.shift();
-        arrival.stream.resume();
       } else if (parsed && over) {
         if (headless) throw malformed("a part has no headers");
         return;
@@ -117,7 +118,7 @@ export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: stri
   }
 }
 
-function describe({ headers, stream }: Arrival, patiently: Patiently): Part {
+function describe(headers: Arrival["headers"], bytes: Part["bytes"]): Part {
   const [disposition, another] = headers["content-disposition"] ?? [];
   if (disposition === undefined || another !== undefined) throw malformed("a part lacks its Content-Disposition");
   const encoding = headers["content-transfer-encoding"]?.[0]?.toLowerCase() ?? "binary";
@@ -125,16 +126,13 @@ function describe({ headers, stream }: Arrival, patiently: Patiently): Part {
   return {
     ...parseDisposition(disposition),
     contentType: headers["content-type"]?.[0] ?? null,
-    bytes: bytesOf(stream, patiently),
+    bytes,
   };
 }
 
-/** Ends without destroying the stream, which holds up the parser: what a caller leaves is read and dropped. */
-async function* bytesOf(stream: Readable, patiently: Patiently): AsyncGenerator<Uint8Array> {
-  const chunks = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-  for (let next = await patiently(chunks.next()); next.done !== true; next = await patiently(chunks.next())) {
-    yield next.value;
-  }
+/** Whoever leaves it early leaves the stream as it is: a destroyed one holds up the parser. */
+async function* read(next: () => Promise<IteratorResult<Uint8Array>>): AsyncGenerator<Uint8Array> {
+  for (let chunk = await next(); chunk.done !== true; chunk = await next()) yield chunk.value;
 }
 
 export const malformed = (detail: string) =>
