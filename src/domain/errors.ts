@@ -92,4 +92,5 @@ export const serializeError = (error: StoreError): SerializedError => ({
 export const deserializeError = (error: SerializedError): StoreError =>
   new StoreError(error.code, error.message, error);
 
-const describeCause = (cause: unknown): string => (cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause));
+const describeCause = (cause: unknown): string =>
+  cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause);

@@ -1,5 +1,5 @@
-import type { LogPosition } from "./event.ts";
 import { StoreError } from "./errors.ts";
+import type { LogPosition } from "./event.ts";
 
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 1000;
