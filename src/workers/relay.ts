@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { type LogPosition, toCloudEvent } from "../domain/event.ts";
 import { createWakeUp } from "../domain/wake-up.ts";
 import type { Catalog, EventBatch, Publisher } from "../ports.ts";
@@ -29,7 +30,7 @@ export interface RelayObserver {
  * waits for any of it. What is on its way when the signal aborts is sent again by the next run.
  */
 export async function runRelay(options: RelayOptions, signal: AbortSignal): Promise<void> {
-  const { catalog, publisher, observer, pollInterval = 1000, batchSize = 1000 } = options;
+  const { catalog, publisher, observer, pollInterval = 1000, batchSize = 2000 } = options;
   const { topic } = publisher;
   const wakeUp = createWakeUp();
   const unsubscribe = catalog.onEvents(() => wakeUp.ring());
@@ -53,6 +54,8 @@ export async function runRelay(options: RelayOptions, signal: AbortSignal): Prom
       const batch = await reading;
       if (batch.events.length > 0) {
         const publishing = handled(publish(batch));
+        // A read that answers from this thread would hold up what is to be sent first.
+        await setImmediate();
         reading = read(batch.next);
         await publishing;
         observer?.published(batch.events.length);
