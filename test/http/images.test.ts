@@ -274,7 +274,7 @@ describe("a listing", () => {
           seen.push(...(await jsonOf<ImagePage>(response)).items.map(({ name }) => name));
           next = /^<([^>]+)>/.exec(response.headers.get("link") ?? "")?.[1];
           const [place, comes] = changes[turn] ?? [];
-          const guest = imagePath(path, `kept ${place}5`);
+          const guest = imagePath(path, `kept ${place}1`);
           if (comes === true) await store.fetch(`${guest}/content`, { method: "PUT", body: newPng() });
           if (comes === false) await store.fetch(guest, { method: "DELETE" });
         }
