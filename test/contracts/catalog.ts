@@ -5,11 +5,12 @@ import type { OpenCatalog } from "./catalog-changes.ts";
 import { imageContract } from "./catalog-images.ts";
 import { listingContract } from "./catalog-listings.ts";
 import { logContract } from "./catalog-log.ts";
+import { replayContract } from "./catalog-replay.ts";
 
 /** What every Catalog does. `open` gives a fresh, empty one. */
 export function catalogContract(name: string, open: OpenCatalog): void {
   describe(`Catalog contract: ${name}`, () => {
-    for (const part of [albumContract, imageContract, listingContract, logContract, blobContract])
+    for (const part of [albumContract, imageContract, listingContract, logContract, replayContract, blobContract])
       describe(part.name, () => part(open));
   });
 }

@@ -1,0 +1,182 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { type Album, requireTextBounds } from "../../src/domain/album.ts";
+import type { Change } from "../../src/domain/change.ts";
+import { cloudEventJson, toCloudEvent } from "../../src/domain/event.ts";
+import type { Image } from "../../src/domain/image.ts";
+import { parseName } from "../../src/domain/names.ts";
+import type { Catalog } from "../../src/ports.ts";
+import {
+  albumNamed,
+  blobOf,
+  createAlbum,
+  createImage,
+  dataOf,
+  imageNamed,
+  type OpenCatalog,
+} from "./catalog-changes.ts";
+
+export function replayContract(open: OpenCatalog): void {
+  let catalog: Catalog;
+  beforeEach(async () => {
+    catalog = await open();
+  });
+  afterEach(() => catalog[Symbol.asyncDispose]());
+
+  describe("events and changes", () => {
+    test("replaying the log gives what the listings give", async () => {
+      const albumName = fc.constantFrom("a", "b", "c");
+      const imageName = fc.constantFrom("i", "j", "k");
+      const title = fc.constantFrom(null, "x", "y");
+      const step = fc.oneof(
+        fc.record({ kind: fc.constant("createAlbum" as const), album: albumName }),
+        fc.record({ kind: fc.constant("putAlbum" as const), album: albumName, title }),
+        fc.record({ kind: fc.constant("renameAlbum" as const), album: albumName, name: albumName }),
+        fc.record({ kind: fc.constant("deleteAlbum" as const), album: albumName, atOnce: fc.constantFrom(0, 1, 9) }),
+        fc.record({
+          kind: fc.constant("putImage" as const),
+          album: albumName,
+          name: imageName,
+          content: fc.constantFrom("1", "2"),
+        }),
+        fc.record({ kind: fc.constant("updateImage" as const), album: albumName, name: imageName, title }),
+        fc.record({ kind: fc.constant("renameImage" as const), album: albumName, name: imageName, other: imageName }),
+        fc.record({ kind: fc.constant("deleteImage" as const), album: albumName, name: imageName }),
+      );
+      type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
+      const ids = new Map<string, string>();
+      const changeOf = (each: Step): Change => {
+        const albumId = ids.get(each.album) ?? Bun.randomUUIDv7();
+        switch (each.kind) {
+          case "createAlbum":
+            return albumNamed(each.album);
+          case "putAlbum":
+            return {
+              type: "putAlbum",
+              id: albumId,
+              name: each.album,
+              fields: { title: each.title, description: null, metadata: {} },
+            };
+          case "renameAlbum":
+            return { type: "updateAlbum", albumId, patch: { name: each.name } };
+          case "deleteAlbum":
+            return { type: "deleteAlbum", albumId, recursive: true, atOnce: each.atOnce };
+          case "putImage":
+            return {
+              type: "putImages",
+              albumId,
+              mode: "put",
+              images: [imageNamed(each.name, { blob: blobOf(each.content) })],
+            };
+          case "updateImage":
+            return { type: "updateImage", albumId, name: each.name, patch: { title: each.title } };
+          case "renameImage":
+            return { type: "updateImage", albumId, name: each.name, patch: { name: each.other } };
+          default:
+            return { type: "deleteImage", albumId, name: each.name };
+        }
+      };
+
+      const albums = new Map<string, Album>();
+      const images = new Map<string, Image>();
+      let applied = 0;
+      const replay = async () => {
+        const { epoch, head } = await catalog.log();
+        const { events } = await catalog.events({ after: { epoch, seq: applied }, limit: 10_000 });
+        applied = head;
+        for (const event of events) {
+          const { reason: _, previousName, ...record } = dataOf(event);
+          const records: Map<string, Album | Image> = event.imageId === null ? albums : images;
+          const before = records.get(record.id);
+          expect(event.type.endsWith(".created")).toBe(before === undefined);
+          if (before !== undefined) {
+            expect(previousName).toBe(before.name === record.name ? undefined : before.name);
+            // Deletes carry the last known record; anything else is a new version of it.
+            expect(record.revision - before.revision).toBe(event.type.endsWith(".deleted") ? 0 : 1);
+            expect(record.updatedAt >= before.updatedAt).toBe(true);
+          }
+          if (event.type.endsWith(".deleted")) records.delete(record.id);
+          else records.set(record.id, record);
+          // An album's own event is the last: nothing of it is left by then.
+          if (event.type === "imagestore.album.deleted")
+            expect([...images.values()].filter((image) => image.albumId === record.id)).toEqual([]);
+        }
+      };
+
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30 }), async (steps) => {
+          for (const each of steps) {
+            for (const { id, name } of (await catalog.albums({ orderBy: "name", limit: 100 })).items) ids.set(name, id);
+            await catalog.write(changeOf(each)).catch(() => undefined);
+          }
+          for (const albumId of await catalog.albumsBeingDeleted(100))
+            while (!(await catalog.write({ type: "deleteAlbumChunk", albumId, limit: 1 })).done);
+          await replay();
+          const live = (await catalog.albums({ orderBy: "name", limit: 100 })).items;
+          expect([...albums.values()].map(uncounted).toSorted(byId)).toEqual(live.map(uncounted).toSorted(byId));
+          const listed = (await catalog.images({ orderBy: "name", limit: 1000 })).items;
+          expect([...images.values()].map(nameless).toSorted(byId)).toEqual(listed.map(nameless).toSorted(byId));
+          for (const album of live)
+            expect(listed.filter((image) => image.albumId === album.id)).toHaveLength(album.imageCount);
+          const states = (await catalog.blobs({ limit: 100_000 })).filter(({ state }) => state === "live");
+          expect(states).toHaveLength(listed.length);
+        }),
+        { numRuns: 30 },
+      );
+    });
+
+    test("an event stays below 32 KiB, whatever the bounds let in", async () => {
+      const hard = fc.constantFrom("a", '"', "\\", "é", "あ", "😀", "'");
+      const nameOf = fc.array(hard, { minLength: 1, maxLength: 255 }).map((characters) => {
+        while (Buffer.byteLength(characters.join("")) > 255) characters.pop();
+        return parseName(characters.join(""));
+      });
+      const fields = fc.record({
+        title: text(200),
+        description: text(1000),
+        metadata: fc.dictionary(text(30), text(200), { maxKeys: 64, size: "max" }),
+        tags: fc.array(text(64), { maxLength: 64, size: "max" }),
+      });
+      let largest = 0;
+      let number = 0;
+      await fc.assert(
+        fc.asyncProperty(nameOf, nameOf, nameOf, fields, async (albumName, name, other, imageFields) => {
+          fc.pre(
+            withinBounds({ name, ...imageFields }) && withinBounds({ name: other, ...imageFields }) && name !== other,
+          );
+          const album = await createAlbum(catalog, `${number++}${albumName.slice(0, 60)}`);
+          await createImage(catalog, album, name, { fields: imageFields });
+          await catalog.write({ type: "updateImage", albumId: album.id, name, patch: { name: other } });
+          const { epoch, head } = await catalog.log();
+          const { events } = await catalog.events({ after: { epoch, seq: head - 2 }, limit: 2 });
+          for (const event of events) {
+            const bytes = Buffer.byteLength(cloudEventJson(toCloudEvent(event, { storeId: catalog.storeId, epoch })));
+            largest = Math.max(largest, bytes);
+            expect(bytes).toBeLessThan(32 * 1024);
+          }
+        }),
+        { numRuns: 60 },
+      );
+      expect(largest).toBeGreaterThan(8 * 1024);
+    });
+  });
+}
+
+// The count of an album's images has no event of its own, and neither has an album's name in its images.
+const uncounted = (album: Album) => ({ ...album, imageCount: 0 });
+const nameless = (image: Image) => ({ ...image, album: "", links: {} });
+const byId = (one: { id: string }, two: { id: string }) => (one.id < two.id ? -1 : 1);
+
+const text = (characters: number) =>
+  fc
+    .array(fc.constantFrom("\n", '"', "あ", "😀", "x"), { minLength: 0, maxLength: characters, size: "max" })
+    .map((each) => each.join(""));
+
+function withinBounds(item: Parameters<typeof requireTextBounds>[0]): boolean {
+  try {
+    requireTextBounds(item);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,251 @@
+import { Database } from "bun:sqlite";
+import { describe, expect, spyOn, test } from "bun:test";
+import { join } from "node:path";
+import { applyChange } from "../../src/adapters/catalog/changes.ts";
+import { findAlbum } from "../../src/adapters/catalog/queries/albums.ts";
+import { findImage } from "../../src/adapters/catalog/queries/images.ts";
+import { openConnection } from "../../src/adapters/catalog/sqlite-connection.ts";
+import { createSqliteDriver } from "../../src/adapters/catalog/sqlite-driver.ts";
+import { createSqliteWriter } from "../../src/adapters/catalog/sqlite-writer.ts";
+import { serveWriter, startWriterThread } from "../../src/adapters/catalog/sqlite-writer-thread.ts";
+import { createWriteQueue } from "../../src/adapters/catalog/write-queue.ts";
+import type { Writer } from "../../src/adapters/catalog/writer.ts";
+import { deserializeError } from "../../src/domain/errors.ts";
+import { albumNamed, createAlbum, expectCode, imageNamed } from "./catalog-changes.ts";
+import { failTest, useCatalogFolder } from "./catalog-sqlite.ts";
+
+const { at, open, openDatabase } = useCatalogFolder();
+
+const bulky = (name: string) =>
+  albumNamed(name, { fields: { title: null, description: "x".repeat(4000), metadata: {} } });
+const damage = async (page: number) => {
+  const bytes = await Bun.file(at.path).bytes();
+  bytes.fill(0xff, (page - 1) * 4096, page * 4096);
+  await Bun.write(at.path, bytes);
+};
+const atTime = (now: number) => ({ now, appended: 0 });
+const queueOf = (writer: Writer) => {
+  const fatal = Promise.withResolvers<Error>();
+  return { fatal, queue: createWriteQueue(writer, { onAppended: () => undefined, onFatal: fatal.resolve }) };
+};
+
+describe("the writer", () => {
+  test("a full disk undoes the batch, answers all of it, and the next one may pass", async () => {
+    const db = openDatabase();
+    const writer = createSqliteWriter(db);
+    await writer.run([albumNamed("before")]);
+    const { page_count } = db.query("pragma page_count").get() as { page_count: number };
+    db.run(`pragma max_page_count = ${page_count + 10}`);
+
+    const full = await writer.run(Array.from({ length: 20 }, (_, index) => bulky(`a${index}`)));
+    expect(full.outcomes).toHaveLength(20);
+    for (const outcome of full.outcomes) expect(outcome).toMatchObject({ error: { code: "insufficient_storage" } });
+    expect(full).toMatchObject({ appended: false });
+    expect(full.fatal).toBeUndefined();
+    expect(db.inTransaction).toBe(false);
+    expect(db.query("select name from albums").all()).toEqual([{ name: "before" }]);
+
+    db.run("pragma max_page_count = 1000000");
+    const next = await writer.run([bulky("after")]);
+    expect(next.outcomes).toMatchObject([{ value: { value: { name: "after" } } }]);
+    expect(db.query("select count(*) as n from events").get()).toEqual({ n: 2 });
+    await writer.close();
+  });
+
+  test("a change that fails takes only itself back", async () => {
+    const db = openDatabase();
+    const writer = createSqliteWriter(db);
+    const same = albumNamed("c");
+    const { outcomes } = await writer.run([
+      albumNamed("a"),
+      albumNamed("a"),
+      same,
+      { ...albumNamed("d"), id: same.id },
+      albumNamed("e"),
+    ]);
+    expect(outcomes.map((outcome) => ("error" in outcome ? outcome.error.code : "done"))).toEqual([
+      "done",
+      "album_exists",
+      "done",
+      "internal",
+      "done",
+    ]);
+    expect(outcomes[3]).toMatchObject({ error: { cause: expect.stringContaining("UNIQUE constraint failed") } });
+    expect(db.query("select count(*) as n from events").get()).toEqual({ n: 3 });
+    await writer.close();
+  });
+
+  test("a disk that is full at the commit undoes the batch too, and the next one may pass", async () => {
+    const db = openDatabase();
+    const writer = createSqliteWriter(db);
+    const prepare = db.prepare.bind(db);
+    using small = new Database(":memory:");
+    small.run("pragma max_page_count = 1");
+    const commit = { run: () => small.run("create table too_much (column)") };
+    const spy = spyOn(db, "prepare");
+    spy.mockImplementation(((sql: string) => (sql === "commit" ? commit : prepare(sql))) as never);
+    const result = await writer.run([albumNamed("a"), albumNamed("b")]);
+    spy.mockRestore();
+    expect(result.outcomes).toHaveLength(2);
+    for (const outcome of result.outcomes) expect(outcome).toMatchObject({ error: { code: "insufficient_storage" } });
+    expect(result.fatal).toBeUndefined();
+    expect(db.inTransaction).toBe(false);
+    expect(db.query("select count(*) as n from events").get()).toEqual({ n: 0 });
+    await writer.close();
+  });
+
+  test("when a commit fails nobody is told that nothing was done, and it is the last", async () => {
+    const db = openDatabase();
+    db.run("create table watch (album_id text references albums (id) deferrable initially deferred)");
+    db.run("create trigger break after insert on events begin insert into watch values ('none'); end");
+    const writer = createSqliteWriter(db);
+    const result = await writer.run([albumNamed("a"), albumNamed("b")]);
+    for (const outcome of result.outcomes) expect(outcome).toMatchObject({ error: { code: "unavailable" } });
+    expect(result.fatal).toMatchObject({ code: "unavailable" });
+    expect(db.inTransaction).toBe(false);
+    await writer.close();
+  });
+
+  test("a damaged file is the end", async () => {
+    const db = openDatabase();
+    const { rootpage } = db.query("select rootpage from sqlite_master where name = 'albums_name'").get() as {
+      rootpage: number;
+    };
+    db.close(true);
+    await damage(rootpage);
+    const fatal: Error[] = [];
+    {
+      await using catalog = await open({ onFatal: (error) => fatal.push(error) });
+      await expectCode(catalog.album("a"), "unavailable");
+      await expectCode(catalog.albums({ orderBy: "name", limit: 5 }), "unavailable");
+      await expectCode(createAlbum(catalog, "a"), "unavailable");
+      await expectCode(createAlbum(catalog, "b"), "unavailable");
+      expect(fatal).toHaveLength(1);
+      expect(String(fatal[0]?.cause)).toContain("malformed");
+      expect((await catalog.log()).head).toBe(0);
+    }
+    // The next is that of the table `store`.
+    await damage(2);
+    await expectCode(open(), "unavailable");
+  });
+
+  test("while another writes for long, the batch is busy, and nothing is lost", async () => {
+    using other = openDatabase();
+    const db = openConnection(at.path, { readonly: false });
+    db.run("pragma busy_timeout = 20");
+    const writer = createSqliteWriter(db);
+    other.run("begin immediate");
+    expect(await writer.run([albumNamed("a")])).toMatchObject({
+      outcomes: [{ error: { code: "busy" } }],
+      appended: false,
+    });
+    other.run("commit");
+    expect((await writer.run([albumNamed("a")])).fatal).toBeUndefined();
+    expect(other.query("select count(*) as n from albums").get()).toEqual({ n: 1 });
+    await writer.close();
+  });
+
+  test("times of a record never go backwards", async () => {
+    using db = openDatabase();
+    const driver = createSqliteDriver(db);
+    const album = albumNamed("a");
+    await applyChange(driver, atTime(5000), album);
+    const image = imageNamed("i");
+    await applyChange(driver, atTime(5000), { type: "putImages", albumId: album.id, mode: "create", images: [image] });
+    const patch = { title: "later" };
+    await applyChange(driver, atTime(4000), { type: "updateAlbum", albumId: album.id, patch });
+    await applyChange(driver, atTime(4000), { type: "updateImage", albumId: album.id, name: "i", patch });
+    const expected = { createdAt: "1970-01-01T00:00:05.000Z", updatedAt: "1970-01-01T00:00:05.000Z", revision: 2 };
+    expect(await findAlbum(driver, "a")).toMatchObject(expected);
+    expect((await findImage(driver, "a", "i"))?.image).toMatchObject(expected);
+  });
+});
+
+describe("the queue", () => {
+  test("those that come together share a commit", async () => {
+    const sizes: number[] = [];
+    await using catalog = await open({ observe: ({ batchSize, seconds }) => sizes.push(seconds > 0 ? batchSize : -1) });
+    await Promise.all(Array.from({ length: 100 }, (_, index) => createAlbum(catalog, `a${index}`)));
+    expect(sizes).toEqual([100]);
+  });
+
+  test("is bounded, and says so", async () => {
+    await using catalog = await open({ maxWaiting: 3 });
+    const writes = ["a", "b", "c", "d"].map((name) => createAlbum(catalog, name));
+    await expectCode(writes[3] as Promise<unknown>, "busy");
+    await Promise.all(writes.slice(0, 3));
+    await createAlbum(catalog, "d");
+  });
+
+  test("what waits when the store stops is still written, nothing after", async () => {
+    const catalog = await open({ writer: "thread" });
+    const waiting = Array.from({ length: 600 }, (_, index) => createAlbum(catalog, `a${index}`));
+    const disposed = catalog[Symbol.asyncDispose]();
+    await expectCode(createAlbum(catalog, "late"), "unavailable");
+    await Promise.all(waiting);
+    await disposed;
+    await using again = await open();
+    expect((await again.log()).head).toBe(600);
+  });
+
+  test("a writer that answers too little leaves nobody waiting", async () => {
+    const mute: Writer = {
+      run: () => Promise.resolve({ outcomes: [], appended: false }),
+      close: () => Promise.resolve(),
+      death: new Promise(() => undefined),
+    };
+    const queue = createWriteQueue(mute, { onAppended: () => undefined, onFatal: failTest });
+    await expectCode(queue.write(albumNamed("a")), "unavailable");
+  });
+});
+
+describe("the writer's thread", () => {
+  test("when it dies, all in flight are told, and so is the process", async () => {
+    const url = new URL("./fixtures/dying-writer.ts", import.meta.url).href;
+    const { queue, fatal } = queueOf(await startWriterThread(at.path, new Worker(url)));
+    const writes = ["a", "b"].map((name) => queue.write(albumNamed(name)));
+    for (const write of writes) await expectCode(write, "unavailable");
+    expect((await fatal.promise).message).toContain("out of memory");
+    await expectCode(queue.write(albumNamed("c")), "unavailable");
+  });
+
+  test("when it dies idle, the process is told", async () => {
+    openDatabase().close();
+    const thread = new Worker(new URL("../../src/adapters/catalog/sqlite-worker.ts", import.meta.url).href);
+    const writer = await startWriterThread(at.path, thread);
+    const { queue, fatal } = queueOf(writer);
+    thread.terminate();
+    expect((await fatal.promise).message).toContain("ended");
+    await expectCode(queue.write(albumNamed("a")), "unavailable");
+    await writer.close();
+  });
+
+  test("what keeps it from opening is told", async () => {
+    expect(startWriterThread(join(at.folder, "missing", "catalog.sqlite"))).rejects.toThrow("unable to open");
+  });
+
+  test("answers batch after batch over any channel", async () => {
+    openDatabase().close();
+    const { port1, port2 } = new MessageChannel();
+    serveWriter(port1);
+    port1.start();
+    port2.start();
+    const ask = (request: object) =>
+      new Promise<Record<string, unknown>>((resolve) => {
+        const answer = (event: Event) =>
+          resolve(JSON.parse((event as MessageEvent<string>).data) as Record<string, unknown>);
+        port2.addEventListener("message", answer, { once: true });
+        port2.postMessage(JSON.stringify(request));
+      });
+    expect(await ask({ run: [] })).toEqual({ failed: expect.stringContaining("not open") });
+    expect(await ask({ open: at.path })).toEqual({ done: true });
+    const { result } = (await ask({ run: [albumNamed("a"), albumNamed("a")] })) as {
+      result: Awaited<ReturnType<Writer["run"]>>;
+    };
+    expect(result).toMatchObject({ appended: true, outcomes: [{ value: { replayed: false } }, { error: {} }] });
+    const [, refused] = result.outcomes;
+    expect(refused && "error" in refused && deserializeError(refused.error).code).toBe("album_exists");
+    expect(await ask({ close: true })).toEqual({ done: true });
+    port1.close();
+  });
+});
