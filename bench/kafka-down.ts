@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { startKafka } from "../test/services/kafka-broker.ts";
 import { missingForKafka } from "../test/services/kafka-jars.ts";
+import { runningBroker } from "./broker.ts";
 import { until } from "./clock.ts";
 import { type Benchmark, interleave } from "./frame.ts";
 import { jpegOf } from "./images.ts";
@@ -22,7 +22,7 @@ export const kafkaDown: Benchmark = {
     if (missing !== undefined) return [{ work: WORK, ours: undefined, note: `NOT RUN: needs ${missing}` }];
     const file = join(context.folder, "4.jpg");
     await Bun.write(file, await jpegOf(4096));
-    await using broker = await startKafka();
+    const broker = await runningBroker();
     await broker.stop();
     await using away = await startStore({
       dataFolder: join(context.folder, "away"),

@@ -44,14 +44,14 @@ export async function fillingRate(watch: TopicWatch, messages: number): Promise<
   }
 }
 
-/** Of each message that comes from now on: from its event's `time` until it was here, in milliseconds. */
+/** Of each message of the topic, old ones first: from its event's `time` until it was here, in milliseconds. */
 export async function followTopic(
   address: string,
   topic: string,
 ): Promise<{ readonly delays: readonly number[] } & AsyncDisposable> {
   const groupId = `bench-${crypto.randomUUID()}`;
   const consumer = new Consumer({ clientId: "image-store-bench", groupId, bootstrapBrokers: [address] });
-  const stream = await consumer.consume({ topics: [topic], mode: MessagesStreamModes.LATEST, autocommit: false });
+  const stream = await consumer.consume({ topics: [topic], mode: MessagesStreamModes.EARLIEST, autocommit: false });
   const delays: number[] = [];
   stream.on("data", ({ headers }) => delays.push(now() - Date.parse(headerOf(headers, "ce_time"))));
   return {

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { albums } from "./albums.ts";
+import { disposeOfBroker } from "./broker.ts";
 import { content } from "./content.ts";
 import type { Benchmark, Context, Row } from "./frame.ts";
 import { handlers } from "./handlers.ts";
@@ -28,8 +29,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   mixed,
   notifications,
   pages,
-  handlers,
   sse,
+  handlers,
   kafka,
   kafkaDown,
 ];
@@ -45,7 +46,11 @@ const USAGE = `npm run bench -- [NAME…] [--smoke] [--runs N] [--minutes N] [--
 ${BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`).join("\n")}
 `;
 
-process.exit(await main());
+try {
+  process.exitCode = await main();
+} finally {
+  await disposeOfBroker();
+}
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

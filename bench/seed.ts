@@ -5,7 +5,8 @@ import { EMPTY_ALBUM_FIELDS } from "../src/domain/album.ts";
 import type { ImageToPut } from "../src/domain/change.ts";
 import { openCatalog } from "./catalog.ts";
 
-const AT_ONCE = 250;
+/** Images of a change. Each change is a commit, and waits for the disk. */
+const AT_ONCE = 2000;
 const SCHEMA = join(import.meta.dir, "..", "src", "adapters", "catalog", "migrations");
 
 export interface Seed {
@@ -39,8 +40,9 @@ async function seed(dataFolder: string, { images, albums }: Required<Seed>): Pro
     const name = index === 0 ? "bench" : `bench-${index}`;
     await catalog.write({ type: "createAlbum", id, name, fields: EMPTY_ALBUM_FIELDS });
   }
-  for (let first = 0, turn = 0; first < images; first += AT_ONCE, turn++) {
-    const names = Array.from({ length: Math.min(AT_ONCE, images - first) }, (_, index) => String(first + index));
+  const atOnce = Math.min(AT_ONCE, Math.ceil(images / albums));
+  for (let first = 0, turn = 0; first < images; first += atOnce, turn++) {
+    const names = Array.from({ length: Math.min(atOnce, images - first) }, (_, index) => String(first + index));
     const albumId = albumIds[turn % albums] as string;
     await catalog.write({ type: "putImages", albumId, mode: "create", images: names.map(imageNamed) });
   }

@@ -1,7 +1,7 @@
 import { createKafkaPublisher } from "../src/adapters/publisher/kafka.ts";
 import type { SerializedCloudEvent } from "../src/domain/event.ts";
-import { startKafka } from "../test/services/kafka-broker.ts";
 import { missingForKafka } from "../test/services/kafka-jars.ts";
+import { runningBroker } from "./broker.ts";
 import { type Context, interleave, type Row } from "./frame.ts";
 
 const TOPIC = "bench.messages";
@@ -10,7 +10,7 @@ const TOPIC = "bench.messages";
 export async function measureWriteMessage(context: Context): Promise<Row> {
   const missing = missingForKafka();
   if (missing !== undefined) return { work: `WriteMessage: NOT RUN, needs ${missing}`, ours: undefined };
-  await using broker = await startKafka();
+  const broker = await runningBroker();
   const connection = { brokers: [broker.address], tls: undefined, sasl: undefined };
   await using publisher = createKafkaPublisher({ ...connection, topic: TOPIC, mode: "binary" });
   const messages = context.smoke ? 20 : 1000;
