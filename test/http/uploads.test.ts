@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import fc from "fast-check";
 import type { Image } from "../../src/domain/image.ts";
+import { parseContentDigest } from "../../src/http/digest.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 import {
   codeOf,
@@ -44,6 +46,49 @@ const statusesOf = (answers: readonly Response[]): number[] =>
 
 const digestOf = (algorithm: "sha-256" | "sha-512", bytes: Uint8Array): string =>
   `${algorithm}=:${createHash(algorithm.replace("-", "")).update(bytes).digest("base64")}:`;
+
+const bytesOfLength = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+
+describe("a Content-Digest field", () => {
+  test("gives back the digests that were written, whatever stands around them", () => {
+    const other = fc.constantFrom("", "md5=:YWJj:", "unixsum=:YQ==:;a=1;b", 'crc32c=:AA==:;c="x,y"');
+    fc.assert(
+      fc.property(
+        bytesOfLength(32),
+        bytesOfLength(64),
+        other,
+        fc.constantFrom(",", ", ", " ,\t"),
+        (short, long, more, comma) => {
+          const members = [`sha-256=:${base64(short)}:`, more, `sha-512=:${base64(long)}:`];
+          const digests = parseContentDigest(members.filter((member) => member !== "").join(comma));
+          expect(new Map([...digests].map(([name, bytes]) => [name, base64(bytes)]))).toEqual(
+            new Map([
+              ["sha256", base64(short)],
+              ["sha512", base64(long)],
+            ]),
+          );
+        },
+      ),
+    );
+  });
+
+  test("is understood or refused, and quickly, whatever it says", () => {
+    const unit = fc.constantFrom(...'sha-256=:;, \t"abcAB09+/*._x\\'.split(""), "sha-256=:", "=:YWJj:", '="');
+    fc.assert(
+      fc.property(fc.string({ unit, maxLength: 3000 }), (field) => {
+        try {
+          parseContentDigest(field);
+        } catch (error) {
+          expect(error).toMatchObject({ code: "invalid_request" });
+        }
+      }),
+      { numRuns: 1000 },
+    );
+    expect(parseContentDigest(null).size).toBe(0);
+  });
+});
 
 describe("PUT content", () => {
   test("creates an image, with its record, where it is, and the ETag of its bytes", async () => {
