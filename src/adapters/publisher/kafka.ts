@@ -40,6 +40,7 @@ export function createKafkaPublisher(options: KafkaOptions, parts: KafkaPublishe
   let closed = false;
 
   const openSession = async (): Promise<Session> => {
+    if (closed) throw new Error("The publisher is closed.");
     session = { client: createClient(options, topic), offsets: createOffsetCheck() };
     await withDeadline(session.client.open(), deadline);
     return session;
@@ -74,7 +75,6 @@ export function createKafkaPublisher(options: KafkaOptions, parts: KafkaPublishe
   };
 
   const publish = async (events: readonly SerializedCloudEvent[]): Promise<void> => {
-    if (closed) throw new StoreError("unavailable", "The publisher is closed.");
     try {
       const messages = events.values().map((event) => toMessage(event, mode));
       const waiting = batches(messages, MAX_BATCH_BYTES);
