@@ -46,11 +46,7 @@ const USAGE = `npm run bench -- [NAME…] [--smoke] [--runs N] [--minutes N] [--
 ${BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`).join("\n")}
 `;
 
-try {
-  process.exitCode = await main();
-} finally {
-  await disposeOfBroker();
-}
+process.exit(await main().finally(disposeOfBroker));
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
