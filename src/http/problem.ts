@@ -34,7 +34,7 @@ export const PROBLEMS = {
   invalid_image: [422, "The image is broken."],
   idempotency_key_reused: [422, "The Idempotency-Key was used for another request."],
   internal: [500, "Something went wrong in the store; its log has the request id."],
-  blob_damaged: [500, "The stored bytes are not what was uploaded; uploading them again heals the image."],
+  blob_damaged: [503, "The stored bytes are not what was uploaded; uploading them again heals the image."],
   busy: [503, "Too much is waiting; try again soon."],
   unavailable: [503, "A part of the store does not answer, or the outcome of a write is unknown."],
   insufficient_storage: [507, "The disk is full; nothing was changed."],

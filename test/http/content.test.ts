@@ -219,6 +219,7 @@ describe("content", () => {
       for (const path of await blobFile(harmed)) await harm(path);
       for (const path of [harmed.links.content, `${harmed.links.self}/content`]) {
         const response = await get(path);
+        expect(response.status).toBe(503);
         expect(await codeOf(response)).toBe("blob_damaged");
         expect((await get(path, { Range: "bytes=0-1" })).status).toBe(response.status);
       }
