@@ -109,9 +109,10 @@ export async function startKafka(options: { properties?: Record<string, string> 
     "--add-scram",
     `${mechanism}=[name=${username},password=${password}]`,
   ]);
-  await run(
-    javaCommand(classpath, "kafka.tools.StorageTool", ["format", "-t", CLUSTER_ID, "-c", configFile, ...scramUsers]),
-  );
+  const format = () =>
+    run(
+      javaCommand(classpath, "kafka.tools.StorageTool", ["format", "-t", CLUSTER_ID, "-c", configFile, ...scramUsers]),
+    );
 
   const address = `127.0.0.1:${plain}`;
   let broker: Bun.Subprocess | undefined;
@@ -155,6 +156,7 @@ export async function startKafka(options: { properties?: Record<string, string> 
     },
   };
   try {
+    await format();
     await start();
   } catch (error) {
     await kafka[Symbol.asyncDispose]();
