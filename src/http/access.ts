@@ -29,7 +29,9 @@ export interface Access {
 }
 
 const HOST = /^(\[[\da-f:.]+\]|[\w.~-]+)(?::\d{1,5})?$/i;
-const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+const LOOPBACK = ["localhost", "[::1]"];
+/** All of 127.0.0.0/8 is this machine, and an address is no name that DNS could point elsewhere. */
+const LOOPBACK_ADDRESS = /^127(?:\.\d{1,3}){3}$/;
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 const OPEN: Grant = { principal: undefined, neededCredential: false };
 
@@ -68,9 +70,11 @@ export function createAccess(options: AccessOptions): Access {
       // The runtime joins repeated Host headers with a comma, which no host has.
       const host = request.headers.get("host") ?? "";
       const name = HOST.exec(host)?.[1]?.toLowerCase();
-      if (name === undefined) throw new StoreError("invalid_host", "The request must have one valid Host header.");
+      // Where Host makes no URL, such as with the port 99999, the runtime leaves the target as it came, in any bytes.
+      if (name === undefined || !URL.canParse(`http://${host}`))
+        throw new StoreError("invalid_host", "The request must have one valid Host header.");
       if (!keyless) return;
-      if (!hosts.has(name)) {
+      if (!hosts.has(name) && !LOOPBACK_ADDRESS.test(name)) {
         throw new StoreError(
           "invalid_host",
           "Without API keys the store answers only to localhost and to the host of IMAGE_STORE_PUBLIC_URL.",

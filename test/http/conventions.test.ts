@@ -116,7 +116,8 @@ describe("methods", () => {
   });
 
   test("HEAD of every route without parameters sends the Content-Length of GET and no body", async () => {
-    for (const path of ["/v1/albums", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/swagger-ui-bundle.js"]) {
+    const paths = ["/v1/albums", "/v1/images", "/v1/events", "/v1/cursors", "/healthz", "/readyz"];
+    for (const path of [...paths, "/openapi.json", "/docs", "/docs/swagger-ui-bundle.js"]) {
       const get = await store.fetch(path);
       const length = (await get.arrayBuffer()).byteLength;
       const { text } = await store.sendRaw(request(`HEAD ${path}`, "Connection: close"));
@@ -124,6 +125,12 @@ describe("methods", () => {
       expect(text.toLowerCase()).toContain(`\r\ncontent-length: ${length}\r\n`);
       expect(text.endsWith("\r\n\r\n")).toBeTrue();
     }
+  });
+
+  test("HEAD of what is made anew for each request has a length too", async () => {
+    const { text } = await store.sendRaw(request("HEAD /metrics", "Connection: close"));
+    expect(/content-length: ([1-9]\d+)/i.test(text)).toBeTrue();
+    expect(text.endsWith("\r\n\r\n")).toBeTrue();
   });
 
   test("HEAD of an error has its length and no body", async () => {
@@ -295,9 +302,11 @@ describe("Host", () => {
     ["a user", "Host: a@localhost"],
     ["a fragment", "Host: localhost#"],
     ["a port that is none", "Host: localhost:http"],
+    ["a port beyond the last", "Host: localhost:65536"],
     ["empty", "Host: "],
     ["foreign", "Host: evil.example"],
     ["an address that is not ours", "Host: 169.254.169.254"],
+    ["a name that begins like an address of ours", "Host: 127.0.0.1.evil.example"],
     ["one that begins like ours", "Host: localhost.evil.example"],
   ])("%s: 400", async (_why, host) => {
     const { text } = await store.sendRaw(`GET /v1/albums HTTP/1.1\r\n${host}\r\nConnection: close\r\n\r\n`);
@@ -311,10 +320,13 @@ describe("Host", () => {
     expect(statusOf((await store.sendRaw("GET /v1/albums HTTP/1.0\r\n\r\n")).text)).toBe(400);
   });
 
-  test.each(["localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]", "[::1]:8080"])("%s is answered", async (host) => {
-    const { text } = await store.sendRaw(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
-    expect(statusOf(text)).toBe(200);
-  });
+  test.each(["localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.0.0.2", "[::1]", "[::1]:8080"])(
+    "%s is answered",
+    async (host) => {
+      const { text } = await store.sendRaw(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      expect(statusOf(text)).toBe(200);
+    },
+  );
 
   test("a target with a host of its own changes nothing", async () => {
     const { text } = await store.sendRaw(request("GET http://evil.example/healthz", "Connection: close"));

@@ -57,8 +57,16 @@ const metrics = route<HealthNeeds, "/metrics">(
     responses: { 200: { description: "The text format.", content: { "text/plain": { schema: "text" } } } },
     errors: [],
   },
-  async (_request, needs) =>
-    new Response(await needs.metrics(), { headers: { "Content-Type": TEXT_FORMAT, "Cache-Control": "no-store" } }),
+  async (_request, needs) => {
+    const text = await needs.metrics();
+    return new Response(text, {
+      headers: {
+        "Content-Type": TEXT_FORMAT,
+        "Content-Length": String(Buffer.byteLength(text)),
+        "Cache-Control": "no-store",
+      },
+    });
+  },
 );
 
 export const healthRoutes: readonly Route<HealthNeeds>[] = [healthz, readyz, metrics];
