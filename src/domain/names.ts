@@ -20,6 +20,8 @@ export function parseName(text: string): string {
   if (name.includes("/")) throw invalid('A name must not contain "/".');
   if (CONTROL.test(name)) throw invalid("A name must not contain control characters.");
   if (BIDI_CONTROL.test(name)) throw invalid("A name must not contain characters that control text direction.");
+  // The runtime puts it for bytes of a URL that are no UTF-8, so that all of a Latin-1 client's names would become one.
+  if (name.includes("\ufffd")) throw invalid("A name must not contain U+FFFD, which stands for text that was lost.");
   if (Buffer.byteLength(name) > MAX_NAME_BYTES)
     throw invalid(`A name must not be over ${MAX_NAME_BYTES} bytes of UTF-8.`);
   return name;

@@ -6,7 +6,7 @@ import { StoreError } from "../domain/errors.ts";
  * @throws StoreError `not_acceptable`
  */
 export function negotiate<Type extends string>(accept: string | null, offered: readonly Type[]): Type {
-  const ranges = parseAccept(accept ?? "*/*");
+  const ranges = parseAccept(accept?.trim() || "*/*");
   let best: { type: Type; quality: number } | undefined;
   for (const type of offered) {
     const patterns: readonly string[] = [type, `${type.slice(0, type.indexOf("/"))}/*`, "*/*"];

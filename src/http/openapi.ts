@@ -130,15 +130,15 @@ function exampleOf(code: ErrorCode) {
 
 /** The codes that follow from what a route is, as the server gives them. */
 function impliedErrors(definition: RouteDefinition): ErrorCode[] {
-  const { body, method, path, query, requestHeaders = [], right } = definition;
-  const codes: ErrorCode[] = ["invalid_host", "unknown_parameter", "internal"];
+  const { body, method, path, right } = definition;
+  // An escape that is none is invalid_request whatever the query should be.
+  const codes: ErrorCode[] = ["invalid_host", "invalid_request", "unknown_parameter", "internal"];
   if (method !== "GET") codes.push("forbidden_origin", "insufficient_storage");
   if (right !== "open") codes.push("unauthorized", "forbidden", "busy", "unavailable");
   if (parameterNames(path).some((name) => !PLAIN_PARAMETERS.has(name))) codes.push("invalid_name");
-  if (query !== undefined || requestHeaders.length > 0) codes.push("invalid_request");
   if (body !== undefined) {
-    codes.push("invalid_request", "invalid_name", "empty_body", "too_large", "unsupported_media_type");
-    codes.push("request_timeout");
+    codes.push("invalid_name", "empty_body", "too_large", "unsupported_media_type");
+    codes.push("request_timeout", "digest_mismatch");
   }
   return codes;
 }

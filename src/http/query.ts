@@ -14,8 +14,9 @@ export function createQueryReader(schema: z.ZodObject | undefined): (search: str
   return (search) => {
     if (schema === undefined && search === "") return undefined;
     const values = new Map<string, string | readonly string[]>();
-    for (const [name, value] of decodeQuery(search)) {
+    for (const [name, encoded] of splitQuery(search)) {
       if (schema === undefined || !Object.hasOwn(schema.shape, name)) throw unknown(name, "is not known here");
+      const value = decode(encoded, name);
       if (lists.has(name)) values.set(name, [values.get(name) ?? [], value].flat());
       else if (values.has(name)) throw unknown(name, "may be given once only");
       else values.set(name, value);
@@ -27,16 +28,17 @@ export function createQueryReader(schema: z.ZodObject | undefined): (search: str
 const isList = (parameter: unknown): boolean =>
   parameter instanceof z.ZodOptional ? isList(parameter.unwrap()) : parameter instanceof z.ZodArray;
 
-/** Strict, where URLSearchParams puts U+FFFD for what it can't decode, and so changes what was asked. */
-function* decodeQuery(search: string): Generator<[name: string, value: string]> {
+/** Only the names are decoded: a value is looked at once its parameter is known. */
+function* splitQuery(search: string): Generator<[name: string, encodedValue: string]> {
   for (const pair of search.split("&")) {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
     const name = decode(equals === -1 ? pair : pair.slice(0, equals), undefined);
-    yield [name, decode(equals === -1 ? "" : pair.slice(equals + 1), name)];
+    yield [name, equals === -1 ? "" : pair.slice(equals + 1)];
   }
 }
 
+/** Strict, where URLSearchParams puts U+FFFD for what it can't decode, and so changes what was asked. */
 function decode(text: string, parameter: string | undefined): string {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));

@@ -30,7 +30,7 @@ export const nameSchema = z
     type: "string",
     minLength: 1,
     maxLength: MAX_NAME_BYTES,
-    description: `Unicode in NFC, at most ${MAX_NAME_BYTES} bytes of UTF-8, without control characters or "/", not "." or "..".`,
+    description: `Unicode in NFC, at most ${MAX_NAME_BYTES} bytes of UTF-8, without control characters, U+FFFD or "/", not "." or "..".`,
     example: "Summer 2026",
   });
 
@@ -172,7 +172,11 @@ export const pageParameters = {
     .openapi({ type: "integer", minimum: 1, maximum: MAX_PAGE_SIZE, default: DEFAULT_PAGE_SIZE }),
   pageToken: z.string().optional().openapi({ description: "`nextPageToken` of the page before." }),
   orderBy: z.enum(ORDERS).optional().openapi({ default: "name", description: "`-` for descending." }),
-  q: textParameter().optional().openapi({ description: "A case-sensitive prefix of the name." }),
+  // Names are compared in NFC, and so are the beginnings of them.
+  q: textParameter()
+    .transform((text) => text.normalize("NFC"))
+    .optional()
+    .openapi({ description: "A case-sensitive prefix of the name." }),
 };
 
 export const problemSchema = z

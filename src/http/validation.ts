@@ -1,6 +1,9 @@
 import { z } from "@hono/zod-openapi";
 import { type FieldError, StoreError } from "../domain/errors.ts";
 
+/** A body of 256 KiB can have 40,000 things wrong; the first of them are enough to see what. */
+const MAX_ERRORS = 100;
+
 /**
  * What the schema makes of the value.
  * @throws StoreError `invalid_name` when nothing but names is wrong, else `invalid_request` with what is, where
@@ -9,7 +12,7 @@ export function validate(schema: z.ZodType, value: unknown, kind: "pointer" | "p
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { issues } = result.error;
-  const errors = issues.flatMap((issue) => fieldErrors(issue, kind));
+  const errors = issues.flatMap((issue) => fieldErrors(issue, kind)).slice(0, MAX_ERRORS);
   const onlyNames = issues.every((issue) => issue.code === "custom" && issue.params?.code === "invalid_name");
   if (onlyNames) throw new StoreError("invalid_name", errors[0]?.detail ?? "", { errors });
   throw new StoreError("invalid_request", "The request is not valid.", { errors });

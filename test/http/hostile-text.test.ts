@@ -30,6 +30,7 @@ function isName(text: string): boolean {
     [0x202a, 0x202e],
     [0x2066, 0x2069],
     [0xd800, 0xdfff],
+    [0xfffd, 0xfffd],
     [0x2f, 0x2f],
   ] as const;
   const allowed = characters.every((code) => !forbidden.some(([first, last]) => first <= code && code <= last));

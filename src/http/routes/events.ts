@@ -119,7 +119,7 @@ const selection = {
         "What is no cursor of this log, or no cursor at all, is 410 `cursor_unknown`: take a listing and follow from its watermark.",
     }),
   type: typesParameter,
-  albumId: z.uuid().optional().openapi({ description: "Events of this album and its images only." }),
+  albumId: z.uuid().toLowerCase().optional().openapi({ description: "Events of this album and its images only." }),
 };
 
 const list = route(
@@ -211,7 +211,7 @@ const stream = route(
     negotiate(headers.get("accept"), [STREAM_TYPE]);
     const { heartbeat = HEARTBEAT, sseClients } = needs;
     const { after, ...filter } = request.query;
-    const start = readSelection(filter, headers.get("last-event-id") ?? after);
+    const start = readSelection(filter, headers.get("last-event-id") || after);
     const left = new AbortController();
     const signals = [left.signal, request.signal, request.stopping];
     const pages = followEvents(needs, { ...start, limit: STREAM_LIMIT, heartbeat }, signals);
