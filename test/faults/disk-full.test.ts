@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { closeSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createLedger, type Entry, type Outcome } from "./ledger.ts";
 import { awaitSweep } from "./leftovers.ts";
 import { startLoad } from "./load.ts";
@@ -40,7 +41,7 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("a full disk", (
     const [crowded] = albums as [Entry];
     expect(await requests.deleteAlbum(crowded)).toBe("acknowledged");
     await awaitSweep(server.url, `${options.dataFolder}/blobs`);
-    expect(await requests.upload(albums[1] as Entry)).toBe("acknowledged");
+    await untilAcknowledged(() => requests.upload(albums[1] as Entry));
     expect(await verify(server.url, ledger, options)).toEqual([]);
     for (const album of albums.slice(1)) expect(await requests.deleteAlbum(album)).toBe("acknowledged");
     await awaitSweep(server.url, `${options.dataFolder}/blobs`);
@@ -90,6 +91,17 @@ async function untilRefused(request: () => Promise<Outcome>): Promise<void> {
   do outcome = await request();
   while (outcome === "acknowledged");
   expect(outcome).toBe("refused");
+}
+
+/** The store looks at the free space once a second. */
+async function untilAcknowledged(request: () => Promise<Outcome>): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  let outcome: Outcome;
+  do {
+    await sleep(100);
+    outcome = await request();
+  } while (outcome === "refused" && Date.now() < deadline);
+  expect(outcome).toBe("acknowledged");
 }
 
 function fillDisk(path: string): void {

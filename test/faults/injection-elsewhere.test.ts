@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { FaultPoint } from "./fault-points.ts";
 import { createLedger } from "./ledger.ts";
 import { awaitSweep } from "./leftovers.ts";
@@ -43,7 +42,7 @@ describe.skipIf(!canMakeFaults("strace"))("a fault beside the syncs of a request
       await using server = await startServer(options);
       const tracer = await attachTracer(server.pid, injectFault("EIO", point));
       const load = startLoad(server.url, ledger, { clients: 16 });
-      while (!tracer.seen().some((call) => call.injected)) await load.acknowledged(50);
+      await tracer.injected();
       await load.acknowledged(50);
       await load.stop();
       await tracer.detach();
@@ -69,10 +68,10 @@ describe.skipIf(!canMakeFaults("strace"))("a fault beside the syncs of a request
         const point: FaultPoint = { place: "folder", call: "fsync", paths: shards, nth: 1 };
         const tracer = await attachTracer(server.pid, injectFault(fault, point));
         expect(await requests.deleteImage(album, "swept.png")).toBe("acknowledged");
-        while (!tracer.seen().some((call) => call.injected)) await sleep(20);
-        await tracer.detach();
+        await tracer.injected();
         if (fault === "SIGKILL") expect(await server.exited).toBe("SIGKILL");
-        else await awaitSweep(server.url, `${options.dataFolder}/blobs`);
+        await tracer.detach();
+        if (fault === "EIO") await awaitSweep(server.url, `${options.dataFolder}/blobs`);
       }
       await using server = await startServer(options);
       await awaitSweep(server.url, `${options.dataFolder}/blobs`);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { FaultPoint } from "./fault-points.ts";
 import { makeTemporaryFolder, removeTemporaryFolder } from "./temporary-folder.ts";
 
@@ -16,12 +17,16 @@ export interface TracedCall {
 
 /** strace at a running process. */
 export interface Tracer {
-  /** What it saw so far, in order. */
-  seen(): TracedCall[];
-  /** Lets go of the process, and answers what it saw. */
+  /** Resolves once the fault has struck. */
+  injected(): Promise<void>;
+  /**
+   * Lets go of the process, and answers what it saw, in order. Wait for the end of a process that is being killed first:
+   * strace can hang when it is to let go of threads that die.
+   */
   detach(): Promise<TracedCall[]>;
 }
 
+const INJECTION_TIMEOUT_MS = 30_000;
 const EVERY_SYNC = ["-e", "trace=fsync,fdatasync"];
 
 /** Resolves once the tracer sits on every thread. Its counts begin then. */
@@ -40,13 +45,19 @@ export async function attachTracer(pid: number, options: readonly string[] = EVE
   }
   const seen = () => parseTrace(readFileSync(log, "utf8"));
   return {
-    seen,
+    async injected() {
+      const deadline = Date.now() + INJECTION_TIMEOUT_MS;
+      while (!seen().some((call) => call.injected)) {
+        if (Date.now() > deadline) throw new Error("The fault did not strike.");
+        await sleep(20);
+      }
+    },
     async detach() {
       child.kill("SIGINT");
       await child.exited;
-      const syncs = seen();
+      const calls = seen();
       removeTemporaryFolder(home);
-      return syncs;
+      return calls;
     },
   };
 }
