@@ -6,7 +6,6 @@ export const REQUEST_HEADERS = {
   Range: "One byte range, such as `bytes=0-1023`. More than one is answered with the whole.",
   "Idempotency-Key": "Up to 255 visible ASCII characters. The same request again gets the first answer for 24 hours.",
   "Content-Digest": "RFC 9530, such as `sha-256=:<base64>:`. Bytes with another digest are refused.",
-  Accept: "Media types that the answer may have.",
   "Last-Event-ID": "The cursor to go on after; sent by EventSource by itself.",
 } as const;
 export type RequestHeader = keyof typeof REQUEST_HEADERS;
@@ -21,7 +20,6 @@ export const RESPONSE_HEADERS = {
   "Content-Range": "The part of the whole that this is.",
   "Accept-Ranges": "`bytes`.",
   "Repr-Digest": "Of the whole representation (RFC 9530).",
-  "Last-Modified": "When it last changed.",
   "WWW-Authenticate": "How to authenticate: `Bearer`.",
   "Retry-After": "Seconds to wait.",
   "Idempotent-Replayed": "`true` when this is the first answer to this Idempotency-Key, given again.",

@@ -11,9 +11,17 @@ type Responses = RouteConfig["responses"];
 
 const DESCRIPTION = `Albums and images, and an event for every change.
 
-Every answer has \`X-Request-Id\`. Every error is \`application/problem+json\` (RFC 9457) with a stable \`code\`. A GET route
+Every answer has \`X-Request-Id\`, the request's own where it has a sane one; a \`traceparent\` goes into the events. Every error is \`application/problem+json\` (RFC 9457) with a stable \`code\`. A GET route
 answers HEAD too. Names are percent-encoded in a path. Unknown query parameters and unknown fields are refused. A store
 without API keys needs no \`Authorization\`.`;
+
+const TAGS: Readonly<Record<string, string>> = {
+  Albums: "What images are in. Named by people, and by an id that stays through renames.",
+  Images: "Records of images, and their bytes.",
+  Events: "The log of all changes: to be read in pages, by long poll or as a stream.",
+  Documentation: "This description.",
+  Operation: "For who runs the store.",
+};
 
 /** The description of the API, from the definitions that validate it. */
 export function buildOpenApi(routes: readonly Route<never>[], version: string): OpenApiDocument {
@@ -32,7 +40,10 @@ export function buildOpenApi(routes: readonly Route<never>[], version: string): 
     openapi: "3.1.0",
     info: { title: "Image Store", version, description: DESCRIPTION, license: { name: "Apache-2.0" } },
     servers: [{ url: "/" }],
-    tags: [...new Set(routes.map(({ definition }) => definition.tag))].map((name) => ({ name })),
+    tags: [...new Set(routes.map(({ definition }) => definition.tag))].map((name) => ({
+      name,
+      ...(TAGS[name] === undefined ? {} : { description: TAGS[name] }),
+    })),
   });
 }
 
@@ -42,15 +53,17 @@ function describe(definition: RouteDefinition): RouteConfig {
   const types = body?.types ?? ["application/json"];
   const json = body && Object.fromEntries(types.map((type) => [type, { schema: body.schema, example: body.example }]));
   const content = json ?? (streams && mediaTypes(streams));
+  const needs = right === "open" ? "" : `An API key needs the right \`${right}\`.`;
+  const description = [definition.description, needs].filter(Boolean).join(" ");
   return {
     method: definition.method.toLowerCase() as Lowercase<RouteDefinition["method"]>,
     path,
     operationId: definition.operationId,
     summary: definition.summary,
-    ...(definition.description === undefined ? {} : { description: definition.description }),
+    ...(description === "" ? {} : { description }),
     tags: [definition.tag],
     // The empty one: a store without keys, or one that anybody may read.
-    security: right === "open" ? [] : [{ apiKey: [] }, {}],
+    security: right === "open" ? [] : [{ apiKey: [right] }, {}],
     parameters: requestHeaders.map((name) => ({ $ref: `#/components/parameters/${name}` })),
     request: {
       ...(names.length === 0 ? {} : { params: z.object(Object.fromEntries(names.map(pathParameter))) }),

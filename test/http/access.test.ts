@@ -64,11 +64,14 @@ describe("with keys", () => {
 
   test("every route has the right that the table says, in openapi.json too", () => {
     expect(operations.filter((operation) => !Object.hasOwn(RIGHTS, operation))).toEqual([]);
-    const { paths } = JSON.parse(describeApi()) as { paths: Record<string, Record<string, { security: object[] }>> };
+    type Operation = { security: { apiKey?: string[] }[]; description?: string };
+    const { paths } = JSON.parse(describeApi()) as { paths: Record<string, Record<string, Operation>> };
     for (const operation of operations) {
       const [method = "", path = ""] = operation.split(" ");
-      const security = paths[path]?.[method.toLowerCase()]?.security ?? [];
-      expect([operation, security.length > 0]).toEqual([operation, RIGHTS[operation] !== "open"]);
+      const { security, description } = paths[path]?.[method.toLowerCase()] ?? { security: [] };
+      const right = RIGHTS[operation] ?? "";
+      expect([operation, security]).toEqual([operation, right === "open" ? [] : [{ apiKey: [right] }, {}]]);
+      if (right !== "open") expect(description).toEndWith(`An API key needs the right \`${right}\`.`);
     }
   });
 

@@ -146,7 +146,6 @@ const list = route(
         description: "Seconds to wait for an event when there is none yet.",
       }),
     }),
-    requestHeaders: ["Accept"],
     responses: {
       200: {
         description: "Events, oldest first.",
@@ -192,7 +191,7 @@ const stream = route(
       "The server may end the stream at any time, and does so to readers that take nothing: reconnect, as EventSource does by itself, and it goes on.",
     tag,
     query: z.strictObject(selection),
-    requestHeaders: ["Accept", "Last-Event-ID"],
+    requestHeaders: ["Last-Event-ID"],
     responses: {
       200: {
         description: "A stream without an end.",
