@@ -8,6 +8,7 @@ import { createChildPool } from "../../src/adapters/renderer/child-pool.ts";
 import { readHeaders } from "../../src/adapters/renderer/headers/header.ts";
 import { createProbeRenderer, type ProbeRendererOptions } from "../../src/adapters/renderer/probe.ts";
 import { prepareSharp, probeWithSharp } from "../../src/adapters/renderer/probe-with-sharp.ts";
+import type { StoreError } from "../../src/domain/errors.ts";
 import type { ImageFormat, ImageInfo } from "../../src/domain/image.ts";
 import type { Renderer } from "../../src/ports.ts";
 import { expectCode } from "./blob-store.ts";
@@ -106,7 +107,7 @@ const CASES: readonly {
     make: () => canvas(3).withMetadata({ orientation: 6 }).webp().toBuffer(),
     info: turned,
   },
-  { name: "webp", what: "animated", make: () => animation(5).webp().toBuffer(), info: { frames: 5 } },
+  { name: "webp", what: "animated", make: () => animation(5).webp().toBuffer(), info: { frames: 5 }, child: true },
   { name: "gif", what: "still", make: () => canvas(3).gif().toBuffer(), info: { hasAlpha: true } },
   { name: "gif", what: "animated", make: () => animation(5).gif().toBuffer(), info: { frames: 5, hasAlpha: true } },
   { name: "avif", what: "still", make: () => canvas(3).avif({ effort: 0 }).toBuffer(), info: {}, child: true },
@@ -206,6 +207,39 @@ describe("probe", () => {
     );
   });
 
+  test("what the decoder refuses is never taken for plain", async () => {
+    const jpeg = await canvas(3).jpeg().toBuffer();
+    const [tables, huffman, frame] = [0xdb, 0xc4, 0xc0].map((marker) => jpeg.indexOf(Buffer.from([0xff, marker])));
+    const png = await canvas(3).png().toBuffer();
+    const webp = await canvas(3).webp().toBuffer();
+    const gif = await canvas(3).gif().toBuffer();
+    const codeSize = gif.indexOf(0x2c, 13 + 3 * 2 ** ((at(gif, 10) & 7) + 1)) + 10;
+    const broken: [ImageFormat, string, Buffer][] = [
+      ["jpeg", "a marker of no use", inserted(jpeg, 2, "\xff\xf7\0\x02")],
+      ["jpeg", "a quantisation table too many", changed(jpeg, (tables ?? 0) + 4, 4)],
+      ["jpeg", "a Huffman table of no class", changed(jpeg, (huffman ?? 0) + 4, 0x20)],
+      ["jpeg", "no sampling", changed(jpeg, (frame ?? 0) + 11, 0)],
+      ["png", "a critical chunk that nobody knows", inserted(png, 33, "\0\0\0\0ABCD\xdb\x17\x20\xa5")],
+      ["png", "a chunk whose name is none", inserted(png, 33, "\0\0\0\0ab\0d\0\0\0\0")],
+      ["webp", "a chunk longer than the file", changed(webp, 18, 0xff)],
+      ["webp", "a partition longer than the chunk", changed(webp, 22, 0xff)],
+      ["webp", "a frame that is not shown", changed(webp, 20, at(webp, 20) & ~0x10)],
+      ["gif", "codes that are too long", changed(gif, codeSize, 12)],
+    ];
+    for (const [format, what, bytes] of broken) {
+      const { path } = await store("broken", bytes);
+      const refused = await probeWithSharp({ path, format, maxPixels: MAX_PIXELS }).catch(
+        (error: StoreError) => error.code,
+      );
+      expect({ format, what, refused, ...readHeaders(path) }).toEqual({
+        format,
+        what,
+        refused: "invalid_image",
+        info: undefined,
+      });
+    }
+  });
+
   test("blocks without end are left to the decoder", async () => {
     const subBlocks = Buffer.alloc(3_000_000, 1);
     const endless = Buffer.concat([Buffer.from("GIF89a\x01\0\x01\0\0\0\0\x21\xfe", "latin1"), subBlocks]);
@@ -217,6 +251,15 @@ describe("probe", () => {
     await expectCode(probeWithSharp({ path, format: "gif", maxPixels: MAX_PIXELS }), "unsupported_image");
   });
 });
+
+const at = (bytes: Buffer, offset: number): number => bytes.readUInt8(offset);
+const changed = (bytes: Buffer, offset: number, value: number): Buffer => {
+  const copy = Buffer.from(bytes);
+  copy.writeUInt8(value, offset);
+  return copy;
+};
+const inserted = (bytes: Buffer, offset: number, text: string): Buffer =>
+  Buffer.concat([bytes.subarray(0, offset), Buffer.from(text, "latin1"), bytes.subarray(offset)]);
 
 const fine = () => unusual("fine");
 

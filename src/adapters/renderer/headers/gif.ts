@@ -5,6 +5,8 @@ const EXTENSION = 0x21;
 const GRAPHIC_CONTROL = 0xf9;
 const IMAGE = 0x2c;
 const TRAILER = 0x3b;
+/** Of what is encoded; the codes themselves have a bit more, and at most twelve. */
+const MAX_CODE_SIZE = 11;
 
 /** GIF89a: every block up to the trailer, since nothing says how many frames there are. */
 export function readGif(file: FileBytes): Header {
@@ -25,8 +27,9 @@ export function readGif(file: FileBytes): Header {
       frames++;
       hasAlpha ||= control?.transparent === true;
       control = undefined;
-      // The byte before the data is the code size.
-      offset = skipSubBlocks(file, offset + 10 + colourTableBytes(file.uint8(offset + 9)) + 1);
+      const codeSize = offset + 10 + colourTableBytes(file.uint8(offset + 9));
+      if (file.uint8(codeSize) > MAX_CODE_SIZE) throw new Unusual();
+      offset = skipSubBlocks(file, codeSize + 1);
     } else throw new Unusual();
   }
   if (frames === 0) throw new Unusual();

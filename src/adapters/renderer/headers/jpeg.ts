@@ -2,13 +2,14 @@ import { readOrientation } from "./exif.ts";
 import { type FileBytes, Unusual } from "./file-bytes.ts";
 import type { Header } from "./header.ts";
 
+/** Not those that are lossless, hierarchical or arithmetic: no camera or browser writes them. */
 const START_OF_FRAME = new Set([0xc0, 0xc1, 0xc2]);
-/** Lossless, hierarchical or arithmetic: not what cameras and browsers write. */
-const OTHER_FRAMES = new Set([0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf]);
 const HUFFMAN_TABLES = 0xc4;
 const START_OF_SCAN = 0xda;
 const QUANTISATION_TABLES = 0xdb;
+const RESTART_INTERVAL = 0xdd;
 const APP1 = 0xe1;
+const COMMENT = 0xfe;
 const EXIF = "Exif\0\0";
 
 /** ISO/IEC 10918-1, B.2: segments up to the first scan. */
@@ -23,8 +24,6 @@ export function readJpeg(file: FileBytes): Header {
       offset++;
       continue;
     }
-    // Those without a length (TEM, RSTn, SOI, EOI) have no place before the scan.
-    if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd9) || OTHER_FRAMES.has(marker)) throw new Unusual();
     const start = offset + 4;
     const end = offset + 2 + file.uint16(offset + 2);
     if (end < start) throw new Unusual();
@@ -43,10 +42,14 @@ export function readJpeg(file: FileBytes): Header {
     } else if (marker === APP1 && end - start > EXIF.length && file.ascii(start, EXIF.length) === EXIF) {
       if (orientation !== undefined) throw new Unusual();
       orientation = readOrientation(file, start + EXIF.length, end);
+    } else if (!isApplication(marker) && marker !== RESTART_INTERVAL && marker !== COMMENT) {
+      throw new Unusual();
     }
     offset = end;
   }
 }
+
+const isApplication = (marker: number): boolean => marker >= 0xe0 && marker <= 0xef;
 
 interface Frame {
   readonly size: { readonly width: number; readonly height: number };
@@ -62,8 +65,17 @@ function readFrame(file: FileBytes, start: number, end: number): Frame {
   ];
   const isPlain = precision === 8 && [1, 3, 4].includes(components) && end - start === 6 + 3 * components;
   if (!isPlain || width === 0 || height === 0) throw new Unusual();
-  const componentIds = Array.from({ length: components }, (_, index) => file.uint8(start + 6 + 3 * index));
+  const componentIds = Array.from({ length: components }, (_, index) => {
+    requireSampling(file.uint8(start + 7 + 3 * index));
+    return file.uint8(start + 6 + 3 * index);
+  });
   return { size: { width, height }, componentIds };
+}
+
+/** Horizontal and vertical, 1–4 each. */
+function requireSampling(factors: number): void {
+  const [horizontal, vertical] = [factors >> 4, factors & 15];
+  if (horizontal < 1 || horizontal > 4 || vertical < 1 || vertical > 4) throw new Unusual();
 }
 
 function requireScan(file: FileBytes, start: number, end: number, { componentIds }: Frame): void {
@@ -79,6 +91,8 @@ function requireScan(file: FileBytes, start: number, end: number, { componentIds
 function requireHuffmanTables(file: FileBytes, start: number, end: number): void {
   let offset = start;
   while (offset < end) {
+    // Class 0 or 1, destination 0–3.
+    if ((file.uint8(offset) & ~0x13) !== 0) throw new Unusual();
     const symbols = file.bytes(offset + 1, 16).reduce((sum, count) => sum + count, 0);
     if (symbols > 256) throw new Unusual();
     offset += 17 + symbols;
@@ -88,6 +102,10 @@ function requireHuffmanTables(file: FileBytes, start: number, end: number): void
 
 function requireQuantisationTables(file: FileBytes, start: number, end: number): void {
   let offset = start;
-  while (offset < end) offset += file.uint8(offset) >> 4 === 0 ? 65 : 129;
+  while (offset < end) {
+    const [precision, destination] = [file.uint8(offset) >> 4, file.uint8(offset) & 15];
+    if (precision > 1 || destination > 3) throw new Unusual();
+    offset += precision === 0 ? 65 : 129;
+  }
   if (offset !== end) throw new Unusual();
 }

@@ -13,6 +13,8 @@ const BIT_DEPTHS = new Map([
 const MAX_SIDE = 0x7fffffff;
 /** Libraries differ in what they make of a damaged one of these. */
 const CHECKED = new Set(["PLTE", "tRNS"]);
+/** Nobody may pass over a chunk that is neither known nor ancillary (W3C PNG, 5.4). */
+const PASSABLE = /^(PLTE|IDAT|[a-z][A-Za-z]{3})$/;
 
 /** W3C PNG, 11: chunks up to the first of the image data. An animated one counts as its first frame, as decoders see it. */
 export function readPng(file: FileBytes): Header {
@@ -30,7 +32,7 @@ export function readPng(file: FileBytes): Header {
     const length = file.uint32(offset);
     type = file.ascii(offset + 4, 4);
     // EXIF is rare here and comes in two ways, of which decoders disagree.
-    if (type === "eXIf" || type === "zTXt" || type === "IHDR" || type === "IEND") throw new Unusual();
+    if (type === "eXIf" || type === "zTXt" || !PASSABLE.test(type)) throw new Unusual();
     if (CHECKED.has(type)) {
       if (seen.has(type)) throw new Unusual();
       requireChecksum(file, offset, length);
