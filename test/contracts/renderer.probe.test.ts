@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -231,12 +231,8 @@ describe("probe", () => {
       const refused = await probeWithSharp({ path, format, maxPixels: MAX_PIXELS }).catch(
         (error: StoreError) => error.code,
       );
-      expect({ format, what, refused, ...readHeaders(path) }).toEqual({
-        format,
-        what,
-        refused: "invalid_image",
-        info: undefined,
-      });
+      const { info } = readHeaders(path);
+      expect({ format, what, refused, info }).toEqual({ format, what, refused: "invalid_image", info: undefined });
     }
   });
 
@@ -284,6 +280,42 @@ describe("a decoder that comes to harm", () => {
     const renderer = createRenderer({ entry, memoryLimit: 300 * 1024 * 1024 });
     await expectCode(renderer.probe(await unusual("grow")), "invalid_image");
     expect(await renderer.probe(await fine())).toMatchObject({ width: 1 });
+  });
+
+  test("one that answers when it was killed already gets no other image", async () => {
+    const started: { ipc: (answer: object) => void; onExit: () => void; sent: object[] }[] = [];
+    const spawn = spyOn(Bun, "spawn").mockImplementation(((
+      _command: unknown,
+      options: { ipc: never; onExit: never },
+    ) => {
+      const sent: object[] = [];
+      started.push({ ...options, sent });
+      return { pid: 0, send: (job: object) => sent.push(job), kill: () => {}, exited: Promise.resolve() };
+    }) as never);
+    try {
+      await using pool = createChildPool<string, string>({
+        entry,
+        children: 1,
+        queue: 10,
+        timeLimit: 0,
+        memoryLimit: Number.POSITIVE_INFINITY,
+      });
+      const overdue = pool.run("slow");
+      const innocent = pool.run("fine");
+      const [first] = started;
+      first?.ipc({ ready: true });
+      await Bun.sleep(250);
+      first?.ipc({ result: "late" });
+      first?.onExit();
+      await expectCode(overdue, "invalid_image");
+      const [, second] = started;
+      second?.ipc({ ready: true });
+      second?.ipc({ result: "done" });
+      expect(await innocent).toBe("done");
+      expect(started.map(({ sent }) => sent as unknown)).toEqual([["slow"], ["fine"]]);
+    } finally {
+      spawn.mockRestore();
+    }
   });
 
   test("one that does not start is unavailable, not the image's fault", async () => {

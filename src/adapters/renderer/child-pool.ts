@@ -31,6 +31,8 @@ interface Waiting<Job, Result> extends PromiseWithResolvers<Result> {
 interface Child<Job, Result> {
   readonly process: Bun.Subprocess;
   ready: boolean;
+  /** Told to end. What it still says counts no more, and it gets no other job. */
+  killed: boolean;
   /** What it works on, or was started for. */
   current: Waiting<Job, Result> | undefined;
   watch: Timer | undefined;
@@ -68,6 +70,7 @@ export function createChildPool<Job, Result>(options: ChildPoolOptions): ChildPo
           onExit: () => bury(child),
         }),
         ready: false,
+        killed: false,
         current: first,
         watch: undefined,
       };
@@ -89,13 +92,15 @@ export function createChildPool<Job, Result>(options: ChildPoolOptions): ChildPo
     const deadline = performance.now() + options.timeLimit;
     child.watch = setInterval(() => {
       const isOver = performance.now() > deadline || residentBytes(child.process.pid) > options.memoryLimit;
-      if (isOver) child.process.kill("SIGKILL");
+      if (!isOver) return;
+      child.killed = true;
+      child.process.kill("SIGKILL");
     }, WATCH_EVERY_MS);
   }
 
   function receive(child: Child<Job, Result>, answer: Answer<Result>): void {
     const { current } = child;
-    if (current === undefined) return;
+    if (current === undefined || child.killed) return;
     if ("ready" in answer) {
       child.ready = true;
       give(child, current);
