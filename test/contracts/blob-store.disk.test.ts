@@ -162,6 +162,19 @@ describe("disk blobs", () => {
   });
 });
 
+test.skipIf(process.platform !== "linux")("nobody keeps a file open that was removed while it was read", async () => {
+  await using store = await openStore();
+  for (let turn = 0; turn < 100; turn++) {
+    const { location } = await putBlob(store, patterned(100));
+    const reading = store.read(location, { size: 100 }).catch(() => undefined);
+    const removing = store.remove(location);
+    const late = store.read(location, { size: 100 }).catch(() => undefined);
+    await Promise.all([reading, removing, late]);
+  }
+  await Bun.sleep(1);
+  expect(openNames().filter((name) => name.endsWith("(deleted)"))).toEqual([]);
+});
+
 const make = async (name: string) => {
   const path = join(folder, name);
   await writeFile(path, name);
@@ -218,6 +231,37 @@ describe("folder syncs", () => {
     expect(folders.sync(folder)).not.toBe(second);
     await folders.sync(folder);
   });
+
+  test("who comes at the moment when one ends shares the next too", async () => {
+    using folders = createFolderSync();
+    const first = folders.sync(folder);
+    let late: Promise<void> | undefined;
+    const ended = first.then(() => {
+      late = folders.sync(folder);
+    });
+    const next = folders.sync(folder);
+    await ended;
+    expect(late).toBe(next);
+    await next;
+  });
+
+  test.skipIf(process.platform !== "linux")(
+    "one that fails may have lost the changes of those who waited",
+    async () => {
+      using folders = createFolderSync();
+      const link = join(folder, "link");
+      // It opens, and can't be synced.
+      fs.symlinkSync("/proc", link);
+      const mended = folders.sync(link).catch((error: NodeJS.ErrnoException) => {
+        fs.unlinkSync(link);
+        fs.symlinkSync(folder, link);
+        return error.code;
+      });
+      const waiting = folders.sync(link).catch((error: NodeJS.ErrnoException) => error.code);
+      expect([await mended, await waiting]).toEqual(["EINVAL", "EINVAL"]);
+      await folders.sync(link);
+    },
+  );
 
   test("one that fails fails who waited for it, not who comes later", async () => {
     using folders = createFolderSync();

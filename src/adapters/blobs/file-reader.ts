@@ -12,7 +12,7 @@ const WHOLE_BYTES = 1024 * 1024;
 export interface FileReader extends Disposable {
   /** @throws StoreError `blob_damaged` when the file is missing or has not `size` bytes */
   read(path: string, options: { size: number; range?: ByteRange }): Promise<BlobContent>;
-  /** To be called before the file is unlinked. */
+  /** To be called when the file was unlinked. */
   forget(path: string): void;
 }
 

@@ -57,8 +57,9 @@ export function createBlobFiles(folder: string, folders: FolderSync): BlobFiles 
 
     async remove(location) {
       const key = parseLocation(location);
-      reader.forget(pathOf(key));
       await unlinkIfThere(pathOf(key));
+      // Not before: whoever reads it meanwhile would open it once more, and keep its space.
+      reader.forget(pathOf(key));
       // Also when it was gone: whoever unlinked it may have ended before this.
       await folders.sync(shardOf(key));
     },

@@ -8,7 +8,8 @@ export interface FolderSync extends Disposable {
 
 /**
  * One sync in flight a folder. Who comes while it runs can't know whether it still saw their change, so that they share
- * the next.
+ * the next; and where it fails they fail too, since the kernel may have dropped their change with the rest, and would say
+ * of the next that all is well.
  */
 export function createFolderSync(): FolderSync {
   const descriptors = new Map<string, number>();
@@ -20,18 +21,25 @@ export function createFolderSync(): FolderSync {
     if (current === undefined) return start(folder);
     let next = waiting.get(folder);
     if (next === undefined) {
-      const begin = () => {
-        waiting.delete(folder);
-        return start(folder);
-      };
-      next = current.then(begin, begin);
+      next = current.then(
+        () => start(folder),
+        (error: unknown) => {
+          waiting.delete(folder);
+          running.delete(folder);
+          throw error;
+        },
+      );
       waiting.set(folder, next);
     }
     return next;
   }
 
   function start(folder: string): Promise<void> {
-    const run = syncOnce(folder).finally(() => running.delete(folder));
+    // From now on it is no longer certain to see what comes.
+    waiting.delete(folder);
+    const run = syncOnce(folder).finally(() => {
+      if (!waiting.has(folder)) running.delete(folder);
+    });
     running.set(folder, run);
     return run;
   }
