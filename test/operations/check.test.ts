@@ -163,6 +163,39 @@ describe("checkStore", () => {
     expect(await sweep()).toBe(1);
   });
 
+  test("a disk that cannot give the rest of a large file is a finding, and the others are still looked at", async () => {
+    await storeImage("large", 3_000_000);
+    await storeImage("small", 1000);
+    const failing: BlobStore = {
+      ...blobs,
+      read: (location, what) =>
+        what.size === 1000
+          ? blobs.read(location, what)
+          : Promise.resolve(
+              new ReadableStream({
+                pull: (controller) =>
+                  controller.error(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO", syscall: "read" })),
+              }),
+            ),
+    };
+    const { findings, ...result } = await checkAll({ blobs: failing });
+    expect(result).toEqual({ blobs: 2, bytes: 3_001_000, damaged: 1, unrecorded: 0, young: 0 });
+    expect(findings).toMatchObject([{ reason: "EIO: i/o error, read", images: ["holiday/large"] }]);
+  });
+
+  test("what was deleted while the check slept, and its hold lapsed, is no damage", async () => {
+    await storeImage("i", 1000);
+    const sleeping: BlobStore = {
+      ...blobs,
+      async read(location, what) {
+        await catalog.write({ type: "deleteImage", albumId: album.id, name: "i" });
+        await blobs.remove(location);
+        return blobs.read(location, what);
+      },
+    };
+    expect(await checkAll({ blobs: sleeping })).toMatchObject(FINE);
+  });
+
   test("a store that does not answer is no finding", async () => {
     await storeImage("i", 1000);
     const broken: BlobStore = { ...blobs, read: () => Promise.reject(new TypeError("a bug")) };
