@@ -1,7 +1,8 @@
-import { mkdir } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { openDiskBlobs } from "./adapters/blobs/disk.ts";
+import { makeFolder } from "./adapters/blobs/make-folder.ts";
 import { lockFolder } from "./adapters/catalog/lock.ts";
 import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
 import { createProbeRenderer } from "./adapters/renderer/probe.ts";
@@ -131,13 +132,13 @@ async function openCatalog(
 }
 
 async function openBlobs(
-  { blobs: { path }, minFree }: Config,
+  { blobs: { path }, catalog, minFree }: Config,
   metrics: Metrics,
   stack: AsyncDisposableStack,
 ): Promise<BlobStore> {
   await makeFolder(path);
   // Beside the catalog's own lock: with another catalog, a server would sweep these bytes as nobody's.
-  stack.use(lockFolder(path));
+  if ((await realpath(path)) !== (await realpath(dirname(catalog.path)))) stack.use(lockFolder(path));
   return measureBlobs(await openDiskBlobs({ folder: path, minFree, recover: true }), metrics.blobDuration);
 }
 
@@ -156,9 +157,6 @@ async function createPublisher(kafka: NonNullable<Config["kafka"]>): Promise<Pub
   const { createKafkaPublisher } = await import("./adapters/publisher/kafka.ts");
   return createKafkaPublisher(kafka);
 }
-
-/** People's pictures: for the store's own user. */
-const makeFolder = (path: string) => mkdir(path, { recursive: true, mode: 0o700 });
 
 /** Loops that run until they are disposed of. What fails in them is told, and tried again in its turn. */
 function startWorkers(

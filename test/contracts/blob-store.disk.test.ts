@@ -7,6 +7,7 @@ import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import { close, open, translateFileError, writeAll } from "../../src/adapters/blobs/file-system.ts";
 import { createBlobFiles } from "../../src/adapters/blobs/files.ts";
 import { createFolderSync, type FolderSync } from "../../src/adapters/blobs/folder-sync.ts";
+import { makeFolder } from "../../src/adapters/blobs/make-folder.ts";
 import { createOpenFiles } from "../../src/adapters/blobs/open-files.ts";
 import { openPageCacheReader } from "../../src/adapters/blobs/page-cache.ts";
 import type { StoreError } from "../../src/domain/errors.ts";
@@ -53,6 +54,24 @@ describe("disk blobs", () => {
     await expectCode(store.commit(staged), "unavailable");
     store.settle([staged.key]);
     expect(await Array.fromAsync(store.list())).toHaveLength(1);
+  });
+
+  test("what others keep in a folder that it comes to is not its to remove", async () => {
+    const theirs = join(folder, "blobs", "tmp", "theirs");
+    await mkdir(theirs, { recursive: true });
+    await writeFile(join(theirs, "notes.txt"), "mine");
+    await using store = await openStore();
+    await putBlob(store, patterned(10));
+    expect(await temporaryFiles()).toEqual(["theirs"]);
+    expect(await readdir(theirs)).toEqual(["notes.txt"]);
+  });
+
+  test("folders above it are made too, for its own user only", async () => {
+    await makeFolder(join(folder, "a", "b", "c"));
+    await makeFolder(join(folder, "a", "b", "c"));
+    expect(fs.statSync(join(folder, "a")).mode & 0o777).toBe(0o700);
+    await makeFolder("/");
+    expect(makeFolder("/dev/null/x")).rejects.toThrow("ENOTDIR");
   });
 
   test("opened for reading, it makes nothing", async () => {

@@ -1,10 +1,11 @@
-import { mkdir, rm } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { mkdir, readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import type { BlobStore, FoundBlob, StagedBlob } from "../../ports.ts";
 import { close, open, translateFileError, unlinkIfThere, writeAll } from "./file-system.ts";
 import { createBlobFiles, newKey } from "./files.ts";
-import { createFolderSync, type FolderSync } from "./folder-sync.ts";
+import { createFolderSync } from "./folder-sync.ts";
 import { createFreeSpace } from "./free-space.ts";
+import { makeFolder } from "./make-folder.ts";
 import { type StagedFile, stageFile } from "./staging.ts";
 
 export interface DiskBlobsOptions {
@@ -17,6 +18,8 @@ export interface DiskBlobsOptions {
    */
   readonly recover: boolean;
 }
+
+const TEMPORARY_NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Bytes in a folder of this node: `tmp/` while they come in, then a file each in `files/`. */
 export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStore> {
@@ -33,11 +36,10 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
   const newTemporaryPath = () => join(temporaryFolder, crypto.randomUUID());
 
   if (options.recover) {
-    const firstMade = await mkdir(folder, { recursive: true });
-    await rm(temporaryFolder, { recursive: true, force: true });
-    await mkdir(temporaryFolder);
+    await makeFolder(folder);
+    await emptyTemporary(temporaryFolder);
     await files.prepare();
-    await syncPath(folders, folder, firstMade ?? folder);
+    await folders.sync(folder);
   }
 
   async function stage(source: AsyncIterable<Uint8Array>, { maxBytes }: { maxBytes: number }): Promise<StagedBlob> {
@@ -125,10 +127,10 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
   };
 }
 
-/** From a folder up to the first of its ancestors that was there before: else all could be gone after a power cut. */
-async function syncPath(folders: FolderSync, folder: string, firstMade: string): Promise<void> {
-  await folders.sync(folder);
-  for (let made = folder; made.length >= firstMade.length; made = dirname(made)) await folders.sync(dirname(made));
+/** Removes what was on its way when the process ended. Only that: where people put the store, a `tmp` may be theirs. */
+async function emptyTemporary(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const name of await readdir(folder)) if (TEMPORARY_NAME.test(name)) await unlinkIfThere(join(folder, name));
 }
 
 async function translated<Result>(work: Promise<Result>): Promise<Result> {

@@ -40,6 +40,7 @@ export async function unlinkIfThere(path: string): Promise<void> {
 }
 
 export const isMissing = (error: unknown): boolean => codeOf(error) === "ENOENT";
+export const isForbidden = (error: unknown): boolean => codeOf(error) === "EACCES";
 
 const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);
 
