@@ -5,12 +5,21 @@ import type { OpenCatalog } from "./catalog-changes.ts";
 import { imageContract } from "./catalog-images.ts";
 import { listingContract } from "./catalog-listings.ts";
 import { logContract } from "./catalog-log.ts";
+import { modelContract } from "./catalog-model.ts";
 import { replayContract } from "./catalog-replay.ts";
 
 /** What every Catalog does. `open` gives a fresh, empty one. */
 export function catalogContract(name: string, open: OpenCatalog): void {
   describe(`Catalog contract: ${name}`, () => {
-    for (const part of [albumContract, imageContract, listingContract, logContract, replayContract, blobContract])
+    for (const part of [
+      albumContract,
+      imageContract,
+      listingContract,
+      logContract,
+      replayContract,
+      blobContract,
+      modelContract,
+    ])
       describe(part.name, () => part(open));
   });
 }
