@@ -6,6 +6,8 @@ const OLDEST_SQLITE = "3.51.3";
 
 const BUSY_TIMEOUT_MS = 5000;
 const CACHE_KIB = 16_384;
+/** What a write-ahead log may keep of the disk after a large change. */
+const JOURNAL_BYTES = 64 * 1024 * 1024;
 
 /**
  * A connection that keeps what it commits, power cut included.
@@ -22,6 +24,7 @@ export function openConnection(path: string, { readonly }: { readonly: boolean }
     setPragma(db, "synchronous", "full", 2);
     setPragma(db, "foreign_keys", "on", 1);
     setPragma(db, "cache_size", -CACHE_KIB, -CACHE_KIB);
+    setPragma(db, "journal_size_limit", JOURNAL_BYTES, JOURNAL_BYTES);
     return db;
   } catch (error) {
     db.close();
