@@ -11,10 +11,12 @@ export async function serve(config: Config, { out, err, onStop }: Surroundings):
   const forget = onStop(() => endWith(EXIT.ok));
   const { createApp } = await import("../app.ts");
   const { logger, sink } = await openLogger(config.log);
+  let failed = false;
   try {
     const app = await createApp(config, {
       logger,
       onCatalogFailure: (error) => {
+        failed = true;
         logger.fatal({ error }, "the catalog failed beyond repair; start again to recover");
         endWith(EXIT.catalogFailed);
       },
@@ -28,7 +30,8 @@ export async function serve(config: Config, { out, err, onStop }: Surroundings):
     logger.info("stopping");
     await app[Symbol.asyncDispose]();
     logger.info("stopped");
-    return code;
+    // It may have failed at the last moment, with what was still to be written.
+    return failed ? EXIT.catalogFailed : code;
   } finally {
     forget();
     await sink[Symbol.asyncDispose]();

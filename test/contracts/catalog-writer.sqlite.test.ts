@@ -188,6 +188,26 @@ describe("the queue", () => {
     expect((await again.log()).head).toBe(600);
   });
 
+  test("after a commit that failed nothing more is written, also when the store is stopping", async () => {
+    const sizes: number[] = [];
+    const error = { code: "unavailable", message: "no sync", errors: [], members: {} } as const;
+    const failing: Writer = {
+      run: async (changes) => {
+        sizes.push(changes.length);
+        return { outcomes: changes.map(() => ({ error })), appended: false, fatal: error };
+      },
+      close: () => Promise.resolve(),
+      death: new Promise(() => undefined),
+    };
+    const { queue, fatal } = queueOf(failing);
+    const writes = Array.from({ length: 600 }, (_, index) => queue.write(albumNamed(`a${index}`)));
+    const drained = queue.drain();
+    for (const write of writes) await expectCode(write, "unavailable");
+    await drained;
+    expect((await fatal.promise).message).toBe("no sync");
+    expect(sizes).toEqual([512]);
+  });
+
   test("a writer that answers too little leaves nobody waiting", async () => {
     const mute: Writer = {
       run: () => Promise.resolve({ outcomes: [], appended: false }),

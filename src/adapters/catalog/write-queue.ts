@@ -37,7 +37,10 @@ export function createWriteQueue(writer: Writer, options: WriteQueueOptions): Wr
   const { maxWaiting = DEFAULT_MAX_WAITING, observe, onAppended, onFatal } = options;
   let waiting: Waiting[] = [];
   let running: Promise<void> | undefined;
+  /** Why nothing new is taken. */
   let stopped: StoreError | undefined;
+  /** Failed, or drained: what becomes of the writer is nobody's concern any more. */
+  let ended = false;
 
   const write = <C extends Change>(change: C): Promise<ChangeResult<C>> => {
     if (stopped !== undefined) return Promise.reject(stopped);
@@ -81,7 +84,9 @@ export function createWriteQueue(writer: Writer, options: WriteQueueOptions): Wr
   };
 
   const fail = (error: Error) => {
-    if (stopped !== undefined) return;
+    if (ended) return;
+    ended = true;
+    // Also while it drains: after a failed commit nothing more is written.
     stopped = unavailable(error);
     for (const { reject } of waiting) reject(stopped);
     waiting = [];
@@ -91,6 +96,7 @@ export function createWriteQueue(writer: Writer, options: WriteQueueOptions): Wr
   const drain = async () => {
     stopped ??= new StoreError("unavailable", "The store is stopping.");
     await running;
+    ended = true;
   };
 
   void writer.death.then(fail);
