@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { mkdtemp, readdir, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -194,6 +194,36 @@ describe("checkStore", () => {
       },
     };
     expect(await checkAll({ blobs: sleeping })).toMatchObject(FINE);
+  });
+
+  test("its hold is renewed in time for as long as it reads", async () => {
+    const intervals: { renew: () => void; milliseconds: number }[] = [];
+    const timers = spyOn(globalThis, "setInterval").mockImplementation(((renew: () => void, milliseconds: number) => {
+      intervals.push({ renew, milliseconds });
+    }) as never);
+    try {
+      const holds: { id: string; seconds: number }[] = [];
+      const watched: Catalog = {
+        ...catalog,
+        write(change) {
+          if (change.type === "hold") holds.push(change);
+          return catalog.write(change);
+        },
+      };
+      const renewing: BlobStore = {
+        ...blobs,
+        list() {
+          for (const { renew } of intervals) renew();
+          return blobs.list();
+        },
+      };
+      await checkAll({ catalog: watched, blobs: renewing });
+      const [first, second] = holds;
+      expect(second).toEqual(first as NonNullable<typeof first>);
+      expect(intervals.map(({ milliseconds }) => milliseconds * 3 <= (first?.seconds ?? 0) * 1000)).toEqual([true]);
+    } finally {
+      timers.mockRestore();
+    }
   });
 
   test("a store that does not answer is no finding", async () => {
