@@ -150,6 +150,22 @@ describe("disk blobs", () => {
     expect(await readdir(join(folder, "aa"))).toEqual([]);
   });
 
+  test("a folder is synced when the name has come or gone, and not before", async () => {
+    const seen: string[][] = [];
+    const watching: FolderSync = {
+      sync: async (synced) => void seen.push(fs.readdirSync(synced)),
+      [Symbol.dispose]() {},
+    };
+    using files = createBlobFiles(folder, watching);
+    await mkdir(join(folder, "aa"));
+    await writeFile(join(folder, "staged"), "bytes");
+    const key = `${"a".repeat(64)}.${"b".repeat(16)}`;
+    const location = await files.place(key, join(folder, "staged"));
+    await files.remove(location);
+    await files.remove(location);
+    expect(seen).toEqual([[key], [], []]);
+  });
+
   test("a listing that fails is unavailable, not short", async () => {
     await using store = await openStore();
     const shard = join(folder, "blobs", "files", "7f");
