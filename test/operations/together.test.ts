@@ -1,0 +1,174 @@
+import { expect, test } from "bun:test";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
+import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
+import { checkStore, type Finding } from "../../src/cli/check-store.ts";
+import { StoreError } from "../../src/domain/errors.ts";
+import { createRunningKeys } from "../../src/operations/idempotency.ts";
+import { type IncomingImage, type UploadPorts, uploadImages } from "../../src/operations/upload.ts";
+import { createUploadSlots } from "../../src/operations/upload-slots.ts";
+import type { BlobStore, Catalog } from "../../src/ports.ts";
+import { finishAlbumDeletions } from "../../src/workers/album-deletion.ts";
+import { claimUnrecorded, sweepCondemned } from "../../src/workers/sweep.ts";
+import { contentBytes, patterned, sha256 } from "../contracts/blob-store.ts";
+import { albumNamed, JPEG } from "../contracts/catalog-changes.ts";
+import { failTest } from "../contracts/catalog-sqlite.ts";
+
+const CLIENTS = 6;
+const TURNS = 30;
+const HOUR = 3_600_000;
+/** Far below the time that an upload takes. */
+const GRACE = 0;
+const UNSUPPORTED = 13;
+
+const onFailure = (error: unknown) => {
+  throw error;
+};
+
+test("uploads, deletions, sweeps and checks at once lose nothing, and leave nothing", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "image-store-together-"));
+  try {
+    await using catalog = await openSqliteCatalog({
+      path: join(folder, "catalog.sqlite"),
+      exclusive: true,
+      onFatal: failTest,
+    });
+    const openBlobs = (recover: boolean) => openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover });
+    await using blobs = await openBlobs(true);
+    await using checkedBlobs = await openBlobs(false);
+    await using checkedCatalog = await openSqliteCatalog({
+      path: join(folder, "catalog.sqlite"),
+      exclusive: false,
+      writer: "inline",
+      onFatal: failTest,
+    });
+    const sweep = async () => {
+      await finishAlbumDeletions({ catalog });
+      await claimUnrecorded({ catalog, blobs }, { grace: GRACE, onFailure });
+      await sweepCondemned({ catalog, blobs }, { grace: GRACE, onFailure });
+    };
+
+    const done = new AbortController();
+    const untilDone = async (pause: number, work: () => Promise<unknown>) => {
+      while (!done.signal.aborted) {
+        await work();
+        await Bun.sleep(pause);
+      }
+    };
+    const background = [
+      untilDone(1, sweep),
+      // As by a process of its own: it knows nothing of what is on its way.
+      untilDone(100, async () => expect(await damageIn(checkedCatalog, slowBlobs(checkedBlobs))).toEqual([])),
+    ];
+    const clients = Array.from({ length: CLIENTS }, (_, index) => runClient({ catalog, blobs }, `client ${index}`));
+    const expected = (await Promise.all(clients)).flat();
+    done.abort();
+    await Promise.all(background);
+
+    await Bun.sleep(2);
+    await sweep();
+    const { items } = await catalog.images({ orderBy: "name", limit: 1000 });
+    expect(items.map(({ album, name, sha256: digest }) => `${album}/${name} ${digest}`).toSorted()).toEqual(
+      expected.toSorted(),
+    );
+    for (const { id, size, sha256: digest } of items) {
+      const location = (await catalog.imageById(id))?.location ?? "";
+      expect(sha256(await contentBytes(await blobs.read(location, { size })))).toBe(digest);
+    }
+    expect(await Array.fromAsync(blobs.list())).toHaveLength(items.length);
+    expect(await catalog.blobs({ limit: 1000 })).toHaveLength(items.length);
+    expect(await readdir(join(folder, "blobs", "tmp"))).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}, 120_000);
+
+/** Widens the moments in which something could go wrong. */
+const slowBlobs = (blobs: BlobStore): BlobStore => ({
+  ...blobs,
+  async commit(staged) {
+    const location = await blobs.commit(staged);
+    await Bun.sleep(30);
+    return location;
+  },
+  async read(location, what) {
+    await Bun.sleep(5);
+    return blobs.read(location, what);
+  },
+});
+
+async function damageIn(catalog: Catalog, blobs: BlobStore): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  const report = (finding: Finding) => void findings.push(finding);
+  await checkStore({ catalog, blobs, grace: HOUR, progress: () => {}, report });
+  return findings.filter(({ kind }) => kind !== "young");
+}
+
+/** Works in an album of its own, one thing after another; answers what must be there at the end. */
+async function runClient(
+  { catalog, blobs }: { readonly catalog: Catalog; readonly blobs: BlobStore },
+  name: string,
+): Promise<readonly string[]> {
+  const expected = new Map<string, string>();
+  const ports: UploadPorts = {
+    catalog,
+    blobs: slowBlobs(blobs),
+    renderer: {
+      probe: async ({ size }) => {
+        await Bun.sleep(1);
+        if (size === UNSUPPORTED) throw new StoreError("unsupported_image", "As told.");
+        return JPEG;
+      },
+    },
+    runningKeys: createRunningKeys(),
+    uploadSlots: createUploadSlots(CLIENTS),
+    limits: { maxUpload: 100_000, maxFiles: 10 },
+  };
+  const upload = async (sizes: readonly number[]) => {
+    const contents = sizes.map((size) => patterned(size));
+    const images = contents.map((bytes, index) => incoming(`i${index}`, bytes));
+    try {
+      await uploadImages(ports, { album: name, mode: "put", images });
+      for (const [index, bytes] of contents.entries()) expected.set(`i${index}`, sha256(bytes));
+    } catch (error) {
+      expect((error as StoreError).code).toBe("unsupported_image");
+    }
+  };
+
+  let album = albumNamed(name);
+  await catalog.write(album);
+  for (let turn = 0; turn < TURNS; turn++) {
+    const size = 1000 + turn;
+    if (turn % 10 === 9) {
+      await catalog.write({
+        type: "deleteAlbum",
+        albumId: album.id,
+        recursive: true,
+        atOnce: turn % 20 === 9 ? 1 : 100,
+      });
+      expected.clear();
+      album = albumNamed(name);
+      await catalog.write(album);
+    } else if (turn % 5 === 3) {
+      await catalog.write({ type: "deleteImage", albumId: album.id, name: "i0" });
+      expected.delete("i0");
+    } else await upload(turn % 7 === 6 ? [size, UNSUPPORTED] : [size, size, size + 1]);
+  }
+  await upload([2000, 3000]);
+  return Array.from(expected, ([image, digest]) => `${name}/${image} ${digest}`);
+}
+
+const incoming = (name: string, bytes: Uint8Array): IncomingImage => ({
+  name,
+  declaredType: undefined,
+  bytes: slowly(bytes),
+});
+
+async function* slowly(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += 500) {
+    await Bun.sleep(1);
+    yield bytes.subarray(start, start + 500);
+  }
+}
