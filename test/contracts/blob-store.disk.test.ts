@@ -66,9 +66,13 @@ describe("disk blobs", () => {
     expect(await readdir(theirs)).toEqual(["notes.txt"]);
   });
 
-  test("folders above it are made too, for its own user only", async () => {
-    await makeFolder(join(folder, "a", "b", "c"));
-    await makeFolder(join(folder, "a", "b", "c"));
+  test("folders above it are made too, durable, and for its own user only", async () => {
+    const synced: string[] = [];
+    const record = async (path: string) => void synced.push(path);
+    await makeFolder(join(folder, "a", "b", "c"), record);
+    expect(synced).toEqual([join(folder, "a", "b"), join(folder, "a"), folder]);
+    await makeFolder(join(folder, "a", "b", "c"), record);
+    expect(synced.slice(3)).toEqual([join(folder, "a", "b")]);
     expect(fs.statSync(join(folder, "a")).mode & 0o777).toBe(0o700);
     await makeFolder("/");
     expect(makeFolder("/dev/null/x")).rejects.toThrow("ENOTDIR");

@@ -6,15 +6,15 @@ import { close, fsync, isForbidden, open } from "./file-system.ts";
  * Makes a folder, and those above it that are missing, for the store's own user: these are people's pictures. They are
  * durable when it resolves, or a power cut could take them away with all that was acknowledged in them.
  */
-export async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string, sync = syncFolder): Promise<void> {
   const folder = resolve(path);
   // Of one that is there too, since the start that made it may have been cut off before this.
   const firstMade = (await mkdir(folder, { recursive: true, mode: 0o700 })) ?? folder;
   for (let made = folder; made.length >= firstMade.length && made !== dirname(made); made = dirname(made))
-    await syncName(dirname(made));
+    await sync(dirname(made));
 }
 
-async function syncName(folder: string): Promise<void> {
+async function syncFolder(folder: string): Promise<void> {
   let fd: number;
   try {
     fd = await open(folder, "r");
