@@ -4,7 +4,7 @@ import { openSqliteCatalog } from "../adapters/catalog/sqlite.ts";
 import type { Config } from "../config.ts";
 import { type CheckResult, checkStore, type Finding } from "./check-store.ts";
 import { createProgressBar, formatBytes, type ProgressBar } from "./progress-bar.ts";
-import { EXIT, type Surroundings } from "./run.ts";
+import { EXIT, type Surroundings } from "./surroundings.ts";
 
 /** Checks the store, also beside a server that runs; prints what it finds and answers the exit code. */
 export async function check(config: Config, surroundings: Surroundings): Promise<number> {

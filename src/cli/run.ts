@@ -3,22 +3,7 @@ import { ConfigError, parseConfig } from "../config.ts";
 import { type Arguments, parseArguments, UsageError } from "./arguments.ts";
 import { helpText } from "./help.ts";
 import { KEY_EXPLANATION, makeKey } from "./key.ts";
-
-export const EXIT = { ok: 0, failed: 1, usage: 2, catalogFailed: 70 } as const;
-
-/** What the command line has of the world, so that a test can give it another. */
-export interface Surroundings {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly isTerminal: boolean;
-  /** Standard error; default: no. */
-  readonly isErrorTerminal?: boolean;
-  readonly out: (text: string) => void;
-  readonly err: (text: string) => void;
-  readonly readFile: (path: string) => string;
-  /** Calls back for each request to stop; answers the function that ends it. */
-  readonly onStop: (listener: () => void) => () => void;
-}
+import { EXIT, type Surroundings } from "./surroundings.ts";
 
 /** The whole command line; answers the exit code. Commands load what they need when they run. */
 export async function run(surroundings: Surroundings): Promise<number> {

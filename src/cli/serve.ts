@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Config } from "../config.ts";
 import { openLogger } from "../observe/logger.ts";
-import { EXIT, type Surroundings } from "./run.ts";
+import { EXIT, type Surroundings } from "./surroundings.ts";
 import { VERSION } from "./version.ts";
 
 /** Serves until told to stop or until the catalog fails beyond repair; answers the exit code. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import packageJson from "../../package.json" with { type: "json" };
-import { run, type Surroundings } from "../../src/cli/run.ts";
+import { run } from "../../src/cli/run.ts";
+import type { Surroundings } from "../../src/cli/surroundings.ts";
 import { PREFIX, SETTINGS } from "../../src/config/settings.ts";
 
 async function runWith(argv: readonly string[], env: Surroundings["env"] = {}) {
