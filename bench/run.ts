@@ -46,9 +46,17 @@ const USAGE = `npm run bench -- [NAME…] [--smoke] [--runs N] [--minutes N] [--
 ${BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`).join("\n")}
 `;
 
-process.exit(await main().finally(disposeOfBroker));
+process.exit(await main());
 
 async function main(): Promise<number> {
+  try {
+    return await runAll();
+  } finally {
+    await disposeOfBroker();
+  }
+}
+
+async function runAll(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
