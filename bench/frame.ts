@@ -51,7 +51,8 @@ export interface Row {
 }
 
 /**
- * Measures each contender once, in turn, and that `runs` times, so that whatever else the machine does meets all alike.
+ * Measures each contender once, in turn, and that `runs` times, so that whatever else the machine does meets all alike;
+ * every second time in the other order, so that none has the first turn always.
  * A contender that throws ends the benchmark: a figure with errors in it is none.
  */
 export async function interleave<Name extends string>(
@@ -60,7 +61,9 @@ export async function interleave<Name extends string>(
 ): Promise<Record<Name, number[]>> {
   const names = Object.keys(contenders) as Name[];
   const figures = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
-  for (let run = 0; run < runs; run++) for (const name of names) figures[name].push(await contenders[name]());
+  for (let run = 0; run < runs; run++) {
+    for (const name of run % 2 === 0 ? names : names.toReversed()) figures[name].push(await contenders[name]());
+  }
   return figures;
 }
 

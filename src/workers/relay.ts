@@ -15,6 +15,9 @@ export interface RelayOptions {
   readonly batchSize?: number;
 }
 
+/** Events in a call while the last one failed. */
+const RETRY_BATCH_SIZE = 50;
+
 export interface RelayObserver {
   /** So many were acknowledged, and the cursor saved. */
   published(events: number): void;
@@ -38,7 +41,9 @@ export async function runRelay(options: RelayOptions, signal: AbortSignal): Prom
 
   const read = (after: LogPosition) => {
     const seen = wakeUp.count;
-    return handled(catalog.events({ after, limit: batchSize }).then((batch) => ({ ...batch, seen })));
+    // A try that is likely to fail should cost requests next to nothing.
+    const limit = attempts > 0 ? Math.min(batchSize, RETRY_BATCH_SIZE) : batchSize;
+    return handled(catalog.events({ after, limit }).then((batch) => ({ ...batch, seen })));
   };
   const publish = ({ events, next: { epoch } }: EventBatch) => {
     const log = { storeId: catalog.storeId, epoch };
