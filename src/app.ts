@@ -5,7 +5,7 @@ import { openDiskBlobs } from "./adapters/blobs/disk.ts";
 import { makeFolder } from "./adapters/blobs/make-folder.ts";
 import { lockFolder } from "./adapters/catalog/lock.ts";
 import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
-import { createProbeRenderer } from "./adapters/renderer/probe.ts";
+import { createProber } from "./adapters/renderer/probe.ts";
 import { VERSION } from "./cli/version.ts";
 import type { Config } from "./config.ts";
 import { createAccess } from "./http/access.ts";
@@ -21,7 +21,7 @@ import { imageRoutes } from "./http/routes/images.ts";
 import { type UploadNeeds, uploadRoutes } from "./http/routes/uploads.ts";
 import { createHttpApp, serve } from "./http/server.ts";
 import { type Logger, silentLogger } from "./observe/logger.ts";
-import { measureBlobs, measureCatalog, measureRenderer } from "./observe/measure.ts";
+import { measureBlobs, measureCatalog, measureProber } from "./observe/measure.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
 import { observeRelay } from "./observe/relay.ts";
 import { observeRequests } from "./observe/requests.ts";
@@ -30,7 +30,7 @@ import type { AlbumPorts } from "./operations/albums.ts";
 import { createEventFeed } from "./operations/event-feed.ts";
 import { createRunningKeys } from "./operations/idempotency.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
-import type { BlobStore, Catalog, Publisher, Renderer } from "./ports.ts";
+import type { BlobStore, Catalog, Prober, Publisher } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
@@ -80,7 +80,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 
   const catalog = opening.use(await openCatalog(config, metrics, onCatalogFailure));
   const blobs = opening.use(await openBlobs(config, metrics, opening));
-  const renderer = opening.use(createRenderer(config, metrics));
+  const prober = opening.use(createImageProber(config, metrics));
   const publisher = options.publisher ?? (config.kafka && (await createPublisher(config.kafka)));
   if (publisher !== undefined) opening.use(publisher);
 
@@ -89,7 +89,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const needs: Needs = {
     catalog,
     blobs,
-    renderer,
+    prober,
     limits: config.limits,
     publicRead: config.publicRead,
     uploadSlots: createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight),
@@ -142,9 +142,9 @@ async function openBlobs(
   return measureBlobs(await openDiskBlobs({ folder: path, minFree, recover: true }), metrics.blobDuration);
 }
 
-const createRenderer = ({ limits }: Config, metrics: Metrics): Renderer =>
-  measureRenderer(
-    createProbeRenderer({
+const createImageProber = ({ limits }: Config, metrics: Metrics): Prober =>
+  measureProber(
+    createProber({
       maxPixels: limits.maxPixels,
       acceptTiff: limits.acceptTiff,
       children: availableParallelism(),

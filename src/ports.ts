@@ -1,5 +1,5 @@
 /**
- * The four ports. Glossary:
+ * The ports. Glossary:
  *
  * - **album**, **image**: the records that clients see. An image belongs to one album and owns one blob.
  * - **blob**: bytes under a key `<sha256>.<random>`, which no other record ever adopts.
@@ -10,13 +10,15 @@
  * - **durable cursor**: a named reader of the log whose position is kept, and which holds retention back.
  * - **condemned**: a blob whose record is gone; the sweeper takes it after the **grace**.
  * - **unrecorded**: bytes in the store without a record; the sweeper takes those too.
+ * - **variant**: a picture made from an image as a **spec** asks for it; a **picture** is that spec for one original.
  * - **hold**: somebody reads the whole store (check, backup); nothing is destroyed meanwhile.
  */
 import type { Album } from "./domain/album.ts";
 import type { Change, ChangeResult } from "./domain/change.ts";
 import type { EventType, LogPosition, SerializedCloudEvent, StoredEvent } from "./domain/event.ts";
-import type { Image, ImageInfo, StoredImage } from "./domain/image.ts";
+import type { ContentType, Description, Image, ImageInfo, StoredImage } from "./domain/image.ts";
 import type { Page, PageQuery } from "./domain/page.ts";
+import type { Picture } from "./domain/variant.ts";
 
 /**
  * Albums, images, the event log and who owns which bytes. Every failure is a StoreError: those that the change or query
@@ -141,6 +143,15 @@ export interface BlobStore extends AsyncDisposable {
   settle(keys: readonly string[]): void;
   /** The bytes, or the part `[start, end)` of them. `size` is what the record says: other bytes are `blob_damaged`. */
   read(location: string, options: { size: number; range?: ByteRange }): Promise<BlobContent>;
+  /**
+   * For another process of this machine, for as long as `work` runs.
+   * @throws StoreError `blob_damaged`; what `work` throws
+   */
+  lend<Result>(
+    location: string,
+    options: { size: number },
+    work: (source: BlobSource) => Promise<Result>,
+  ): Promise<Result>;
   /** Idempotent: what is gone already is gone. */
   remove(location: string): Promise<void>;
   /** Everything that lies in the store, committed or left behind, but for what `settle` was not called for yet. */
@@ -177,14 +188,78 @@ export interface FoundBlob {
   readonly modifiedAt: number;
 }
 
-/** Decoding of untrusted bytes, never in this process where a decoder is native code. */
-export interface Renderer extends AsyncDisposable {
+/** What the headers of untrusted bytes say, never read in this process where the reader is native code. */
+export interface Prober extends AsyncDisposable {
   /**
-   * What the headers say.
    * @throws StoreError `unsupported_image` for what is no accepted image, `invalid_image` for a broken one,
    * `image_too_large` past the pixel limit (summed over frames), `busy`
    */
   probe(source: { path: string; size: number }): Promise<ImageInfo>;
+}
+
+/** Bytes that a child process can read: a file, or, where there is none of their own, the bytes themselves (at most 1 MiB). */
+export type BlobSource = { readonly path: string } | { readonly bytes: Uint8Array };
+
+/**
+ * Decoding of untrusted bytes, always in other processes. Each method: `invalid_image` when the pixels cannot be decoded,
+ * take too long or too much memory; `busy` when too much waits; `unavailable` when no process can be started. An aborted
+ * signal cancels what waits and kills what runs; then the rejection is the signal's reason.
+ */
+export interface Renderer extends AsyncDisposable {
+  /** Another version may make other pictures of the same {@link Picture}: part of every key, and of `v` in URLs. */
+  readonly version: string;
+  /** Writes to `target`, which must not exist yet; after a failure it does not. */
+  render(source: BlobSource, picture: Picture, target: string, signal: AbortSignal): Promise<Rendered>;
+  /** What only the pixels and the metadata tell. Waits behind every `render`. */
+  describe(source: BlobSource, image: ImageInfo, signal: AbortSignal): Promise<Description>;
+}
+
+/** A file that a renderer wrote. Size in bytes; width and height in pixels, of one frame. */
+export interface Rendered {
+  readonly contentType: ContentType;
+  readonly size: number;
+  readonly sha256: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Rendered pictures of this node, least recently used first out under a budget of bytes. It may forget anything at any
+ * time, and losing it loses nothing. It never throws for its own trouble on a read: then there is nothing there.
+ */
+export interface VariantCache extends AsyncDisposable {
+  find(key: string): Variant | Refusal | undefined;
+  /**
+   * Has `make` write a file to the path that it is given, and keeps it. The answer can be read also when it is not kept,
+   * since the budget is too small or a purge came between, until it is disposed of.
+   * @throws what `make` throws
+   */
+  store(key: string, owner: VariantOwner, make: (path: string) => Promise<Rendered>): Promise<Variant>;
+  /** Keeps that this picture cannot be made, so that it is not tried at each request. */
+  refuse(key: string, owner: VariantOwner, refusal: Refusal): void;
+  /** Everything made of that image, but for what was made of the bytes `exceptSha256`. Gone from the disk when it resolves. */
+  purge(imageId: string, exceptSha256?: string): Promise<void>;
+  /** Everything. */
+  clear(): Promise<void>;
+  /** The log position up to which purges were applied; undefined for a new cache. Kept with the index. */
+  position(): LogPosition | undefined;
+  setPosition(position: LogPosition): void;
+}
+
+export interface VariantOwner {
+  readonly imageId: string;
+  /** Of the original. */
+  readonly sha256: string;
+}
+
+export interface Variant extends Rendered, AsyncDisposable {
+  /** @throws StoreError `unavailable` when it went meanwhile: make it again */
+  read(range?: ByteRange): Promise<BlobContent>;
+}
+
+export interface Refusal {
+  readonly code: "invalid_image";
+  readonly message: string;
 }
 
 /** Where events go. */

@@ -22,6 +22,44 @@ export interface ImageInfo {
   readonly orientation: number;
 }
 
+/** What only the pixels and the metadata tell. It is filled in some time after the upload. */
+export interface Description {
+  /** A ThumbHash in base64; null where the pixels cannot be decoded. */
+  readonly placeholder: string | null;
+  /** `#rrggbb`; null where the pixels cannot be decoded. */
+  readonly dominantColour: string | null;
+  /** null where there is nothing of it. */
+  readonly exif: Exif | null;
+  /** Whether the pixels can be decoded to the end. */
+  readonly sound: boolean;
+  /** Why not; null when they can. */
+  readonly unsoundReason: string | null;
+}
+
+/** Cleaned text, at most 2 KiB in all as JSON. What the camera did not say is absent. */
+export interface Exif {
+  readonly camera?: string;
+  readonly lens?: string;
+  /** Seconds. */
+  readonly exposureTime?: number;
+  readonly fNumber?: number;
+  /** Millimetres. */
+  readonly focalLength?: number;
+  readonly iso?: number;
+  /** RFC 3339, with the offset where the camera knew it: `2026-07-14T09:30:00+02:00` or `2026-07-14T09:30:00`. */
+  readonly takenAt?: string;
+  readonly artist?: string;
+  readonly copyright?: string;
+  /** Degrees, WGS 84. Only where the operator exposes it. */
+  readonly location?: { readonly latitude: number; readonly longitude: number };
+}
+
+/** Where it matters in the picture, from 0 to 1 of the width and height as displayed. */
+export interface FocalPoint {
+  readonly x: number;
+  readonly y: number;
+}
+
 /** What a client sets on an image, apart from its name. */
 export interface ImageFields {
   readonly title: string | null;

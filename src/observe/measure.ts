@@ -1,5 +1,5 @@
 import { StoreError } from "../domain/errors.ts";
-import type { BlobStore, Catalog, Renderer } from "../ports.ts";
+import type { BlobStore, Catalog, Prober } from "../ports.ts";
 import type { Metrics } from "./metrics.ts";
 
 type Duration = Pick<Metrics["catalogDuration"], "observe">;
@@ -11,7 +11,7 @@ export const measureCatalog = (catalog: Catalog, duration: Duration): Catalog =>
   );
 
 export const measureBlobs = (blobs: BlobStore, duration: Duration): BlobStore => measure(blobs, duration);
-export const measureRenderer = (renderer: Renderer, duration: Duration): Renderer => measure(renderer, duration);
+export const measureProber = (prober: Prober, duration: Duration): Prober => measure(prober, duration);
 
 /**
  * The port with every method that answers a promise timed until it settles; what answers at once or is iterated

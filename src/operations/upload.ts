@@ -2,14 +2,14 @@ import { requireTextBounds } from "../domain/album.ts";
 import type { Idempotency, Preconditions, PutImage, PutImages, Replayable } from "../domain/change.ts";
 import { albumNotFound, StoreError } from "../domain/errors.ts";
 import { type ContentType, EMPTY_IMAGE_FIELDS, type ImageFields, type ImageInfo } from "../domain/image.ts";
-import type { BlobStore, Catalog, Renderer, StagedBlob } from "../ports.ts";
+import type { BlobStore, Catalog, Prober, StagedBlob } from "../ports.ts";
 import type { RunningKeys } from "./idempotency.ts";
 import type { UploadSlots } from "./upload-slots.ts";
 
 export interface UploadPorts {
   readonly catalog: Pick<Catalog, "album" | "image" | "write">;
   readonly blobs: Pick<BlobStore, "stage" | "commit" | "discard" | "settle">;
-  readonly renderer: Pick<Renderer, "probe">;
+  readonly prober: Pick<Prober, "probe">;
   readonly runningKeys: RunningKeys;
   readonly uploadSlots: UploadSlots;
   readonly limits: { readonly maxUpload: number; readonly maxFiles: number };
@@ -47,7 +47,7 @@ export interface Upload {
  * change answers: what seems to have failed may have been done, so they are left to the sweeper.
  * @throws StoreError `album_not_found`, before a byte is read; `busy`; `request_in_progress`; `unsupported_image` when a
  * declared type disagrees; `invalid_request` for a name that comes twice; `too_large`; `empty_body`; what the images
- * throw; those of {@link BlobStore.stage}, {@link Renderer.probe} and {@link PutImages}
+ * throw; those of {@link BlobStore.stage}, {@link Prober.probe} and {@link PutImages}
  */
 export function uploadImages(ports: UploadPorts, upload: Upload): Promise<Replayable<readonly PutImage[]>> {
   return ports.uploadSlots.run(() => ports.runningKeys.run(upload.idempotency?.([]), () => store(ports, upload)));
@@ -84,7 +84,7 @@ async function store(ports: UploadPorts, upload: Upload): Promise<Replayable<rea
 
 /** Stages and probes each as it comes: one is probed while the next is on its way. After a failure nothing is left. */
 async function receive(ports: UploadPorts, upload: Upload): Promise<readonly ReceivedImage[]> {
-  const { blobs, limits, renderer } = ports;
+  const { blobs, limits, prober } = ports;
   const staged: StagedBlob[] = [];
   const received: ReceivedImage[] = [];
   const names = new Set<string>();
@@ -106,7 +106,7 @@ async function receive(ports: UploadPorts, upload: Upload): Promise<readonly Rec
       staged.push(blob);
       if (blob.size === 0) throw new StoreError("empty_body", "An image has no bytes.");
       await probing;
-      probing = probe(renderer, image, blob).then((result) => received.push(result));
+      probing = probe(prober, image, blob).then((result) => received.push(result));
       // It is awaited later, and must not count as unhandled until then.
       probing.catch(() => undefined);
     }
@@ -138,12 +138,8 @@ async function refuseEarly(catalog: UploadPorts["catalog"], upload: Upload, name
   }
 }
 
-async function probe(
-  renderer: UploadPorts["renderer"],
-  image: IncomingImage,
-  blob: StagedBlob,
-): Promise<ReceivedImage> {
-  const info = await renderer.probe({ path: blob.path, size: blob.size });
+async function probe(prober: UploadPorts["prober"], image: IncomingImage, blob: StagedBlob): Promise<ReceivedImage> {
+  const info = await prober.probe({ path: blob.path, size: blob.size });
   if (image.declaredType !== undefined && image.declaredType !== info.contentType) {
     throw new StoreError(
       "unsupported_image",

@@ -149,6 +149,18 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       }
     });
 
+    test("lends what was stored, to be read by another process", async () => {
+      for (const size of [0, 1000, 2_000_000]) {
+        const bytes = patterned(size);
+        const { location } = await put(bytes);
+        const lent = await store.lend(location, { size }, async (source) =>
+          "path" in source ? Bun.file(source.path).bytes() : source.bytes,
+        );
+        expect(sha256(lent)).toBe(sha256(bytes));
+        await expectCode(store.lend(location, { size: size + 1 }, Promise.resolve), "blob_damaged");
+      }
+    });
+
     test("removing can be repeated", async () => {
       const { location } = await put(patterned(10));
       await store.remove(location);

@@ -3,11 +3,11 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import sharp from "sharp";
 import { readHeaders } from "../../src/adapters/renderer/headers/header.ts";
-import { createProbeRenderer } from "../../src/adapters/renderer/probe.ts";
+import { createProber } from "../../src/adapters/renderer/probe.ts";
 import { prepareSharp, probeWithSharp } from "../../src/adapters/renderer/probe-with-sharp.ts";
 import { StoreError } from "../../src/domain/errors.ts";
 import type { ImageInfo } from "../../src/domain/image.ts";
-import type { Renderer } from "../../src/ports.ts";
+import type { Prober } from "../../src/ports.ts";
 
 const CORPORA = resolve(process.env["IMAGE_STORE_CORPORA"] ?? join(import.meta.dir, "../../../shared/corpora"));
 const isThere = existsSync(join(CORPORA, "dimensions.json"));
@@ -16,10 +16,10 @@ if (!isThere) console.warn(`SKIPPED: the corpora of images are not in ${CORPORA}
 const MAX_PIXELS = 50_000_000;
 
 describe.skipIf(!isThere)("corpora", () => {
-  let renderer: Renderer;
+  let renderer: Prober;
   beforeAll(() => {
     prepareSharp();
-    renderer = createProbeRenderer({ maxPixels: MAX_PIXELS, acceptTiff: true, children: 1 });
+    renderer = createProber({ maxPixels: MAX_PIXELS, acceptTiff: true, children: 1 });
   });
   afterAll(async () => {
     // Other tests of this process make images too.

@@ -6,11 +6,11 @@ import fc from "fast-check";
 import sharp from "sharp";
 import { createChildPool } from "../../src/adapters/renderer/child-pool.ts";
 import { readHeaders } from "../../src/adapters/renderer/headers/header.ts";
-import { createProbeRenderer, type ProbeRendererOptions } from "../../src/adapters/renderer/probe.ts";
+import { createProber, type ProberOptions } from "../../src/adapters/renderer/probe.ts";
 import { prepareSharp, probeWithSharp } from "../../src/adapters/renderer/probe-with-sharp.ts";
 import type { StoreError } from "../../src/domain/errors.ts";
 import type { ImageFormat, ImageInfo } from "../../src/domain/image.ts";
-import type { Renderer } from "../../src/ports.ts";
+import type { Prober } from "../../src/ports.ts";
 import { expectCode } from "./blob-store.ts";
 
 const MAX_PIXELS = 50_000_000;
@@ -24,13 +24,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const renderers: Renderer[] = [];
+const renderers: Prober[] = [];
 afterEach(async () => {
   for (const renderer of renderers.splice(0)) await renderer[Symbol.asyncDispose]();
 });
 
-function createRenderer(options: Partial<ProbeRendererOptions> = {}): Renderer {
-  const renderer = createProbeRenderer({ maxPixels: MAX_PIXELS, acceptTiff: true, children: 1, ...options });
+function newProber(options: Partial<ProberOptions> = {}): Prober {
+  const renderer = createProber({ maxPixels: MAX_PIXELS, acceptTiff: true, children: 1, ...options });
   renderers.push(renderer);
   return renderer;
 }
@@ -130,12 +130,12 @@ describe("probe", () => {
       expect(headers.format).toBe(name);
       expect(await probeWithSharp({ path: source.path, format: name, maxPixels: MAX_PIXELS })).toEqual(expected);
       expect(headers.info).toEqual(child ? undefined : expected);
-      expect(await createRenderer().probe(source)).toEqual(expected);
+      expect(await newProber().probe(source)).toEqual(expected);
     });
   }
 
   test("what is no accepted image is unsupported_image, and the message says what is accepted", async () => {
-    const renderer = createRenderer({ acceptTiff: false });
+    const renderer = newProber({ acceptTiff: false });
     const texts = {
       empty: "",
       short: "\xff",
@@ -153,17 +153,17 @@ describe("probe", () => {
   });
 
   test("a file that can't be read is unavailable, not the image's fault", async () => {
-    await expectCode(createRenderer().probe({ path: join(folder, "nowhere"), size: 1 }), "unavailable");
+    await expectCode(newProber().probe({ path: join(folder, "nowhere"), size: 1 }), "unavailable");
   });
 
   test("TIFF only where it is accepted", async () => {
     const source = await store("tiff", await canvas(3).tiff().toBuffer());
-    expect((await createRenderer().probe(source)).contentType).toBe("image/tiff");
-    await expectCode(createRenderer({ acceptTiff: false }).probe(source), "unsupported_image");
+    expect((await newProber().probe(source)).contentType).toBe("image/tiff");
+    await expectCode(newProber({ acceptTiff: false }).probe(source), "unsupported_image");
   });
 
   test("a broken header is invalid_image", async () => {
-    const renderer = createRenderer();
+    const renderer = newProber();
     for (const { name, what, make } of CASES) {
       const bytes = await make();
       const cut = await store(`cut-${name}-${what}`, bytes.subarray(0, 24));
@@ -172,7 +172,7 @@ describe("probe", () => {
   });
 
   test("too many pixels, counted over the frames, is image_too_large by either reader", async () => {
-    const renderer = createRenderer({ maxPixels: 40 * 30 * 4 });
+    const renderer = newProber({ maxPixels: 40 * 30 * 4 });
     for (const make of [
       () => animation(5).gif(),
       () => animation(5).webp(),
@@ -263,13 +263,13 @@ describe("a decoder that comes to harm", () => {
   const entry = join(import.meta.dir, "fixtures", "decoder-child.ts");
 
   test("a crash costs one request", async () => {
-    const renderer = createRenderer({ entry });
+    const renderer = newProber({ entry });
     await expectCode(renderer.probe(await unusual("crash")), "invalid_image");
     expect(await renderer.probe(await fine())).toMatchObject({ width: 1 });
   });
 
   test("one that hangs is killed, and who waits behind it is served", async () => {
-    const renderer = createRenderer({ entry, timeLimit: 1000 });
+    const renderer = newProber({ entry, timeLimit: 1000 });
     const hanging = renderer.probe(await unusual("hang"));
     const behind = renderer.probe(await fine());
     await expectCode(hanging, "invalid_image");
@@ -277,7 +277,7 @@ describe("a decoder that comes to harm", () => {
   });
 
   test.skipIf(process.platform !== "linux")("one that takes too much memory is killed", async () => {
-    const renderer = createRenderer({ entry, memoryLimit: 300 * 1024 * 1024 });
+    const renderer = newProber({ entry, memoryLimit: 300 * 1024 * 1024 });
     await expectCode(renderer.probe(await unusual("grow")), "invalid_image");
     expect(await renderer.probe(await fine())).toMatchObject({ width: 1 });
   });
@@ -319,12 +319,12 @@ describe("a decoder that comes to harm", () => {
   });
 
   test("one that does not start is unavailable, not the image's fault", async () => {
-    const renderer = createRenderer({ entry: join(folder, "missing.ts") });
+    const renderer = newProber({ entry: join(folder, "missing.ts") });
     await expectCode(renderer.probe(await fine()), "unavailable");
   });
 
   test("more than may wait are told that it is busy", async () => {
-    const renderer = createRenderer({ entry, queue: 2 });
+    const renderer = newProber({ entry, queue: 2 });
     const source = await unusual("slow");
     const accepted = [renderer.probe(source), renderer.probe(source), renderer.probe(source)];
     await expectCode(renderer.probe(source), "busy");
@@ -346,7 +346,7 @@ describe("a decoder that comes to harm", () => {
   });
 
   test("stopping ends the children and who waits", async () => {
-    const renderer = createProbeRenderer({ maxPixels: MAX_PIXELS, acceptTiff: true, children: 1, entry });
+    const renderer = createProber({ maxPixels: MAX_PIXELS, acceptTiff: true, children: 1, entry });
     const source = await unusual("hang");
     const waiting = [renderer.probe(source), renderer.probe(source)];
     for (const probe of waiting) probe.catch(() => {});
@@ -359,8 +359,8 @@ describe("a decoder that comes to harm", () => {
     const source = await store("avif", await canvas(3).avif({ effort: 0 }).toBuffer());
     const parentScript = await store(
       "parent.ts",
-      `import { createProbeRenderer } from ${JSON.stringify(join(import.meta.dir, "../../src/adapters/renderer/probe.ts"))};
-       const renderer = createProbeRenderer({ maxPixels: 1e6, acceptTiff: true, children: 1 });
+      `import { createProber } from ${JSON.stringify(join(import.meta.dir, "../../src/adapters/renderer/probe.ts"))};
+       const renderer = createProber({ maxPixels: 1e6, acceptTiff: true, children: 1 });
        await renderer.probe(${JSON.stringify(source)});
        console.log("probed");
        setInterval(() => {}, 1000);`,

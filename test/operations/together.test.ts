@@ -115,7 +115,7 @@ async function runClient(
   const ports: UploadPorts = {
     catalog,
     blobs: slowBlobs(blobs),
-    renderer: {
+    prober: {
       probe: async ({ size }) => {
         await Bun.sleep(1);
         if (size === UNSUPPORTED) throw new StoreError("unsupported_image", "As told.");

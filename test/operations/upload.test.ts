@@ -67,7 +67,7 @@ function rig(failure?: Failure, present?: StoredImage) {
         log.push(`settle ${keys.join()}`);
       },
     },
-    renderer: {
+    prober: {
       async probe({ path }) {
         await step("probe", path.slice(5));
         return INFO;

@@ -117,6 +117,7 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
       for (const key of keys) unsettled.delete(key);
     },
     read: (location, what) => translated(files.read(location, what)),
+    lend: async (location, what, work) => work({ path: await translated(files.locate(location, what)) }),
     remove: (location) => translated(files.remove(location)),
     list,
     probe: () => translated(probe()),

@@ -17,6 +17,8 @@ export interface BlobFiles extends Disposable {
   /** Moves a synced file to where the key says; durable when it resolves. Answers the location. */
   place(key: string, path: string): Promise<string>;
   read(location: string, options: { size: number; range?: ByteRange }): Promise<BlobContent>;
+  /** The file itself. It stays where it is until it is removed. */
+  locate(location: string, options: { size: number }): Promise<string>;
   remove(location: string): Promise<void>;
   /** In memory bounded by the names of one shard. */
   list(): AsyncIterable<FoundBlob>;
@@ -53,6 +55,12 @@ export function createBlobFiles(folder: string, folders: FolderSync): BlobFiles 
 
     async read(location, options) {
       return reader.read(pathOf(parseLocation(location)), options);
+    },
+
+    async locate(location, { size }) {
+      const path = pathOf(parseLocation(location));
+      await reader.read(path, { size, range: { start: 0, end: 0 } });
+      return path;
     },
 
     async remove(location) {

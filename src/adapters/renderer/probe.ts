@@ -1,11 +1,11 @@
 import { StoreError } from "../../domain/errors.ts";
 import { CONTENT_TYPES, type ImageFormat, type ImageInfo } from "../../domain/image.ts";
-import type { Renderer } from "../../ports.ts";
+import type { Prober } from "../../ports.ts";
 import { createChildPool } from "./child-pool.ts";
 import { type Headers, readHeaders } from "./headers/header.ts";
 import type { ProbeJob } from "./probe-with-sharp.ts";
 
-export interface ProbeRendererOptions {
+export interface ProberOptions {
   /** Summed over frames. */
   readonly maxPixels: number;
   readonly acceptTiff: boolean;
@@ -25,7 +25,7 @@ export interface ProbeRendererOptions {
  * Plain headers of the usual formats are read here, in bounded TypeScript; whatever is unusual, and the other formats, by
  * libvips in a child process that may come to harm.
  */
-export function createProbeRenderer(options: ProbeRendererOptions): Renderer {
+export function createProber(options: ProberOptions): Prober {
   const { maxPixels, acceptTiff } = options;
   const formats = (Object.keys(CONTENT_TYPES) as ImageFormat[]).filter((format) => format !== "tiff" || acceptTiff);
   const children = createChildPool<ProbeJob, ImageInfo>({
