@@ -214,13 +214,11 @@ export interface Renderer extends AsyncDisposable {
   describe(source: BlobSource, image: ImageInfo, signal: AbortSignal): Promise<Description>;
 }
 
-/** A file that a renderer wrote. Size in bytes; width and height in pixels, of one frame. */
+/** A file that a renderer wrote. Size in bytes. */
 export interface Rendered {
   readonly contentType: ContentType;
   readonly size: number;
   readonly sha256: string;
-  readonly width: number;
-  readonly height: number;
 }
 
 /**
