@@ -12,10 +12,26 @@ export interface AccessOptions {
   readonly corsOrigins: readonly string[];
 }
 
+/** What a request may do, and by what. */
 export interface Grant {
   /** The name of the key; undefined where none was needed and none was given. */
   readonly principal: string | undefined;
+  /** Whether this answer may be given to others: false for `public` caching. */
   readonly neededCredential: boolean;
+  /**
+   * Beyond the right of the route: everything on a store without keys, else what the key may, or anyone. By link:
+   * `read` and `transform`, since its whole query was signed by somebody who may.
+   */
+  may(right: Right): boolean;
+  /** The signed link that let it in, where one did. */
+  readonly link: LinkGrant | undefined;
+}
+
+export interface LinkGrant {
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** For how long the answer may be kept: whole seconds until it expires. */
+  readonly maxAge: number;
 }
 
 export interface Access {
@@ -33,7 +49,11 @@ const LOOPBACK = ["localhost", "[::1]"];
 /** All of 127.0.0.0/8 is this machine, and an address is no name that DNS could point elsewhere. */
 const LOOPBACK_ADDRESS = /^127(?:\.\d{1,3}){3}$/;
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
-const OPEN: Grant = { principal: undefined, neededCredential: false };
+/** A store without keys trusts whoever reaches it. */
+const TRUSTED: Grant = { principal: undefined, neededCredential: false, may: () => true, link: undefined };
+/** Nobody in particular, where anybody may read. */
+const READER: Grant = { ...TRUSTED, may: (right) => right === "read" };
+const NOBODY: Grant = { ...TRUSTED, may: () => false };
 
 /**
  * Who may do what, in one place. A store without keys trusts whoever reaches it, so it must make sure that it is not a
@@ -84,18 +104,20 @@ export function createAccess(options: AccessOptions): Access {
     },
 
     authorize(request, right) {
-      if (keyless || right === "open") return OPEN;
+      if (keyless) return TRUSTED;
+      if (right === "open") return NOBODY;
       const authorization = request.headers.get("authorization");
       const open = options.publicRead && right === "read";
       if (authorization === null) {
-        if (open) return OPEN;
+        if (open) return READER;
         throw new StoreError("unauthorized", "An API key is needed: Authorization: Bearer <key>.");
       }
       const secret = /^bearer +(\S+)$/i.exec(authorization)?.[1];
       const key = secret === undefined ? undefined : findKey(secret);
       if (key === undefined) throw new StoreError("unauthorized", "The API key is not valid.");
       if (!open && !key.rights.has(right)) throw new StoreError("forbidden", `The API key lacks the right "${right}".`);
-      return { principal: key.name, neededCredential: !open };
+      const may = (other: Right) => key.rights.has(other) || (options.publicRead && other === "read");
+      return { principal: key.name, neededCredential: !open, may, link: undefined };
     },
   };
 }

@@ -68,6 +68,7 @@ function createHandler<Needs>(route: Route<Needs>, needs: Needs, options: Resour
       query: readQuery(exchange.search),
       body: body === undefined ? undefined : await readJsonBody(request, body, options.maxJson),
       requestId: exchange.requestId,
+      grant,
       principal: grant.principal,
       neededCredential: grant.neededCredential,
       traceparent: readTraceparent(request.headers),

@@ -1,6 +1,7 @@
 import type { z } from "@hono/zod-openapi";
 import type { Right } from "../domain/access.ts";
 import type { ErrorCode } from "../domain/errors.ts";
+import type { Grant } from "./access.ts";
 import type { RequestHeader, ResponseHeader } from "./headers.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -50,6 +51,8 @@ export interface RouteDefinition<
   readonly path: Path;
   readonly operationId: string;
   readonly right: Right | "open";
+  /** A valid signed link to the path stands for a key with the right. */
+  readonly acceptsLink?: true;
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
@@ -79,6 +82,7 @@ export interface RouteRequest<Params = Readonly<Record<string, string>>, Query =
   readonly query: Query;
   readonly body: Body;
   readonly requestId: string;
+  readonly grant: Grant;
   /** The name of the API key; undefined without one. */
   readonly principal: string | undefined;
   /** Whether this answer may be given to others: false for `public` caching. */
