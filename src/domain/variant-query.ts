@@ -1,0 +1,197 @@
+import { StoreError } from "./errors.ts";
+import {
+  DEFAULT_QUALITY,
+  FITS,
+  MAX_SIDE,
+  type ResizedSpec,
+  VARIANT_FORMATS,
+  type VariantFormat,
+  type VariantSpec,
+} from "./variant.ts";
+import { isOnLadder, type Presets } from "./variant-presets.ts";
+
+/** In the order in which they are written. */
+export const VARIANT_PARAMETERS = [
+  "preset",
+  "w",
+  "h",
+  "dpr",
+  "fit",
+  "crop",
+  "background",
+  "format",
+  "q",
+  "blur",
+  "frame",
+  "strip",
+  "v",
+] as const;
+export type VariantParameter = (typeof VARIANT_PARAMETERS)[number];
+export type VariantParameters = Readonly<Partial<Record<VariantParameter, string | undefined>>>;
+
+/** What the query of a content URL asks for. */
+export interface VariantRequest {
+  /** undefined: the original, since nothing was asked that has an effect. */
+  readonly spec: VariantSpec | undefined;
+  /** For anyone who may read: a preset, a width of the ladder, `strip=location`, the original. */
+  readonly free: boolean;
+  readonly preset: boolean;
+  /** With id, digest and version, the URL alone says which bytes: neither configuration, record nor headers have a say. */
+  readonly explicit: boolean;
+  /** Of the renderer that it is to be made by. */
+  readonly version: string | undefined;
+}
+
+export const MIN_BLUR = 0.3;
+export const MAX_BLUR = 50;
+export const MAX_DPR = 3;
+
+/** @throws StoreError `invalid_variant` that names the parameter */
+export function parseVariant(parameters: VariantParameters, presets: Presets): VariantRequest {
+  const version = parameters.v;
+  if (parameters.strip !== undefined) {
+    if (parameters.strip !== "location") throw invalid("strip", 'must be "location"');
+    forbidOthers(parameters, "strip", ["strip", "v"]);
+    return { spec: { kind: "without-location" }, free: true, preset: false, explicit: true, version };
+  }
+  if (parameters.preset !== undefined) {
+    forbidOthers(parameters, "preset", ["preset", "format", "v"]);
+    const preset = presets.get(parameters.preset);
+    if (preset === undefined) throw invalid("preset", `must be one of ${[...presets.keys()].join(", ") || "none"}`);
+    const spec = canonical({ ...preset, format: parseFormat(parameters.format) ?? preset.format });
+    return { spec, free: true, preset: true, explicit: false, version };
+  }
+  const spec = parseResized(parameters);
+  if (isOriginal(spec)) return { spec: undefined, free: true, preset: false, explicit: true, version };
+  const explicit = spec.format !== "auto" && !(spec.crop === "record" && cuts(spec));
+  return { spec, free: isOnLadder(spec), preset: false, explicit, version };
+}
+
+/** What the parameters but `preset`, `strip` and `v` say. @throws StoreError `invalid_variant` */
+export function parseResized(parameters: VariantParameters): ResizedSpec {
+  const dpr = decimal("dpr", parameters.dpr, 1, MAX_DPR) ?? 1;
+  return canonical({
+    kind: "resized",
+    width: side("w", parameters.w, dpr),
+    height: side("h", parameters.h, dpr),
+    fit: choice("fit", parameters.fit, FITS) ?? "cover",
+    crop: parseCrop(parameters.crop),
+    background: parseBackground(parameters.background),
+    format: parseFormat(parameters.format),
+    quality: integer("q", parameters.q, 1, 100),
+    blur: parseBlur(parameters.blur),
+    still: choice("frame", parameters.frame, ["0"]) !== null,
+  });
+}
+
+/** The one query that stands for a spec, without `?`; empty for the original. Parsed, it is that spec again. */
+export function formatSpec(spec: VariantSpec | undefined): string {
+  if (spec === undefined) return "";
+  if (spec.kind === "without-location") return "strip=location";
+  const { width, height, fit, crop, background, format, quality, blur, still } = spec;
+  const parameters: readonly (readonly [VariantParameter, string | number | null])[] = [
+    ["w", width],
+    ["h", height],
+    ["fit", fit === "cover" ? null : fit],
+    ["crop", crop === "record" ? null : typeof crop === "string" ? crop : `${crop.x},${crop.y}`],
+    ["background", background],
+    ["format", format],
+    ["q", quality],
+    ["blur", blur === 0 ? null : blur],
+    ["frame", still ? 0 : null],
+  ];
+  return parameters.flatMap(([name, value]) => (value === null ? [] : [`${name}=${value}`])).join("&");
+}
+
+const CROPS = ["centre", "attention", "entropy"] as const;
+const POINT = /^(0(?:\.\d{1,4})?|1(?:\.0{1,4})?),(0(?:\.\d{1,4})?|1(?:\.0{1,4})?)$/;
+
+/** Without what has no effect, and without what is the default anyway. */
+function canonical(spec: ResizedSpec): ResizedSpec {
+  const { background, crop, format, quality, still } = spec;
+  const fit = spec.width === null || spec.height === null ? "cover" : spec.fit;
+  const isCentre = typeof crop === "object" && crop.x === 0.5 && crop.y === 0.5;
+  // Of the formats only JPEG has no transparent pixels; what has some of them becomes one only when it is asked to.
+  const flattens = format === "jpeg";
+  const hasNoEffect = flattens ? background === "ffffff" : fit !== "contain";
+  const isDefaultQuality =
+    format === "png" || (format !== null && format !== "auto" && DEFAULT_QUALITY[format] === quality);
+  return {
+    ...spec,
+    fit,
+    crop: !cuts({ ...spec, fit }) ? "record" : isCentre ? "centre" : crop,
+    background: hasNoEffect ? null : background,
+    quality: isDefaultQuality ? null : quality,
+    still: still && canAnimate(format),
+  };
+}
+
+const cuts = ({ width, height, fit }: ResizedSpec): boolean => width !== null && height !== null && fit === "cover";
+
+const canAnimate = (format: ResizedSpec["format"]): boolean =>
+  format === null || format === "auto" || format === "webp";
+
+const isOriginal = (spec: ResizedSpec): boolean => formatSpec(spec) === "";
+
+const parseFormat = (text: string | undefined): VariantFormat | "auto" | null =>
+  choice("format", text, [...VARIANT_FORMATS, "auto"]);
+
+function parseCrop(text: string | undefined): ResizedSpec["crop"] {
+  const [x, y] = POINT.exec(text ?? "")?.slice(1) ?? [];
+  if (x !== undefined && y !== undefined) return { x: Number(x), y: Number(y) };
+  return choice("crop", text, CROPS, ", or a point such as 0.3,0.65 with at most four decimals") ?? "record";
+}
+
+function parseBackground(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  const hex = text.toLowerCase();
+  if (/^[\da-f]{3}$/.test(hex)) return hex.replaceAll(/./g, "$&$&");
+  if (!/^[\da-f]{6}$/.test(hex)) throw invalid("background", "must be a colour such as ffcc00 or fc0");
+  return hex;
+}
+
+function parseBlur(text: string | undefined): number {
+  return text === undefined || text === "0" ? 0 : (decimal("blur", text, MIN_BLUR, MAX_BLUR) ?? 0);
+}
+
+function side(parameter: "w" | "h", text: string | undefined, dpr: number): number | null {
+  const length = integer(parameter, text, 1, MAX_SIDE);
+  if (length === null) return null;
+  const pixels = Math.round(length * dpr);
+  if (pixels > MAX_SIDE) throw invalid("dpr", `times ${parameter} is ${pixels}, and must be at most ${MAX_SIDE}`);
+  return pixels;
+}
+
+function integer(parameter: VariantParameter, text: string | undefined, minimum: number, maximum: number) {
+  if (text === undefined) return null;
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= minimum && value <= maximum) return value;
+  throw invalid(parameter, `must be a whole number from ${minimum} to ${maximum}`);
+}
+
+function decimal(parameter: VariantParameter, text: string | undefined, minimum: number, maximum: number) {
+  if (text === undefined) return null;
+  const value = /^\d{1,3}(?:\.\d{1,2})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= minimum && value <= maximum) return value;
+  throw invalid(parameter, `must be a number from ${minimum} to ${maximum} with at most two decimals`);
+}
+
+function choice<Choice extends string>(
+  parameter: VariantParameter,
+  text: string | undefined,
+  choices: readonly Choice[],
+  orElse = "",
+): Choice | null {
+  if (text === undefined) return null;
+  const found = choices.find((one) => one === text);
+  if (found === undefined) throw invalid(parameter, `must be one of ${choices.join(", ")}${orElse}`);
+  return found;
+}
+
+function forbidOthers(parameters: VariantParameters, beside: VariantParameter, allowed: readonly VariantParameter[]) {
+  const other = VARIANT_PARAMETERS.find((name) => parameters[name] !== undefined && !allowed.includes(name));
+  if (other !== undefined) throw invalid(other, `cannot be given with ${beside}`);
+}
+
+const invalid = (parameter: VariantParameter, detail: string) =>
+  new StoreError("invalid_variant", `The parameter "${parameter}" ${detail}.`, { errors: [{ parameter, detail }] });
