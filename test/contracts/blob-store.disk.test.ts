@@ -4,12 +4,12 @@ import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
-import { close, open, translateFileError, writeAll } from "../../src/adapters/blobs/file-system.ts";
 import { createBlobFiles } from "../../src/adapters/blobs/files.ts";
 import { createFolderSync, type FolderSync } from "../../src/adapters/blobs/folder-sync.ts";
 import { makeFolder } from "../../src/adapters/blobs/make-folder.ts";
-import { createOpenFiles } from "../../src/adapters/blobs/open-files.ts";
-import { openPageCacheReader } from "../../src/adapters/blobs/page-cache.ts";
+import { close, open, translateFileError, writeAll } from "../../src/adapters/files/file-system.ts";
+import { createOpenFiles } from "../../src/adapters/files/open-files.ts";
+import { openPageCacheReader } from "../../src/adapters/files/page-cache.ts";
 import type { StoreError } from "../../src/domain/errors.ts";
 import { blobStoreContract, contentBytes, expectCode, patterned, pieces, putBlob } from "./blob-store.ts";
 

@@ -1,10 +1,10 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { BlobStore, FoundBlob, StagedBlob } from "../../ports.ts";
-import { close, open, translateFileError, unlinkIfThere, writeAll } from "./file-system.ts";
+import { close, open, translateFileError, unlinkIfThere, writeAll } from "../files/file-system.ts";
+import { createFreeSpace } from "../files/free-space.ts";
 import { createBlobFiles, newKey } from "./files.ts";
 import { createFolderSync } from "./folder-sync.ts";
-import { createFreeSpace } from "./free-space.ts";
 import { makeFolder } from "./make-folder.ts";
 import { type StagedFile, stageFile } from "./staging.ts";
 

@@ -1,13 +1,14 @@
 import { lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlobContent, ByteRange, FoundBlob } from "../../ports.ts";
-import { createFileReader, damaged } from "./file-reader.ts";
-import { isMissing, unlinkIfThere } from "./file-system.ts";
+import { createFileReader, damaged } from "../files/file-reader.ts";
+import { isMissing, unlinkIfThere } from "../files/file-system.ts";
 import type { FolderSync } from "./folder-sync.ts";
 
 /** Two hex digits of the digest: a million blobs are 4,000 names a folder. */
 const SHARDS = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, "0"));
 const KEY = /^[0-9a-f]{64}\.[0-9a-f]{16}$/;
+const KEPT_OPEN = 2048;
 const LOCATION = /^file:([0-9a-f]{64}\.[0-9a-f]{16})$/;
 
 /** One file a blob, in shard folders. */
@@ -28,7 +29,7 @@ export const newKey = (sha256: string): string =>
   `${sha256}.${crypto.getRandomValues(Buffer.alloc(8)).toString("hex")}`;
 
 export function createBlobFiles(folder: string, folders: FolderSync): BlobFiles {
-  const reader = createFileReader();
+  const reader = createFileReader({ keptOpen: KEPT_OPEN });
   const shardOf = (key: string) => join(folder, key.slice(0, 2));
   const pathOf = (key: string) => join(shardOf(key), key);
 

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { fsync, open } from "./file-system.ts";
+import { fsync, open } from "../files/file-system.ts";
 
 /** Makes names in folders durable: what was created, renamed or unlinked in a folder before the call. */
 export interface FolderSync extends Disposable {

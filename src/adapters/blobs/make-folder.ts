@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { close, fsync, isForbidden, open } from "./file-system.ts";
+import { close, fsync, isForbidden, open } from "../files/file-system.ts";
 
 /**
  * Makes a folder, and those above it that are missing, for the store's own user: these are people's pictures. They are

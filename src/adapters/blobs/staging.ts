@@ -1,5 +1,5 @@
 import { StoreError } from "../../domain/errors.ts";
-import { close, fdatasync, open, unlinkIfThere, writeAll } from "./file-system.ts";
+import { close, fdatasync, open, unlinkIfThere, writeAll } from "../files/file-system.ts";
 
 /** Up to here an upload may leave its chunks to the collector. */
 const COLLECTED_BYTES = 1024 * 1024;

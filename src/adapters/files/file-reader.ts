@@ -4,8 +4,6 @@ import { isMissing, readFully } from "./file-system.ts";
 import { createOpenFiles, type OpenFile } from "./open-files.ts";
 import { openPageCacheReader } from "./page-cache.ts";
 
-/** Bun raises the limit of descriptors to the hard one, which is above this wherever a server runs. */
-const KEPT_OPEN = 2048;
 /** Above this, content is streamed, so that a slow client of a large image costs a piece. */
 const WHOLE_BYTES = 1024 * 1024;
 
@@ -16,8 +14,9 @@ export interface FileReader extends Disposable {
   forget(path: string): void;
 }
 
-export function createFileReader(): FileReader {
-  const openFiles = createOpenFiles(KEPT_OPEN);
+/** `keptOpen`: how many descriptors it may hold for the next time. Bun raises their limit to the hard one. */
+export function createFileReader({ keptOpen }: { keptOpen: number }): FileReader {
+  const openFiles = createOpenFiles(keptOpen);
   const readCached = openPageCacheReader();
 
   function readPart(path: string, size: number, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
