@@ -29,6 +29,7 @@ import { scrape } from "./observe/scrape.ts";
 import type { AlbumPorts } from "./operations/albums.ts";
 import { createEventFeed } from "./operations/event-feed.ts";
 import { createRunningKeys } from "./operations/idempotency.ts";
+import { createLinkSigner } from "./operations/link-signer.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
 import type { BlobStore, Catalog, Prober, Publisher } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
@@ -68,6 +69,8 @@ export interface AppOptions {
   readonly onCatalogFailure?: (error: Error) => void;
   /** Instead of the one that the configuration names. */
   readonly publisher?: Publisher;
+  /** The clock that links expire by, in milliseconds since 1970; default: the machine's. */
+  readonly now?: () => number;
   /** How long an upload may be slower than the limit, in milliseconds; default: ten seconds. */
   readonly uploadPatience?: number;
 }
@@ -86,6 +89,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 
   opening.use(startWorkers({ catalog, blobs, publisher }, config, logger, metrics));
 
+  const links = createLinkSigner(config.linkKeys, options.now);
   const needs: Needs = {
     catalog,
     blobs,
@@ -101,7 +105,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     metrics: () => scrape(metrics, { catalog, blobs, relayCursor: publisher?.topic }),
   };
   const http = createHttpApp(routes, needs, {
-    access: createAccess(config),
+    access: createAccess({ ...config, links }),
     corsOrigins: config.corsOrigins,
     maxJson: config.limits.maxJson,
     ...observeRequests(logger, metrics),

@@ -2,9 +2,11 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 import { parseApiKeys } from "./config/api-keys.ts";
 import { readKafkaSettings } from "./config/kafka.ts";
+import { parseLinkKeys } from "./config/link-keys.ts";
 import { PREFIX, SETTINGS, type Setting, type SettingName, type SettingValues } from "./config/settings.ts";
 import type { ApiKey } from "./domain/access.ts";
 import type { Limits } from "./domain/limits.ts";
+import type { LinkKey } from "./domain/link.ts";
 
 /** How the store is to run. Nothing else reads the environment. Sizes in bytes, times in milliseconds. */
 export interface Config {
@@ -17,6 +19,8 @@ export interface Config {
   /** Origin under which clients reach the store, without a trailing slash, where it differs from host and port. */
   readonly publicUrl: string | undefined;
   readonly apiKeys: readonly ApiKey[];
+  /** The first signs links, all verify them; empty: one that the store makes and keeps. */
+  readonly linkKeys: readonly LinkKey[];
   readonly publicRead: boolean;
   /** Serve other addresses than loopback without keys. */
   readonly insecure: boolean;
@@ -85,11 +89,22 @@ export function parseConfig(source: ConfigSource): Config {
     }
   };
 
-  const file = values.API_KEYS_FILE;
-  const keysOfFile =
-    file === undefined ? [] : attempt("API_KEYS_FILE", () => parseApiKeys(readKeysFile(file, source.readFile)));
+  const keysIn = <Key>(
+    name: "API_KEYS_FILE" | "LINK_KEYS_FILE",
+    parse: (text: string) => readonly Key[],
+  ): readonly Key[] | undefined => {
+    const path = values[name];
+    return path === undefined ? [] : attempt(name, () => parse(readKeysFile(path, source.readFile)));
+  };
+  const keysOfFile = keysIn("API_KEYS_FILE", parseApiKeys);
   const apiKeys = [...(values.API_KEYS ?? []), ...(keysOfFile ?? [])];
-  problems.push(...repeated(apiKeys).map((name) => `${PREFIX}API_KEYS names "${name}" more than once`));
+  problems.push(
+    ...repeated(apiKeys.map((key) => key.name)).map((name) => `${PREFIX}API_KEYS names "${name}" more than once`),
+  );
+  const linkKeys = [...(values.LINK_KEYS ?? []), ...(keysIn("LINK_KEYS_FILE", parseLinkKeys) ?? [])];
+  problems.push(
+    ...repeated(linkKeys.map((key) => key.id)).map((id) => `${PREFIX}LINK_KEYS has the id "${id}" more than once`),
+  );
   if (!isLoopback(values.HOST) && apiKeys.length === 0 && !values.INSECURE && keysOfFile !== undefined)
     problems.push(
       `${describe("HOST")} is "${values.HOST}", which others can reach: set ${PREFIX}API_KEYS or ${PREFIX}API_KEYS_FILE ` +
@@ -107,6 +122,7 @@ export function parseConfig(source: ConfigSource): Config {
     kafka,
     publicUrl: values.PUBLIC_URL,
     apiKeys,
+    linkKeys,
     publicRead: values.PUBLIC_READ,
     insecure: values.INSECURE,
     corsOrigins: values.CORS_ORIGINS,
@@ -163,8 +179,8 @@ function readKeysFile(path: string, readFile: ConfigSource["readFile"]): string 
   }
 }
 
-const repeated = (keys: readonly ApiKey[]): string[] => [
-  ...new Set(keys.map((key) => key.name).filter((name, index, names) => names.indexOf(name) !== index)),
+const repeated = (names: readonly string[]): string[] => [
+  ...new Set(names.filter((name, index) => names.indexOf(name) !== index)),
 ];
 
 const unbracketed = (host: string): string => host.replace(/^\[(.*)\]$/, "$1");

@@ -1,4 +1,5 @@
 import { parseApiKeys } from "./api-keys.ts";
+import { parseLinkKeys } from "./link-keys.ts";
 import { parseBlobsUrl, parseCatalogUrl, parseKafkaUrl } from "./urls.ts";
 import { integer, oneOf, parseBoolean, parseDuration, parseOrigin, parseOrigins, parseSize } from "./values.ts";
 
@@ -59,6 +60,12 @@ export const SETTINGS = {
   },
   API_KEYS: { parse: parseApiKeys, help: "name:rights:sha256hex by line or comma; `image-store key` makes one" },
   API_KEYS_FILE: { parse: text, help: "file with more of them, one a line", flag: "api-keys-file" },
+  LINK_KEYS: {
+    parse: parseLinkKeys,
+    help: "id:secret by line or comma, to sign links with; the first signs, all verify",
+    defaultHelp: "one that the store makes and keeps",
+  },
+  LINK_KEYS_FILE: { parse: text, help: "file with more of them, one a line" },
   PUBLIC_READ: {
     parse: parseBoolean,
     help: "let anyone read; writing still needs a key",

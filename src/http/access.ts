@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { ApiKey, Right } from "../domain/access.ts";
 import { StoreError } from "../domain/errors.ts";
+import type { LinkSigner, VerifiedLink } from "../operations/link-signer.ts";
 
 export interface AccessOptions {
   readonly apiKeys: readonly ApiKey[];
@@ -10,6 +11,7 @@ export interface AccessOptions {
   readonly publicUrl: string | undefined;
   /** Origins whose pages may call the store. */
   readonly corsOrigins: readonly string[];
+  readonly links: Pick<LinkSigner, "verify">;
 }
 
 /** What a request may do, and by what. */
@@ -24,14 +26,7 @@ export interface Grant {
    */
   may(right: Right): boolean;
   /** The signed link that let it in, where one did. */
-  readonly link: LinkGrant | undefined;
-}
-
-export interface LinkGrant {
-  /** Milliseconds since 1970. */
-  readonly expiresAt: number;
-  /** For how long the answer may be kept: whole seconds until it expires. */
-  readonly maxAge: number;
+  readonly link: VerifiedLink | undefined;
 }
 
 export interface Access {
@@ -42,6 +37,12 @@ export interface Access {
   admit(request: Request): void;
   /** @throws StoreError `unauthorized`, `forbidden` */
   authorize(request: Request, right: Right | "open"): Grant;
+  /**
+   * Where a link is accepted and the target, as sent, has any of a link's parameters, they alone decide, whatever key
+   * comes with them; else undefined.
+   * @throws StoreError `invalid_link`, `link_expired`
+   */
+  authorizeLink(path: string, search: string): Grant | undefined;
 }
 
 const HOST = /^(\[[\da-f:.]+\]|[\w.~-]+)(?::\d{1,5})?$/i;
@@ -53,6 +54,7 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 const TRUSTED: Grant = { principal: undefined, neededCredential: false, may: () => true, link: undefined };
 /** Nobody in particular, where anybody may read. */
 const READER: Grant = { ...TRUSTED, may: (right) => right === "read" };
+const LINKED: Grant = { ...TRUSTED, may: (right) => right === "read" || right === "transform" };
 const NOBODY: Grant = { ...TRUSTED, may: () => false };
 
 /**
@@ -118,6 +120,11 @@ export function createAccess(options: AccessOptions): Access {
       if (!open && !key.rights.has(right)) throw new StoreError("forbidden", `The API key lacks the right "${right}".`);
       const may = (other: Right) => key.rights.has(other) || (options.publicRead && other === "read");
       return { principal: key.name, neededCredential: !open, may, link: undefined };
+    },
+
+    authorizeLink(path, search) {
+      const link = options.links.verify(path, search);
+      return link === undefined ? undefined : { ...LINKED, link };
     },
   };
 }

@@ -52,12 +52,13 @@ export function createResource<Needs>(
 }
 
 function createHandler<Needs>(route: Route<Needs>, needs: Needs, options: ResourceOptions): Handler {
-  const { body, operationId, path, query, right } = route.definition;
+  const { acceptsLink, body, operationId, path, query, right } = route.definition;
   const readQuery = createQueryReader(query);
   const parametersOf = readParameters(path);
   return async (request, exchange) => {
     exchange.operationId = operationId;
-    const grant = options.access.authorize(request, right);
+    const linked = acceptsLink ? options.access.authorizeLink(exchange.path, exchange.search) : undefined;
+    const grant = linked ?? options.access.authorize(request, right);
     exchange.grant = grant;
     const checked: RouteRequest = {
       raw: request,
@@ -65,7 +66,7 @@ function createHandler<Needs>(route: Route<Needs>, needs: Needs, options: Resour
       path: exchange.path,
       search: exchange.search,
       params: parametersOf(exchange.path),
-      query: readQuery(exchange.search),
+      query: readQuery(grant.link?.query ?? exchange.search),
       body: body === undefined ? undefined : await readJsonBody(request, body, options.maxJson),
       requestId: exchange.requestId,
       grant,

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { describeApi } from "../../src/app.ts";
 import { parseApiKeys } from "../../src/config/api-keys.ts";
 import { createAccess } from "../../src/http/access.ts";
+import { createLinkSigner } from "../../src/operations/link-signer.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 
 /** The rights of the API, by its table; a route that is not here has none that was agreed. */
@@ -141,7 +142,10 @@ test("whether a credential was needed, which decides who may keep the answer", (
   const apiKeys = parseApiKeys(API_KEYS);
   const request = new Request("http://localhost/", { headers: bearer("boss") });
   const neededBy = (right: "read" | "write", options: { apiKeys: typeof apiKeys; publicRead: boolean }) =>
-    createAccess({ ...options, publicUrl: undefined, corsOrigins: [] }).authorize(request, right).neededCredential;
+    createAccess({ ...options, publicUrl: undefined, corsOrigins: [], links: createLinkSigner([]) }).authorize(
+      request,
+      right,
+    ).neededCredential;
   expect(neededBy("read", { apiKeys, publicRead: false })).toBeTrue();
   expect(neededBy("read", { apiKeys, publicRead: true })).toBeFalse();
   expect(neededBy("write", { apiKeys, publicRead: true })).toBeTrue();

@@ -4,6 +4,7 @@ import { StoreError } from "../../src/domain/errors.ts";
 import { createAccess } from "../../src/http/access.ts";
 import { json, type Route, route } from "../../src/http/route.ts";
 import { createHttpApp, type HttpAppOptions, type ResponseRecord, serve } from "../../src/http/server.ts";
+import { createLinkSigner } from "../../src/operations/link-signer.ts";
 import { jsonOf, sendRaw, startStore, type TestStore } from "./harness.ts";
 
 interface Problem {
@@ -330,7 +331,13 @@ describe("what the runtime refuses is refused", () => {
 function serveRoutes(routes: readonly Route<object>[], options: Partial<HttpAppOptions> = {}) {
   const responses: ResponseRecord[] = [];
   const errors: unknown[] = [];
-  const access = createAccess({ apiKeys: [], publicRead: false, publicUrl: undefined, corsOrigins: [] });
+  const access = createAccess({
+    apiKeys: [],
+    publicRead: false,
+    publicUrl: undefined,
+    corsOrigins: [],
+    links: createLinkSigner([]),
+  });
   const app = createHttpApp(
     routes,
     {},

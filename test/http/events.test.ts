@@ -8,6 +8,7 @@ import { createAccess } from "../../src/http/access.ts";
 import { type EventNeeds, eventRoutes } from "../../src/http/routes/events.ts";
 import { createHttpApp, serve } from "../../src/http/server.ts";
 import { createEventFeed } from "../../src/operations/event-feed.ts";
+import { createLinkSigner } from "../../src/operations/link-signer.ts";
 import type { Catalog, LogState } from "../../src/ports.ts";
 import { openStream } from "./event-stream.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
@@ -408,7 +409,13 @@ async function serveEvents(needs: Partial<EventNeeds>) {
   let clients = 0;
   const sseClients = { inc: () => void clients++, dec: () => void clients-- };
   const eventFeed = createEventFeed(catalog);
-  const access = createAccess({ apiKeys: [], publicRead: false, publicUrl: undefined, corsOrigins: [] });
+  const access = createAccess({
+    apiKeys: [],
+    publicRead: false,
+    publicUrl: undefined,
+    corsOrigins: [],
+    links: createLinkSigner([]),
+  });
   const app = createHttpApp(
     eventRoutes,
     { catalog, eventFeed, sseClients, heartbeat: 100, ...needs },

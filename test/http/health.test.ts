@@ -3,6 +3,7 @@ import { StoreError } from "../../src/domain/errors.ts";
 import { createAccess } from "../../src/http/access.ts";
 import { type HealthNeeds, healthRoutes } from "../../src/http/routes/health.ts";
 import { createHttpApp } from "../../src/http/server.ts";
+import { createLinkSigner } from "../../src/operations/link-signer.ts";
 
 const working: HealthNeeds = {
   catalog: { log: async () => ({ epoch: 1, floor: 0, head: 0, bytes: 0 }) },
@@ -12,7 +13,13 @@ const working: HealthNeeds = {
 };
 
 function get(path: string, needs: Partial<HealthNeeds> = {}, onError: (error: unknown) => void = () => {}) {
-  const access = createAccess({ apiKeys: [], publicRead: false, publicUrl: undefined, corsOrigins: [] });
+  const access = createAccess({
+    apiKeys: [],
+    publicRead: false,
+    publicUrl: undefined,
+    corsOrigins: [],
+    links: createLinkSigner([]),
+  });
   const app = createHttpApp(
     healthRoutes,
     { ...working, ...needs },

@@ -21,6 +21,7 @@ function problemsOf(env: ConfigSource["env"], source: Partial<ConfigSource> = {}
 }
 
 const digest = createHash("sha256").update("a key").digest("hex");
+const linkSecret = createHash("sha256").update("a link key").digest("base64url");
 
 describe("defaults", () => {
   test("serve a folder beside the program, to this machine only", () => {
@@ -33,6 +34,7 @@ describe("defaults", () => {
       kafka: undefined,
       publicUrl: undefined,
       apiKeys: [],
+      linkKeys: [],
       publicRead: false,
       insecure: false,
       corsOrigins: [],
@@ -148,6 +150,13 @@ describe("problems", () => {
     ["API_KEYS", `app:destroy:${digest}`, "rights must be of read"],
     ["API_KEYS", "app:read:abc", "64 hexadecimal"],
     ["API_KEYS", `a b:read:${digest}`, "name must be"],
+    ["LINK_KEYS_FILE", "/no/such/file", "cannot be read"],
+    ["LINK_KEYS", `one:${linkSecret},one:${linkSecret}`, '"one" more than once'],
+    ["LINK_KEYS", `one:${linkSecret},two`, "entry 2: must be id:secret"],
+    ["LINK_KEYS", `one:${linkSecret}:x`, "must be id:secret"],
+    ["LINK_KEYS", `o.e:${linkSecret}`, "id must be"],
+    ["LINK_KEYS", `one:${linkSecret.slice(1)}`, "32 random bytes"],
+    ["LINK_KEYS", `one:${linkSecret}%`, "32 random bytes"],
     ["KAFKA_URL", "http://broker:9092/topic", "must be of the form kafka://"],
     ["KAFKA_URL", "kafka://broker:99999/topic", "has a broker"],
     ["KAFKA_URL", "kafka://a:1,/topic", "has a broker"],
@@ -186,6 +195,8 @@ describe("problems", () => {
       problemsOf({ IMAGE_STORE_KAFKA_URL: `kafka://user:${secret}@broker:x/topic` }),
       problemsOf({ IMAGE_STORE_KAFKA_URL: `kafka://broker/t?password=${secret}` }),
       problemsOf({ IMAGE_STORE_API_KEYS: secret }),
+      problemsOf({ IMAGE_STORE_LINK_KEYS: secret }),
+      problemsOf({ IMAGE_STORE_LINK_KEYS: `id:${secret}` }),
       problemsOf({ IMAGE_STORE_CATALOG_URL: `postgres://user:${secret}@host/db` }),
       problemsOf({ IMAGE_STORE_KAFKA_PASSWORD: secret, IMAGE_STORE_KAFKA_URL: "kafka://broker" }),
     ];
@@ -217,6 +228,16 @@ describe("who is let in", () => {
       { name: "app", rights: new Set(["read", "write"] as const), sha256: digest },
       { name: "root", rights: new Set(["admin"] as const), sha256: digest },
     ]);
+  });
+
+  test("link keys come in their order, those of the variable first", () => {
+    const [one, two, three] = ["one", "two", "three"].map((id) => ({ id, secret: linkSecret + id }));
+    const { linkKeys } = parse(
+      { IMAGE_STORE_LINK_KEYS: `one:${one?.secret},two:${two?.secret}`, IMAGE_STORE_LINK_KEYS_FILE: "keys" },
+      { readFile: (path) => `# ${path}, for links\nthree:${three?.secret}\r\n` },
+    );
+    expect(linkKeys).toEqual([one, two, three] as typeof linkKeys);
+    expect(parse({}).linkKeys).toEqual([]);
   });
 
   test("an empty file of keys opens nothing to others", () => {

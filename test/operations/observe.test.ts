@@ -153,6 +153,18 @@ describe("a request", () => {
     expect(text.length).toBeLessThan(2000);
   });
 
+  test.each([
+    "?expires=1&key=k&signature=",
+    "%3Fexpires=1&key=k&Signature=",
+    "%3fkey%3Dk%26signature%3D",
+    "%253Fsignature%253D",
+  ])("that holds a signature in its path keeps it to itself: %s", async (query) => {
+    const signed = `/v1/images/1/content/2${query}c2VjcmV0`;
+    const text = await logged({}, ({ logger }) => observe(logger).onResponse({ ...request, path: signed }));
+    expect(text).toContain("/v1/images/1/content/2");
+    expect(text).not.toContain("c2VjcmV0");
+  });
+
   test("that failed is a warning, and its error a line of its own", async () => {
     const text = await logged({ level: "warn" }, ({ logger }) => {
       const observer = observe(logger);

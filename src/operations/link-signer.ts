@@ -1,0 +1,71 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { StoreError } from "../domain/errors.ts";
+import { type LinkKey, linkExpiry } from "../domain/link.ts";
+
+export interface LinkSigner {
+  /** A target that lets in whoever has it: `path` with exactly this query. Life in seconds. */
+  sign(path: string, query: string, life: number): SignedTarget;
+  /**
+   * What was signed, by the target of a request as it was sent; undefined where it does not pretend to be a link.
+   * @throws StoreError `invalid_link`, `link_expired`
+   */
+  verify(path: string, search: string): VerifiedLink | undefined;
+}
+
+export interface SignedTarget {
+  readonly target: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+export interface VerifiedLink {
+  /** The query without what makes it a link. */
+  readonly query: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** Whole seconds until then. */
+  readonly maxAge: number;
+}
+
+/** Signed with the rest, so that no signature made otherwise, or for something else, can ever fit. */
+const VERSION = "image-store-link-1";
+const PRETENDS = /(?:^|&)(?:expires|key|signature)=/;
+const SIGNED = /^(?:(.+)&)?expires=(\d{1,12})&key=([\w-]+)&signature=([\w-]+)$/;
+
+/**
+ * The first key signs, all verify. What is signed is the target as text up to its signature, which comes last: there is
+ * one spelling of a link, and nothing of it can be changed, moved, added or left out. The signatures are compared as
+ * text, since base64url's last character has bits that say nothing.
+ */
+export function createLinkSigner(keys: readonly LinkKey[], now: () => number = Date.now): LinkSigner {
+  return {
+    sign(path, query, life) {
+      const [key] = keys;
+      if (key === undefined) throw new Error("There is no key to sign links with.");
+      const expires = linkExpiry(now(), life);
+      const text = `${path}?${query === "" ? "" : `${query}&`}expires=${expires}&key=${key.id}`;
+      return { target: `${text}&signature=${signature(key, text)}`, expiresAt: expires * 1000 };
+    },
+
+    verify(path, search) {
+      if (!PRETENDS.test(search)) return undefined;
+      const [, query = "", expires, id, given = ""] = SIGNED.exec(search) ?? [];
+      const key = keys.find((candidate) => candidate.id === id);
+      const text = `${path}?${search.slice(0, search.lastIndexOf("&"))}`;
+      if (key === undefined || !isEqual(given, signature(key, text)))
+        throw new StoreError("invalid_link", "The link was altered, or what it was signed with is no longer in use.");
+      const expiresAt = Number(expires) * 1000;
+      const left = expiresAt - now();
+      if (left <= 0) throw new StoreError("link_expired", "The link has expired.");
+      return { query, expiresAt, maxAge: Math.floor(left / 1000) };
+    },
+  };
+}
+
+const signature = ({ secret }: LinkKey, text: string): string =>
+  createHmac("sha256", secret).update(`${VERSION}\n${text}`).digest("base64url");
+
+function isEqual(given: string, right: string): boolean {
+  const [one, other] = [Buffer.from(given), Buffer.from(right)];
+  return one.length === other.length && timingSafeEqual(one, other);
+}
