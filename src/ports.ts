@@ -14,10 +14,10 @@
  * - **hold**: somebody reads the whole store (check, backup); nothing is destroyed meanwhile.
  */
 import type { Album } from "./domain/album.ts";
-import type { Change, ChangeResult } from "./domain/change.ts";
+import type { Change, ChangeResult, Idempotency } from "./domain/change.ts";
 import type { EventType, LogPosition, SerializedCloudEvent, StoredEvent } from "./domain/event.ts";
 import type { ContentType, Description, Image, ImageInfo, StoredImage } from "./domain/image.ts";
-import type { Page, PageQuery } from "./domain/page.ts";
+import type { AlbumOrderBy, Page, PageQuery } from "./domain/page.ts";
 import type { Picture } from "./domain/variant.ts";
 
 /**
@@ -33,7 +33,7 @@ export interface Catalog extends AsyncDisposable {
 
   /** Live albums only; undefined when there is none. */
   album(name: string): Promise<Album | undefined>;
-  albums(query: PageQuery): Promise<Page<Album>>;
+  albums(query: PageQuery<AlbumOrderBy>): Promise<Page<Album>>;
   /** Undefined when there is no such image, or its album is not live. */
   image(album: string, name: string): Promise<StoredImage | undefined>;
   imageById(id: string): Promise<StoredImage | undefined>;
@@ -53,6 +53,14 @@ export interface Catalog extends AsyncDisposable {
    */
   onEvents(listener: () => void): () => void;
 
+  /**
+   * The oldest images, in the order of their ids, that have no description yet; `after` an id, to pass over those that
+   * cannot be read for now. It looks at a bounded number: images of albums that are being deleted may hide some behind
+   * them for a while.
+   */
+  undescribedImages(limit: number, after?: string): Promise<readonly UndescribedImage[]>;
+  /** Whether an idempotency key has an answer in its scope. */
+  hasAnswered(key: Pick<Idempotency, "scope" | "key">): Promise<boolean>;
   /** Albums that a `deleteAlbum` left to be finished. */
   albumsBeingDeleted(limit: number): Promise<readonly string[]>;
   /** Which of these blob keys have a row, in whatever state. */
@@ -70,6 +78,18 @@ export interface ImageQuery extends PageQuery {
   /** Milliseconds since 1970, exclusive. */
   readonly createdAfter?: number;
   readonly createdBefore?: number;
+  /** The same of {@link takenAtTime}; images without it do not pass. */
+  readonly takenAfter?: number;
+  readonly takenBefore?: number;
+}
+
+export interface UndescribedImage {
+  readonly imageId: string;
+  /** Of the bytes that are to be described. */
+  readonly blobKey: string;
+  readonly location: string;
+  readonly size: number;
+  readonly info: ImageInfo;
 }
 
 export interface EventQuery {

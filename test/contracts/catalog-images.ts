@@ -18,9 +18,16 @@ import {
   type OpenCatalog,
   put,
   replaceWith,
+  UNDESCRIBED,
 } from "./catalog-changes.ts";
 
-const FIELDS = { title: "T", description: "D", metadata: { k: "v" }, tags: ["sea", "blue", "sea"] };
+const FIELDS = {
+  title: "T",
+  description: "D",
+  metadata: { k: "v" },
+  tags: ["sea", "blue", "sea"],
+  focalPoint: { x: 0.25, y: 1 },
+};
 
 export function imageContract(open: OpenCatalog): void {
   let catalog: Catalog;
@@ -56,6 +63,7 @@ export function imageContract(open: OpenCatalog): void {
           albumId: album.id,
           ...FIELDS,
           ...info,
+          ...UNDESCRIBED,
           size: 6,
           sha256: digest("ü?.jpg"),
           revision: 1,

@@ -136,6 +136,7 @@ export function replayContract(open: OpenCatalog): void {
         description: text(1000),
         metadata: fc.dictionary(text(30), text(200), { maxKeys: 64, size: "max" }),
         tags: fc.array(text(64), { maxLength: 64, size: "max" }),
+        focalPoint: fc.constantFrom(null, { x: 0.1234, y: 0.5678 }),
       });
       let largest = 0;
       let number = 0;

@@ -115,7 +115,7 @@ const idempotency = (received: readonly { readonly name: string }[]) => ({
 describe("an upload", () => {
   test("stages, probes, commits, records, and then settles", async () => {
     const { ports, log, changes } = rig();
-    const fields = { title: "T", description: null, metadata: {}, tags: [] };
+    const fields = { title: "T", description: null, metadata: {}, tags: [], focalPoint: null };
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     await uploadImages(ports, upload({ images: [image("one", { fields }), image("two")], traceparent }));
     expect(log).toEqual([
@@ -283,6 +283,7 @@ const fieldsOver16KiB = () => ({
   description: "\u{1f30a}".repeat(1000),
   metadata: Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`${index}`, "\n".repeat(60)])),
   tags: Array.from({ length: 64 }, (_, index) => `${index}${"\u{1f30a}".repeat(60)}`),
+  focalPoint: null,
 });
 
 /** Two that run side by side may come in either order. */

@@ -6,7 +6,9 @@ import { migrate } from "./migrations/sqlite.ts";
 import { albumsBeingDeleted, findAlbum, listAlbums, totals } from "./queries/albums.ts";
 import { listBlobs, recordedBlobs } from "./queries/blobs.ts";
 import { listCursors, logState, readEvents } from "./queries/events.ts";
+import { hasAnswered } from "./queries/idempotency.ts";
 import { findImage, findImageById, listImages } from "./queries/images.ts";
+import { undescribedImages } from "./queries/undescribed.ts";
 import { openConnection } from "./sqlite-connection.ts";
 import { openSqliteReader } from "./sqlite-reader.ts";
 import { createSqliteWriter } from "./sqlite-writer.ts";
@@ -80,6 +82,8 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
       return () => listeners.delete(listener);
     },
 
+    undescribedImages: (limit, after) => reader.read((db) => undescribedImages(db, limit, after)),
+    hasAnswered: (key) => reader.read((db) => hasAnswered(db, key)),
     albumsBeingDeleted: (limit) => reader.read((db) => albumsBeingDeleted(db, limit)),
     recordedBlobs: (keys) => reader.snapshot((db) => recordedBlobs(db, keys)),
     blobs: (query) => reader.read((db) => listBlobs(db, query)),

@@ -1,9 +1,10 @@
 import type { Database } from "bun:sqlite";
 import { CatalogOpenError } from "../open-error.ts";
 import { begin } from "./sqlite-0001-begin.ts";
+import { describe } from "./sqlite-0002-describe.ts";
 
 /** In order; the version of a catalog is how many of them it has had. One that was released is never changed. */
-const MIGRATIONS: readonly ((db: Database) => void)[] = [begin];
+const MIGRATIONS: readonly ((db: Database) => void)[] = [begin, describe];
 
 /**
  * All in one transaction, so that a catalog is never between two versions.

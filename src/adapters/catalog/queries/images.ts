@@ -1,4 +1,5 @@
-import type { Image, StoredImage } from "../../../domain/image.ts";
+import type { LogPosition } from "../../../domain/event.ts";
+import { type Image, type StoredImage, takenAtTime } from "../../../domain/image.ts";
 import type { Page } from "../../../domain/page.ts";
 import type { ImageQuery } from "../../../ports.ts";
 import type { Driver } from "../driver.ts";
@@ -6,6 +7,7 @@ import { IMAGE_COLUMNS, type ImageRow, toImage } from "../rows.ts";
 import { addPrefixFilter } from "./albums.ts";
 import {
   bind,
+  createKeylessListing,
   createListing,
   type KeyRange,
   type Listing,
@@ -47,17 +49,42 @@ function toStoredImage(row: FoundRow | undefined): StoredImage | undefined {
   return { image: toImage(row, row.album_name), location: row.location };
 }
 
+/** By `takenAt` in two parts, each the walk of an index: the images that have one, then the others. */
+export async function listImages(db: Driver, query: ImageQuery): Promise<Page<Image>> {
+  const watermark = await watermarkOf(db, query);
+  if (orderColumn(query.orderBy) !== "taken_at") return listPart(db, query, watermark, createListing);
+  const { start, limit } = query;
+  if (start?.after.key === null) return listPart(db, query, watermark, createKeylessListing);
+
+  const dated = await listPart(db, query, watermark, createListing);
+  const onlyDated = query.takenAfter !== undefined || query.takenBefore !== undefined;
+  if (dated.next !== undefined || onlyDated) return dated;
+  const left = limit - dated.items.length;
+  const { start: _, ...fromTheFirst } = query;
+  // At least one is looked for, since a page that is full has to say whether there is another.
+  const others = await listPart(db, { ...fromTheFirst, limit: left || 1 }, watermark, createKeylessListing);
+  if (left > 0) return { ...others, items: [...dated.items, ...others.items] };
+  const last = dated.items.at(-1);
+  const more = others.items.length > 0 || others.next !== undefined;
+  if (last === undefined || !more) return dated;
+  return { ...dated, next: { after: { key: takenAtTime(last.exif), id: last.id }, watermark } };
+}
+
 /**
  * Two ways to the same page. A filter that few rows pass is entered by its own index, and what it finds is sorted.
  * Otherwise the order's index is walked, a window at a time, and what the filter leaves out is passed over. Tables are
  * joined by `cross join`, which SQLite takes in the order in which they are written.
  */
-export async function listImages(db: Driver, query: ImageQuery): Promise<Page<Image>> {
-  const watermark = await watermarkOf(db, query);
-  const listing = createListing("images i", "i", query.orderBy);
+async function listPart(
+  db: Driver,
+  query: ImageQuery,
+  watermark: LogPosition,
+  create: typeof createListing,
+): Promise<Page<Image>> {
+  const listing = create("images i", "i", query.orderBy);
   const { key } = listing;
   if (query.albumId !== undefined) listing.conditions.push(`i.album_id = ${bind(listing, query.albumId)}`);
-  walkFrom(listing, query.start?.after, keyRange(query));
+  walkFrom(listing, query.start?.after, create === createListing ? keyRange(query) : undefined);
 
   const rare = await rareFilter(db, query);
   const walksPast = hasFilters(query, key) || (query.albumId === undefined && (await anyAlbumDying(db)));
@@ -78,9 +105,15 @@ export async function listImages(db: Driver, query: ImageQuery): Promise<Page<Im
 function keyRange(query: ImageQuery): KeyRange | undefined {
   const column = orderColumn(query.orderBy);
   if (column === "name") return query.q ? prefixRange(query.q) : undefined;
-  if (column !== "created_at") return undefined;
-  const low = query.createdAfter === undefined ? null : query.createdAfter + 1;
-  const high = query.createdBefore ?? null;
+  if (column === "created_at") return timeRange(query.createdAfter, query.createdBefore);
+  // Bounded always, and so without those that have no such time.
+  if (column === "taken_at") return timeRange(query.takenAfter ?? Number.MIN_SAFE_INTEGER, query.takenBefore);
+  return undefined;
+}
+
+function timeRange(after: number | undefined, before: number | undefined): KeyRange {
+  const low = after === undefined ? null : after + 1;
+  const high = before ?? null;
   return {
     low,
     high,
@@ -93,11 +126,12 @@ const hasFilters = (query: ImageQuery, key: string): boolean =>
   query.tag !== undefined ||
   query.sha256 !== undefined ||
   (key !== "i.name" && Boolean(query.q)) ||
-  (key !== "i.created_at" && (query.createdAfter !== undefined || query.createdBefore !== undefined));
+  (key !== "i.created_at" && (query.createdAfter !== undefined || query.createdBefore !== undefined)) ||
+  (key !== "i.taken_at" && (query.takenAfter !== undefined || query.takenBefore !== undefined));
 
 function addFilters(listing: Listing, query: ImageQuery, key: string): void {
   const { conditions } = listing;
-  const { contentType, tag, sha256, q, createdAfter, createdBefore } = query;
+  const { contentType, tag, sha256, q, createdAfter, createdBefore, takenAfter, takenBefore } = query;
   if (contentType !== undefined) conditions.push(`i.content_type = ${bind(listing, contentType)}`);
   if (tag !== undefined)
     conditions.push(`exists (select 1 from image_tags t where t.image_id = i.id and t.tag = ${bind(listing, tag)})`);
@@ -107,6 +141,10 @@ function addFilters(listing: Listing, query: ImageQuery, key: string): void {
   if (key !== "i.created_at") {
     if (createdAfter !== undefined) conditions.push(`i.created_at + 0 > ${bind(listing, createdAfter)}`);
     if (createdBefore !== undefined) conditions.push(`i.created_at + 0 < ${bind(listing, createdBefore)}`);
+  }
+  if (key !== "i.taken_at") {
+    if (takenAfter !== undefined) conditions.push(`i.taken_at + 0 > ${bind(listing, takenAfter)}`);
+    if (takenBefore !== undefined) conditions.push(`i.taken_at + 0 < ${bind(listing, takenBefore)}`);
   }
 }
 

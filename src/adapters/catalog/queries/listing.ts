@@ -14,25 +14,35 @@ export interface Listing {
   readonly table: string;
   readonly key: string;
   readonly id: string;
+  /** Key and id; the id alone where it lists what has no key. */
+  readonly order: readonly string[];
   readonly descending: boolean;
   readonly conditions: string[];
   readonly values: SqlValue[];
 }
 
-const ORDER_COLUMNS = { name: "name", createdAt: "created_at", updatedAt: "updated_at" } as const;
+const ORDER_COLUMNS = {
+  name: "name",
+  createdAt: "created_at",
+  updatedAt: "updated_at",
+  takenAt: "taken_at",
+} as const;
 export type OrderColumn = (typeof ORDER_COLUMNS)[keyof typeof ORDER_COLUMNS];
 
 export const orderColumn = (orderBy: OrderBy): OrderColumn =>
   ORDER_COLUMNS[orderBy.replace("-", "") as keyof typeof ORDER_COLUMNS];
 
-export const createListing = (table: string, alias: string, orderBy: OrderBy): Listing => ({
-  table,
-  key: `${alias}.${orderColumn(orderBy)}`,
-  id: `${alias}.id`,
-  descending: orderBy.startsWith("-"),
-  conditions: [],
-  values: [],
-});
+export function createListing(table: string, alias: string, orderBy: OrderBy): Listing {
+  const [key, id] = [`${alias}.${orderColumn(orderBy)}`, `${alias}.id`];
+  const descending = orderBy.startsWith("-");
+  return { table, key, id, order: [key, id], descending, conditions: [], values: [] };
+}
+
+/** The part of a listing that has no order key: by id. */
+export function createKeylessListing(table: string, alias: string, orderBy: OrderBy): Listing {
+  const listing = createListing(table, alias, orderBy);
+  return { ...listing, order: [listing.id], conditions: [`${listing.key} is null`] };
+}
 
 /** Takes a value in; answers its placeholder. */
 export const bind = (listing: Listing, value: SqlValue): string => `$${listing.values.push(value)}`;
@@ -41,7 +51,7 @@ export const bind = (listing: Listing, value: SqlValue): string => `$${listing.v
 export interface KeyRange {
   readonly low: SqlValue;
   readonly high: SqlValue;
-  readonly includes: (key: string | number) => boolean;
+  readonly includes: (key: PagePosition["key"]) => boolean;
 }
 
 /** Begins after the position, within the range, so that the index is entered right there however far in it is. */
@@ -59,29 +69,30 @@ export function walkFrom(listing: Listing, after: PagePosition | undefined, rang
 export async function limitWindow(db: Driver, listing: Listing): Promise<PagePosition | undefined> {
   // The one OFFSET: it skips entries of an index, and never more than a window of them.
   const sql = `select ${listing.key} as key, ${listing.id} as id ${body(listing, listing.table)} limit 1 offset ${WINDOW - 1}`;
-  const end = await db.get<{ key: string | number; id: string }>(sql, listing.values);
+  const end = await db.get<PagePosition>(sql, listing.values);
   if (end !== undefined) addKeyset(listing, listing.descending ? ">=" : "<=", end);
   return end;
 }
 
-const addKeyset = (listing: Listing, operator: string, position: PagePosition): void => {
-  const { key, id } = listing;
-  listing.conditions.push(
-    `(${key}, ${id}) ${operator} (${bind(listing, position.key)}, ${bind(listing, position.id)})`,
-  );
+const addKeyset = (listing: Listing, operator: string, { key, id }: PagePosition): void => {
+  const { order } = listing;
+  const values = (order.length === 1 ? [id] : [key, id]).map((value) => bind(listing, value));
+  listing.conditions.push(`(${order.join(", ")}) ${operator} (${values.join(", ")})`);
 };
 
 /** One row more than the page takes, which tells whether another page follows. */
 export const selectRows = <Row>(db: Driver, listing: Listing, columns: string, from: string, limit: number) =>
   db.all<Row>(`select ${columns} ${body(listing, from)} limit ${bind(listing, limit + 1)}`, listing.values);
 
-const body = ({ conditions, key, id, descending }: Listing, from: string): string => {
+const body = ({ conditions, order, descending }: Listing, from: string): string => {
   const where = conditions.length === 0 ? "" : ` where ${conditions.join(" and ")}`;
   const direction = descending ? " desc" : "";
-  return `from ${from}${where} order by ${key}${direction}, ${id}${direction}`;
+  return `from ${from}${where} order by ${order.map((column) => column + direction).join(", ")}`;
 };
 
-export function toPage<Row extends { readonly id: string } & Readonly<Record<OrderColumn, string | number>>, Item>(
+type OrderedRow = { readonly id: string } & { readonly [Column in OrderColumn]?: PagePosition["key"] };
+
+export function toPage<Row extends OrderedRow, Item>(
   rows: readonly Row[],
   query: PageQuery,
   watermark: LogPosition,
@@ -90,7 +101,7 @@ export function toPage<Row extends { readonly id: string } & Readonly<Record<Ord
 ): Page<Item> {
   const full = rows.length > query.limit;
   const last = full ? rows[query.limit - 1] : undefined;
-  const after = last === undefined ? windowEnd : { key: last[orderColumn(query.orderBy)], id: last.id };
+  const after = last === undefined ? windowEnd : { key: last[orderColumn(query.orderBy)] ?? null, id: last.id };
   const items = (full ? rows.slice(0, query.limit) : rows).map(toItem);
   return { items, next: after === undefined ? undefined : { after, watermark }, watermark };
 }
