@@ -1,3 +1,4 @@
+import { StoreError } from "./errors.ts";
 import { type ResizedSpec, VARIANT_FORMATS, type VariantSpec } from "./variant.ts";
 
 /** Named specs that the operator chose. */
@@ -12,6 +13,15 @@ export const allowedVariants = (presets: Presets) => ({
   widths: LADDER,
   formats: [...VARIANT_FORMATS, "auto"],
 });
+
+/** What whoever may only read is told about any other variant. */
+export const variantNotAllowed = (presets: Presets): StoreError =>
+  new StoreError(
+    "variant_not_allowed",
+    'Without a signed link, or a key with the right "transform", a variant is one of the presets, or one of the widths ' +
+      "(w × dpr), in any of the formats and with nothing else.",
+    { members: { allowed: allowedVariants(presets) } },
+  );
 
 /** Whether it is a width of the ladder in any format, and nothing else. */
 export const isOnLadder = (spec: VariantSpec): boolean =>
