@@ -30,6 +30,7 @@ import type { AlbumPorts } from "./operations/albums.ts";
 import { createEventFeed } from "./operations/event-feed.ts";
 import { createRunningKeys } from "./operations/idempotency.ts";
 import { createLinkSigner } from "./operations/link-signer.ts";
+import { ensureLinkKey } from "./operations/links.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
 import type { BlobStore, Catalog, Prober, Publisher } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
@@ -89,7 +90,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 
   opening.use(startWorkers({ catalog, blobs, publisher }, config, logger, metrics));
 
-  const links = createLinkSigner(config.linkKeys, options.now);
+  const linkKeys = config.linkKeys.length > 0 ? config.linkKeys : [await ensureLinkKey({ catalog })];
+  const links = createLinkSigner(linkKeys, options.now);
   const needs: Needs = {
     catalog,
     blobs,

@@ -1,5 +1,6 @@
 import type { Album, AlbumFields, AlbumPatch } from "./album.ts";
 import type { Description, Image, ImageFields, ImageInfo, ImagePatch } from "./image.ts";
+import type { LinkKey } from "./link.ts";
 
 /**
  * A write is a value: it can be sent to a thread, batched, retried and replayed. Each is one transaction of checks, rows,
@@ -201,11 +202,6 @@ export interface DescribeImage {
   readonly imageId: string;
   readonly blobKey: string;
   readonly description: Description;
-}
-
-export interface LinkKey {
-  readonly id: string;
-  readonly secret: string;
 }
 
 /** Keeps this key for signed links where there is none yet; answers the one that is kept. */

@@ -1,4 +1,5 @@
-import type { EnsureLinkKey, LinkKey } from "../../../domain/change.ts";
+import type { EnsureLinkKey } from "../../../domain/change.ts";
+import type { LinkKey } from "../../../domain/link.ts";
 import type { Driver } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 
