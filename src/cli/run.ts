@@ -19,7 +19,7 @@ export async function run(surroundings: Surroundings): Promise<number> {
       err(`${error.message}\n${error.problems.map((problem) => `- ${problem}\n`).join("")}`);
       return EXIT.usage;
     }
-    if (error instanceof CatalogOpenError && error.reason === "newer_version") {
+    if (error instanceof CatalogOpenError && ["newer_version", "older_version"].includes(error.reason)) {
       err(`${error.message}\n`);
       return EXIT.usage;
     }

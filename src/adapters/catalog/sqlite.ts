@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import type { Catalog, Totals } from "../../ports.ts";
 import type { Driver } from "./driver.ts";
 import { lockFolder } from "./lock.ts";
-import { migrate } from "./migrations/sqlite.ts";
+import { migrate, migrateUnserved } from "./migrations/sqlite.ts";
 import { albumsBeingDeleted, findAlbum, listAlbums, totals } from "./queries/albums.ts";
 import { listBlobs, recordedBlobs } from "./queries/blobs.ts";
 import { listCursors, logState, readEvents } from "./queries/events.ts";
@@ -35,7 +35,8 @@ export interface SqliteCatalogOptions {
 
 /**
  * The embedded catalog.
- * @throws CatalogOpenError when another server uses the folder, a newer version wrote it, or it would not be durable
+ * @throws CatalogOpenError when another server uses the folder, a newer version wrote it, an older version did and a
+ * server uses it, or it would not be durable
  */
 export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<Catalog> {
   const { path, maxWaiting, observe, onFatal } = options;
@@ -93,10 +94,11 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
   };
 }
 
-async function openWriter({ path, writer }: SqliteCatalogOptions): Promise<Writer> {
+async function openWriter({ path, exclusive, writer }: SqliteCatalogOptions): Promise<Writer> {
   const db = openConnection(path, { readonly: false });
   try {
-    migrate(db);
+    if (exclusive) migrate(db);
+    else migrateUnserved(db);
   } catch (error) {
     db.close();
     throw error;
