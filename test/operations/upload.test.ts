@@ -37,6 +37,9 @@ function rig(failure?: Failure, present?: StoredImage) {
         await step("album", name);
         return name === "none" ? undefined : ({ id: `id of ${name}` } as never);
       },
+      async hasAnswered({ key }) {
+        return key === "known";
+      },
       async image(_album, name) {
         await step("image", name);
         return present;
@@ -159,8 +162,11 @@ describe("an upload", () => {
       read = true;
       yield image("one");
     }
-    expect(await codeOf(uploadImages(ports, upload({ album: "none", images: untouched() })))).toBe("album_not_found");
-    expect({ log, read }).toEqual({ log: ["album none"], read: false });
+    for (const more of [{}, { idempotency }])
+      expect(await codeOf(uploadImages(ports, upload({ album: "none", images: untouched(), ...more })))).toBe(
+        "album_not_found",
+      );
+    expect({ log, read }).toEqual({ log: ["album none", "album none"], read: false });
   });
 
   test.each<[Failure, number, readonly string[]]>([
@@ -252,6 +258,13 @@ describe("what the change would refuse", () => {
     await uploadImages(ports, upload({ mode: "create", images: images(2), idempotency }));
     expect(changes[0]?.idempotency).toEqual({ scope: "s", key: "k", fingerprint: "image 0,image 1" });
   });
+});
+
+test("under a known idempotency key the album need not be there any more", async () => {
+  const { ports, changes } = rig();
+  const known = () => ({ scope: "s", key: "known", fingerprint: "f" });
+  await uploadImages(ports, upload({ album: "none", mode: "create", idempotency: known }));
+  expect(changes[0]).toMatchObject({ albumId: null, idempotency: known() });
 });
 
 describe("uploads in flight", () => {
