@@ -6,6 +6,7 @@ import { makeFolder } from "./adapters/blobs/make-folder.ts";
 import { lockFolder } from "./adapters/catalog/lock.ts";
 import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
 import { createProber } from "./adapters/renderer/probe.ts";
+import { createRenderer } from "./adapters/renderer/renderer.ts";
 import { VERSION } from "./cli/version.ts";
 import type { Config } from "./config.ts";
 import { createAccess } from "./http/access.ts";
@@ -21,7 +22,7 @@ import { imageRoutes } from "./http/routes/images.ts";
 import { type UploadNeeds, uploadRoutes } from "./http/routes/uploads.ts";
 import { createHttpApp, serve } from "./http/server.ts";
 import { type Logger, silentLogger } from "./observe/logger.ts";
-import { measureBlobs, measureCatalog, measureProber } from "./observe/measure.ts";
+import { measureBlobs, measureCatalog, measureProber, measureRenderer } from "./observe/measure.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
 import { observeRelay } from "./observe/relay.ts";
 import { observeRequests } from "./observe/requests.ts";
@@ -32,7 +33,7 @@ import { createRunningKeys } from "./operations/idempotency.ts";
 import { createLinkSigner } from "./operations/link-signer.ts";
 import { ensureLinkKey } from "./operations/links.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
-import type { BlobStore, Catalog, Prober, Publisher } from "./ports.ts";
+import type { BlobStore, Catalog, Prober, Publisher, Renderer } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
@@ -85,6 +86,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const catalog = opening.use(await openCatalog(config, metrics, onCatalogFailure));
   const blobs = opening.use(await openBlobs(config, metrics, opening));
   const prober = opening.use(createImageProber(config, metrics));
+  const renderer = opening.use(createPictureRenderer(config, metrics));
   const publisher = options.publisher ?? (config.kafka && (await createPublisher(config.kafka)));
   if (publisher !== undefined) opening.use(publisher);
 
@@ -96,6 +98,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     catalog,
     blobs,
     prober,
+    renderer,
     limits: config.limits,
     publicRead: config.publicRead,
     uploadSlots: createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight),
@@ -154,6 +157,17 @@ const createImageProber = ({ limits }: Config, metrics: Metrics): Prober =>
       maxPixels: limits.maxPixels,
       acceptTiff: limits.acceptTiff,
       children: availableParallelism(),
+    }),
+    metrics.rendererDuration,
+  );
+
+/** Apart from the prober's children, so that no upload waits behind a picture. */
+const createPictureRenderer = ({ limits, renderers }: Config, metrics: Metrics): Renderer =>
+  measureRenderer(
+    createRenderer({
+      maxPixels: limits.maxPixels,
+      exposeLocation: false,
+      children: renderers ?? Math.max(1, availableParallelism() - 1),
     }),
     metrics.rendererDuration,
   );

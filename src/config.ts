@@ -27,6 +27,8 @@ export interface Config {
   /** Origins that browsers may call from; empty: none. */
   readonly corsOrigins: readonly string[];
   readonly limits: Limits;
+  /** Child processes that make variants; undefined: as many as there are cores but one, at least one. */
+  readonly renderers: number | undefined;
   readonly grace: number;
   /** Uploads are refused below this much free space; undefined: max(256 MiB, 1 % of the file system). */
   readonly minFree: number | undefined;
@@ -136,6 +138,7 @@ export function parseConfig(source: ConfigSource): Config {
       minUploadRate: values.MIN_UPLOAD_RATE,
       acceptTiff: values.ACCEPT_TIFF,
     },
+    renderers: values.RENDERERS,
     grace: values.GRACE,
     minFree: values.MIN_FREE,
     eventsRetention: values.EVENTS_RETENTION,

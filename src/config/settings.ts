@@ -91,6 +91,11 @@ export const SETTINGS = {
     default: "32KiB",
   },
   ACCEPT_TIFF: { parse: parseBoolean, help: "accept TIFF images", default: "true" },
+  RENDERERS: {
+    parse: integer(1, 1024),
+    help: "child processes that make variants",
+    defaultHelp: "cores − 1, at least 1",
+  },
   GRACE: {
     parse: parseDuration,
     help: "how long deleted and unrecorded bytes stay; longer than the longest upload",

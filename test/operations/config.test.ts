@@ -48,6 +48,7 @@ describe("defaults", () => {
         minUploadRate: 32 * 2 ** 10,
         acceptTiff: true,
       },
+      renderers: undefined,
       grace: 3_600_000,
       minFree: undefined,
       eventsRetention: 30 * 86_400_000,

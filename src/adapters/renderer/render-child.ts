@@ -1,6 +1,6 @@
 import { prepareSharp } from "./prepare-sharp.ts";
-import { renderToFile } from "./render-to-file.ts";
+import { runRenderJob } from "./render-job.ts";
 import { serveJobs } from "./serve-jobs.ts";
 
 prepareSharp();
-serveJobs(renderToFile);
+serveJobs(runRenderJob);

@@ -6,7 +6,7 @@ import type { ResizedPicture } from "../../domain/variant.ts";
 import type { BlobSource, Rendered } from "../../ports.ts";
 import { renderWithSharp } from "./render-with-sharp.ts";
 
-export interface RenderJob {
+export interface FileJob {
   readonly source: BlobSource;
   readonly picture: ResizedPicture;
   readonly target: string;
@@ -15,7 +15,7 @@ export interface RenderJob {
 }
 
 /** @throws StoreError what rendering throws; `insufficient_storage`, `unavailable` when the file cannot be written */
-export async function renderToFile({ source, picture, target, maxPixels }: RenderJob): Promise<Rendered> {
+export async function renderToFile({ source, picture, target, maxPixels }: FileJob): Promise<Rendered> {
   const bytes = await renderWithSharp(source, picture, maxPixels);
   await write(target, bytes);
   return {

@@ -4,7 +4,7 @@ import { StoreError } from "../../domain/errors.ts";
 import type { Description } from "../../domain/image.ts";
 import type { Rendered, Renderer } from "../../ports.ts";
 import { createChildPool } from "./child-pool.ts";
-import type { RenderJob } from "./render-to-file.ts";
+import type { RenderJob } from "./render-job.ts";
 
 /** To be raised whenever other code makes other pixels of some picture: kept variants and links name the version. */
 const PIPELINE_VERSION = 1;
@@ -12,9 +12,11 @@ const PIPELINE_VERSION = 1;
 export interface RendererOptions {
   /** Of an original, summed over frames. */
   readonly maxPixels: number;
+  /** Whether descriptions say where a picture was taken. */
+  readonly exposeLocation: boolean;
   /** Child processes at most. */
   readonly children: number;
-  /** How many pictures may wait for a child. */
+  /** How many pictures may wait for a child; as many descriptions. */
   readonly queue?: number;
   /** Of one picture, in milliseconds. */
   readonly timeLimit?: number;
@@ -28,8 +30,8 @@ export interface RendererOptions {
 
 /** Pictures made by libvips in child processes of their own, so that no probe ever waits behind them. */
 export function createRenderer(options: RendererOptions): Renderer {
-  const { maxPixels } = options;
-  const children = createChildPool<RenderJob, Rendered>({
+  const { maxPixels, exposeLocation } = options;
+  const children = createChildPool<RenderJob, Rendered | Description>({
     entry: options.entry ?? new URL("./render-child.ts", import.meta.url).pathname,
     children: options.children,
     queue: options.queue ?? 256,
@@ -43,13 +45,16 @@ export function createRenderer(options: RendererOptions): Renderer {
     async render(source, picture, target, signal) {
       if (picture.kind !== "resized") throw new StoreError("unavailable", "Not yet.");
       try {
-        return await children.run({ source, picture, target, maxPixels }, { signal });
+        return (await children.run({ task: "render", source, picture, target, maxPixels }, { signal })) as Rendered;
       } catch (error) {
         await rm(target, { force: true });
         throw error;
       }
     },
-    describe: (): Promise<Description> => Promise.reject(new StoreError("unavailable", "Not yet.")),
+    async describe(source, _image, signal) {
+      const job: RenderJob = { task: "describe", source, maxPixels, exposeLocation };
+      return (await children.run(job, { signal, background: true })) as Description;
+    },
     [Symbol.asyncDispose]: () => children[Symbol.asyncDispose](),
   };
 }
