@@ -1,5 +1,6 @@
 import { parseApiKeys } from "./api-keys.ts";
 import { parseLinkKeys } from "./link-keys.ts";
+import { parsePresets } from "./presets.ts";
 import { parseBlobsUrl, parseCatalogUrl, parseKafkaUrl } from "./urls.ts";
 import { integer, oneOf, parseBoolean, parseDuration, parseOrigin, parseOrigins, parseSize } from "./values.ts";
 
@@ -96,6 +97,12 @@ export const SETTINGS = {
     help: "child processes that make variants",
     defaultHelp: "cores − 1, at least 1",
   },
+  PRESETS: {
+    parse: parsePresets,
+    help: 'variants by name, for anyone who may read: JSON such as {"card":{"w":640,"h":480,"format":"auto"}}',
+    defaultHelp: "thumb: 240 × 240; small, medium, large: 480, 960, 1920 wide",
+  },
+  PRESETS_FILE: { parse: text, help: "file with them instead" },
   GRACE: {
     parse: parseDuration,
     help: "how long deleted and unrecorded bytes stay; longer than the longest upload",
