@@ -11,6 +11,7 @@ import { findImage, findImageById, listImages } from "./queries/images.ts";
 import { undescribedImages } from "./queries/undescribed.ts";
 import { openConnection } from "./sqlite-connection.ts";
 import { openSqliteReader } from "./sqlite-reader.ts";
+import { refuseHalfRestored } from "./sqlite-restore.ts";
 import { createSqliteWriter } from "./sqlite-writer.ts";
 import { startWriterThread } from "./sqlite-writer-thread.ts";
 import { type BatchReport, createWriteQueue } from "./write-queue.ts";
@@ -42,6 +43,7 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
   const { path, maxWaiting, observe, onFatal } = options;
   await using opening = new AsyncDisposableStack();
   if (options.exclusive) opening.use(lockFolder(dirname(path)));
+  refuseHalfRestored(path);
   const writer = await openWriter(options);
   opening.defer(() => writer.close());
   const reader = opening.use(openSqliteReader(path));
