@@ -32,6 +32,8 @@ export interface Config {
   readonly presets: Presets;
   /** Child processes that make variants; undefined: as many as there are cores but one, at least one. */
   readonly renderers: number | undefined;
+  /** `maxBytes` 0: no variant is kept. */
+  readonly variantCache: { readonly folder: string; readonly maxBytes: number };
   readonly grace: number;
   /** Uploads are refused below this much free space; undefined: max(256 MiB, 1 % of the file system). */
   readonly minFree: number | undefined;
@@ -148,6 +150,7 @@ export function parseConfig(source: ConfigSource): Config {
     },
     presets,
     renderers: values.RENDERERS,
+    variantCache: { folder: join(values.DATA, "variants"), maxBytes: values.VARIANT_CACHE },
     grace: values.GRACE,
     minFree: values.MIN_FREE,
     eventsRetention: values.EVENTS_RETENTION,

@@ -103,6 +103,7 @@ export const SETTINGS = {
     defaultHelp: "thumb: 240 × 240; small, medium, large: 480, 960, 1920 wide",
   },
   PRESETS_FILE: { parse: text, help: "file with them instead" },
+  VARIANT_CACHE: { parse: parseSize, help: "bytes of variants that DATA/variants may hold; 0 keeps none", default: "1GiB" },
   GRACE: {
     parse: parseDuration,
     help: "how long deleted and unrecorded bytes stay; longer than the longest upload",
