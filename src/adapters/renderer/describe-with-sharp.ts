@@ -74,11 +74,13 @@ async function decodeOtherFrames(
   open: (options: SharpOptions) => Sharp,
   { format, pages = 1 }: Metadata,
 ): Promise<void> {
-  const toOnePixel = (image: Sharp) => image.resize(1, 1, { fit: "fill", fastShrinkOnLoad: false }).raw().toBuffer();
   if (pages === 1) return;
   if (format === "gif" || format === "webp") await toOnePixel(open({ animated: true, ignoreIcc: true }));
   else for (let page = 1; page < pages; page++) await toOnePixel(open({ page, ignoreIcc: true }));
 }
+
+const toOnePixel = (image: Sharp): Promise<Buffer> =>
+  image.resize(1, 1, { fit: "fill", fastShrinkOnLoad: false }).raw().toBuffer();
 
 /** libvips makes up what is missing at the end of a GIF. */
 function isGifWhole(source: BlobSource): boolean {

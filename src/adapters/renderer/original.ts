@@ -18,7 +18,7 @@ export interface Original extends Disposable {
 /** @throws StoreError `unavailable` when it cannot be read; a read throws `invalid_image` where it asks for too much */
 export function openOriginal(source: BlobSource): Original {
   const file = "path" in source ? openFile(source.path) : openBytes(Buffer.from(source.bytes));
-  let window = Buffer.alloc(0);
+  let window: Buffer = Buffer.alloc(0);
   let windowStart = 0;
   return {
     size: file.size,
@@ -52,8 +52,6 @@ const openBytes = (bytes: Buffer): Bytes => ({
 });
 
 function openFile(path: string): Bytes {
-  const unavailable = (cause: unknown) =>
-    new StoreError("unavailable", "The bytes could not be read. Try again later.", { cause });
   let fd: number;
   try {
     fd = fs.openSync(path, "r");
@@ -74,3 +72,6 @@ function openFile(path: string): Bytes {
     close: () => fs.closeSync(fd),
   };
 }
+
+const unavailable = (cause: unknown) =>
+  new StoreError("unavailable", "The bytes could not be read. Try again later.", { cause });

@@ -1,5 +1,6 @@
 import type { Exif } from "../../../domain/image.ts";
 import {
+  ASCII,
   type Directory,
   EXIF_DIRECTORY,
   entryOf,
@@ -8,6 +9,7 @@ import {
   openTiffBlock,
   pointersOf,
   type TiffBlock,
+  UTF8,
 } from "../exif/directories.ts";
 import { cleanText } from "./clean-text.ts";
 import { formatTakenAt } from "./taken-at.ts";
@@ -20,7 +22,7 @@ const MAX_COPYRIGHT = 800;
 const MAX_TEXT = 4096;
 
 const COPYRIGHT = 0x8298;
-const [ASCII, SHORT, LONG, RATIONAL, SIGNED_LONG, SIGNED_RATIONAL] = [2, 3, 4, 5, 9, 10];
+const [SHORT, LONG, RATIONAL, SIGNED_LONG, SIGNED_RATIONAL] = [3, 4, 5, 9, 10];
 
 /**
  * What a block of EXIF tells, as far as it can be read: it never throws, and takes a bounded time. The packages for it
@@ -57,7 +59,7 @@ function subDirectory(tiff: TiffBlock, parent: Directory | undefined, tag: numbe
 
 function textOf(tiff: TiffBlock, directory: Directory | undefined, tag: number, maxBytes: number): string | undefined {
   const entry = entryOf(directory, tag);
-  if (entry?.type !== ASCII || entry.values === undefined) return undefined;
+  if (entry?.values === undefined || (entry.type !== ASCII && entry.type !== UTF8)) return undefined;
   const { start, end } = entry.values;
   const bytes = tiff.bytes.subarray(start, Math.min(end, start + MAX_TEXT));
   // A zero parts the photographer's copyright from the editor's; elsewhere what follows it is left from something else.

@@ -4,8 +4,12 @@ export const EXIF_DIRECTORY = 0x8769;
 export const GPS_DIRECTORY = 0x8825;
 export const INTEROPERABILITY_DIRECTORY = 0xa005;
 
+export const ASCII = 2;
+/** Of EXIF 3.0. */
+export const UTF8 = 129;
 /** Bytes of one value by type: BYTE, ASCII, SHORT, LONG, RATIONAL, their signed and floating kin, IFD. */
-const TYPE_BYTES = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4];
+const TYPE_BYTES = new Map([1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4].map((bytes, index) => [index + 1, bytes]));
+TYPE_BYTES.set(UTF8, 1);
 export const ENTRY_BYTES = 12;
 /** More than any writer makes; a bound on what a hostile block may cost. */
 const MAX_ENTRIES = 1024;
@@ -16,7 +20,7 @@ export interface Entry {
   readonly tag: number;
   readonly type: number;
   readonly count: number;
-  /** Where its values are, in the entry itself or elsewhere; undefined where that is outside the block. */
+  /** Where its values are, in the entry itself or elsewhere; undefined where that is outside the block or not known. */
   readonly values: Range | undefined;
 }
 
@@ -63,9 +67,9 @@ export function openTiffBlock(bytes: Buffer): TiffBlock | undefined {
 
   function entryAt(position: number): Entry {
     const [tag, type, count] = [uint16(position), uint16(position + 2), uint32(position + 4)];
-    const length = (TYPE_BYTES[type] ?? 0) * count;
+    const length = (TYPE_BYTES.get(type) ?? 0) * count;
     const start = length <= 4 ? position + 8 : uint32(position + 8);
-    const values = start + length <= bytes.length ? { start, end: start + length } : undefined;
+    const values = TYPE_BYTES.has(type) && start + length <= bytes.length ? { start, end: start + length } : undefined;
     return { position, tag, type, count, values };
   }
 
@@ -91,6 +95,8 @@ export function openTiffBlock(bytes: Buffer): TiffBlock | undefined {
     directory,
   };
 }
+
+export const hasKnownType = ({ type }: Entry): boolean => TYPE_BYTES.has(type);
 
 export const entryOf = (directory: Directory | undefined, tag: number): Entry | undefined =>
   directory?.entries.find((entry) => entry.tag === tag);
