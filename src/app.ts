@@ -19,6 +19,7 @@ import { type DocsNeeds, docsRoutes } from "./http/routes/docs.ts";
 import { type EventNeeds, eventRoutes } from "./http/routes/events.ts";
 import { type HealthNeeds, healthRoutes } from "./http/routes/health.ts";
 import { imageRoutes } from "./http/routes/images.ts";
+import { type LinkNeeds, linkRoutes } from "./http/routes/links.ts";
 import { type UploadNeeds, uploadRoutes } from "./http/routes/uploads.ts";
 import { createHttpApp, serve } from "./http/server.ts";
 import { type Logger, silentLogger } from "./observe/logger.ts";
@@ -39,12 +40,20 @@ import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
 import { runSweep } from "./workers/sweep.ts";
 
-type Needs = AlbumPorts & UploadNeeds & ContentRouteNeeds & EventNeeds & CursorNeeds & DocsNeeds & HealthNeeds;
+type Needs = AlbumPorts &
+  UploadNeeds &
+  ContentRouteNeeds &
+  LinkNeeds &
+  EventNeeds &
+  CursorNeeds &
+  DocsNeeds &
+  HealthNeeds;
 const routes: readonly Route<Needs>[] = [
   ...albumRoutes,
   ...imageRoutes,
   ...uploadRoutes,
   ...contentRoutes,
+  ...linkRoutes,
   ...eventRoutes,
   ...cursorRoutes,
   ...docsRoutes,
@@ -100,7 +109,10 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     prober,
     renderer,
     limits: config.limits,
+    presets: config.presets,
     publicRead: config.publicRead,
+    publicUrl: config.publicUrl,
+    links,
     uploadSlots: createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight),
     ...(options.uploadPatience === undefined ? {} : { uploadPatience: options.uploadPatience }),
     eventFeed: opening.use(createEventFeed(catalog)),
