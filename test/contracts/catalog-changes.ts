@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 import { type Album, EMPTY_ALBUM_FIELDS } from "../../src/domain/album.ts";
-import type { CreateAlbum, ImageToPut, NewBlob, PutImage, PutImages } from "../../src/domain/change.ts";
+import type { CreateAlbum, DescribeImage, ImageToPut, NewBlob, PutImage, PutImages } from "../../src/domain/change.ts";
 import { type ErrorCode, StoreError } from "../../src/domain/errors.ts";
 import type { EventData, StoredEvent } from "../../src/domain/event.ts";
 import type { DescribedFields, Exif, Image, ImageInfo } from "../../src/domain/image.ts";
@@ -74,13 +74,15 @@ export async function createImage(catalog: Catalog, album: Album, name: string, 
 export const replaceWith = (catalog: Catalog, album: Album, image: ImageToPut, more: Partial<PutImages> = {}) =>
   put(catalog, album, [image], { mode: "put", ...more }).then(([result]) => result as PutImage);
 
+export const describing = (imageId: string, blobKey: string, exif: Exif | null = null): DescribeImage => ({
+  type: "describeImage",
+  imageId,
+  blobKey,
+  description: { placeholder: "AAAA", dominantColour: "#336699", exif, sound: true, unsoundReason: null },
+});
+
 export const describeImage = (catalog: Catalog, imageId: string, blobKey: string, exif: Exif | null = null) =>
-  catalog.write({
-    type: "describeImage",
-    imageId,
-    blobKey,
-    description: { placeholder: "AAAA", dominantColour: "#336699", exif, sound: true, unsoundReason: null },
-  });
+  catalog.write(describing(imageId, blobKey, exif));
 
 export async function expectCode(promise: Promise<unknown>, code: ErrorCode): Promise<StoreError> {
   const error = await promise.then(

@@ -529,7 +529,7 @@ describe("an Idempotency-Key", () => {
     let events = await eventCount();
     await expectReplay();
     expect(await codeOf(await send(png, key()))).toBe("album_not_found");
-    await store.send("DELETE", `${renamed}?recursive=true`);
+    await store.fetch(`${renamed}?recursive=true`, { method: "DELETE" });
     events = await eventCount();
     await expectReplay();
   });
