@@ -7,6 +7,7 @@ import { lockFolder } from "./adapters/catalog/lock.ts";
 import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
 import { createProber } from "./adapters/renderer/probe.ts";
 import { createRenderer } from "./adapters/renderer/renderer.ts";
+import { openVariantCache } from "./adapters/variants/variant-cache.ts";
 import { VERSION } from "./cli/version.ts";
 import type { Config } from "./config.ts";
 import { createAccess } from "./http/access.ts";
@@ -34,8 +35,10 @@ import { createRunningKeys } from "./operations/idempotency.ts";
 import { createLinkSigner } from "./operations/link-signer.ts";
 import { ensureLinkKey } from "./operations/links.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
-import type { BlobStore, Catalog, Prober, Publisher, Renderer } from "./ports.ts";
+import { observeVariantCache } from "./observe/variants.ts";
+import type { BlobStore, Catalog, Prober, Publisher, Renderer, VariantCache } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
+import { runVariantPurge } from "./workers/purge-variants.ts";
 import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
 import { runSweep } from "./workers/sweep.ts";
@@ -94,12 +97,13 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 
   const catalog = opening.use(await openCatalog(config, metrics, onCatalogFailure));
   const blobs = opening.use(await openBlobs(config, metrics, opening));
+  const variantCache = opening.use(await openCacheOfVariants(config, metrics));
   const prober = opening.use(createImageProber(config, metrics));
   const renderer = opening.use(createPictureRenderer(config, metrics));
   const publisher = options.publisher ?? (config.kafka && (await createPublisher(config.kafka)));
   if (publisher !== undefined) opening.use(publisher);
 
-  opening.use(startWorkers({ catalog, blobs, publisher }, config, logger, metrics));
+  opening.use(startWorkers({ catalog, blobs, variantCache, publisher }, config, logger, metrics));
 
   const linkKeys = config.linkKeys.length > 0 ? config.linkKeys : [await ensureLinkKey({ catalog })];
   const links = createLinkSigner(linkKeys, options.now);
@@ -163,6 +167,9 @@ async function openBlobs(
   return measureBlobs(await openDiskBlobs({ folder: path, minFree, recover: true }), metrics.blobDuration);
 }
 
+const openCacheOfVariants = ({ variantCache, minFree }: Config, metrics: Metrics): Promise<VariantCache> =>
+  openVariantCache({ ...variantCache, minFree, observer: observeVariantCache(metrics) });
+
 const createImageProber = ({ limits }: Config, metrics: Metrics): Prober =>
   measureProber(
     createProber({
@@ -190,9 +197,16 @@ async function createPublisher(kafka: NonNullable<Config["kafka"]>): Promise<Pub
   return createKafkaPublisher(kafka);
 }
 
+interface WorkerPorts {
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly variantCache: VariantCache;
+  readonly publisher: Publisher | undefined;
+}
+
 /** Loops that run until they are disposed of. What fails in them is told, and tried again in its turn. */
 function startWorkers(
-  { catalog, blobs, publisher }: { catalog: Catalog; blobs: BlobStore; publisher: Publisher | undefined },
+  { catalog, blobs, variantCache, publisher }: WorkerPorts,
   { grace, eventsRetention, eventsMaxBytes }: Config,
   logger: Logger,
   metrics: Metrics,
@@ -207,6 +221,7 @@ function startWorkers(
   const running = [
     runSweep({ catalog, blobs }, { grace, onFailure }, signal),
     runAlbumDeletion({ catalog }, { onFailure }, signal),
+    runVariantPurge({ catalog, cache: variantCache }, { onFailure }, signal),
     runRetention({ catalog }, { eventsRetention, eventsMaxBytes, onCursorsGivenUp, onFailure }, signal),
   ];
   if (publisher !== undefined)

@@ -51,6 +51,7 @@ describe("defaults", () => {
       },
       renderers: undefined,
       presets: parsePresets(DEFAULT_PRESETS),
+      variantCache: { folder: "data/variants", maxBytes: 2 ** 30 },
       grace: 3_600_000,
       minFree: undefined,
       eventsRetention: 30 * 86_400_000,
