@@ -42,7 +42,7 @@ export async function startStore({
   const startedAt = performance.now();
   const log = Bun.file(`${dataFolder}.log`);
   const store = Bun.spawn(onCore(core, [process.execPath, ...runtimeFlags, MAIN]), {
-    env: environment({ PORT: String(port), DATA: dataFolder, LOG_LEVEL: "warn", ...settings }),
+    env: environment({ PORT: String(port), DATA: dataFolder, LOG_LEVEL: "warn", DESCRIBE: "false", ...settings }),
     stdout: log,
     stderr: log,
   });

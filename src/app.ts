@@ -181,11 +181,11 @@ const createImageProber = ({ limits }: Config, metrics: Metrics): Prober =>
   );
 
 /** Apart from the prober's children, so that no upload waits behind a picture. */
-const createPictureRenderer = ({ limits, renderers }: Config, metrics: Metrics): Renderer =>
+const createPictureRenderer = ({ limits, renderers, exposeLocation }: Config, metrics: Metrics): Renderer =>
   measureRenderer(
     createRenderer({
       maxPixels: limits.maxPixels,
-      exposeLocation: false,
+      exposeLocation,
       children: renderers ?? Math.max(1, availableParallelism() - 1),
     }),
     metrics.rendererDuration,

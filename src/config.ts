@@ -30,6 +30,10 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   readonly limits: Limits;
   readonly presets: Presets;
+  /** Whether images are described after their upload. */
+  readonly describe: boolean;
+  /** Whether a description says where. */
+  readonly exposeLocation: boolean;
   /** Child processes that make variants; undefined: as many as there are cores but one, at least one. */
   readonly renderers: number | undefined;
   /** `maxBytes` 0: no variant is kept. */
@@ -149,6 +153,8 @@ export function parseConfig(source: ConfigSource): Config {
       acceptTiff: values.ACCEPT_TIFF,
     },
     presets,
+    describe: values.DESCRIBE,
+    exposeLocation: values.EXPOSE_LOCATION,
     renderers: values.RENDERERS,
     variantCache: { folder: join(values.DATA, "variants"), maxBytes: values.VARIANT_CACHE },
     grace: values.GRACE,

@@ -92,6 +92,12 @@ export const SETTINGS = {
     default: "32KiB",
   },
   ACCEPT_TIFF: { parse: parseBoolean, help: "accept TIFF images", default: "true" },
+  DESCRIBE: {
+    parse: parseBoolean,
+    help: "find out what pixels and EXIF tell of each image, some time after its upload",
+    default: "true",
+  },
+  EXPOSE_LOCATION: { parse: parseBoolean, help: "say in records where an image was taken", default: "false" },
   RENDERERS: {
     parse: integer(1, 1024),
     help: "child processes that make variants",

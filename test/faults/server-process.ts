@@ -86,6 +86,7 @@ function serverEnvironment(options: ServerOptions, more: Record<string, string>)
   return {
     ...Object.fromEntries(inherited),
     IMAGE_STORE_DATA: options.dataFolder,
+    IMAGE_STORE_DESCRIBE: "false",
     IMAGE_STORE_LOG_LEVEL: "warn",
     IMAGE_STORE_LOG_FORMAT: "json",
     ...options.env,

@@ -49,6 +49,8 @@ describe("defaults", () => {
         minUploadRate: 32 * 2 ** 10,
         acceptTiff: true,
       },
+      describe: true,
+      exposeLocation: false,
       renderers: undefined,
       presets: parsePresets(DEFAULT_PRESETS),
       variantCache: { folder: "data/variants", maxBytes: 2 ** 30 },
