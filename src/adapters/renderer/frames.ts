@@ -16,7 +16,7 @@ export async function eachFrame(animation: Sharp, change: (frame: Sharp) => Shar
     size = changed.info;
   }
   const raw = { width: size.width, height: size.height * pages, channels, pageHeight: size.height };
-  return sharp(Buffer.concat(frames), { raw, limitInputPixels: false });
+  return sharp(Buffer.concat(frames), { raw, animated: true, limitInputPixels: false });
 }
 
 /** How EXIF's orientations are undone: mirrored first, then turned clockwise. */
