@@ -35,8 +35,9 @@ import { createEventFeed } from "./operations/event-feed.ts";
 import { createRunningKeys } from "./operations/idempotency.ts";
 import { createLinkSigner } from "./operations/link-signer.ts";
 import { ensureLinkKey } from "./operations/links.ts";
+import { createSingleFlight } from "./operations/single-flight.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
-import type { BlobStore, Catalog, Prober, Publisher, Renderer, VariantCache } from "./ports.ts";
+import type { BlobStore, Catalog, Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runVariantPurge } from "./workers/purge-variants.ts";
 import { runRelay } from "./workers/relay.ts";
@@ -112,6 +113,8 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     blobs,
     prober,
     renderer,
+    variantCache,
+    variantFlights: createSingleFlight<Variant>(),
     limits: config.limits,
     presets: config.presets,
     publicRead: config.publicRead,
