@@ -36,9 +36,10 @@ import { createRunningKeys } from "./operations/idempotency.ts";
 import { createLinkSigner } from "./operations/link-signer.ts";
 import { ensureLinkKey } from "./operations/links.ts";
 import { createSingleFlight } from "./operations/single-flight.ts";
-import { createUploadSlots } from "./operations/upload-slots.ts";
+import { createUploadSlots, type UploadSlots } from "./operations/upload-slots.ts";
 import type { BlobStore, Catalog, Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
+import { runDescribe } from "./workers/describe.ts";
 import { runVariantPurge } from "./workers/purge-variants.ts";
 import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
@@ -104,7 +105,10 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const publisher = options.publisher ?? (config.kafka && (await createPublisher(config.kafka)));
   if (publisher !== undefined) opening.use(publisher);
 
-  opening.use(startWorkers({ catalog, blobs, variantCache, publisher }, config, logger, metrics));
+  const uploadSlots = createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight);
+  opening.use(
+    startWorkers({ catalog, blobs, renderer, variantCache, publisher, uploadSlots }, config, logger, metrics),
+  );
 
   const linkKeys = config.linkKeys.length > 0 ? config.linkKeys : [await ensureLinkKey({ catalog })];
   const links = createLinkSigner(linkKeys, options.now);
@@ -120,7 +124,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     publicRead: config.publicRead,
     publicUrl: config.publicUrl,
     links,
-    uploadSlots: createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight),
+    uploadSlots,
     ...(options.uploadPatience === undefined ? {} : { uploadPatience: options.uploadPatience }),
     eventFeed: opening.use(createEventFeed(catalog)),
     runningKeys: createRunningKeys(),
@@ -205,12 +209,14 @@ interface WorkerPorts {
   readonly blobs: BlobStore;
   readonly variantCache: VariantCache;
   readonly publisher: Publisher | undefined;
+  readonly renderer: Renderer;
+  readonly uploadSlots: UploadSlots;
 }
 
 /** Loops that run until they are disposed of. What fails in them is told, and tried again in its turn. */
 function startWorkers(
-  { catalog, blobs, variantCache, publisher }: WorkerPorts,
-  { grace, eventsRetention, eventsMaxBytes }: Config,
+  { catalog, blobs, renderer, variantCache, publisher, uploadSlots }: WorkerPorts,
+  { grace, eventsRetention, eventsMaxBytes, describe }: Config,
   logger: Logger,
   metrics: Metrics,
 ): AsyncDisposable {
@@ -227,6 +233,10 @@ function startWorkers(
     runVariantPurge({ catalog, cache: variantCache }, { onFailure }, signal),
     runRetention({ catalog }, { eventsRetention, eventsMaxBytes, onCursorsGivenUp, onFailure }, signal),
   ];
+  if (describe) {
+    const { whenIdle } = uploadSlots;
+    running.push(runDescribe({ catalog, blobs, renderer }, { whenIdle, onFailure }, signal));
+  }
   if (publisher !== undefined)
     running.push(runRelay({ catalog, publisher, observer: observeRelay(logger, metrics) }, signal));
   return {
