@@ -191,7 +191,7 @@ function createVariantIndex(db: Database, { maxBytes, useResolution }: VariantIn
       const row = selectVariant.get(name);
       if (row === null) return undefined;
       const { usedAt, soundIn } = uses.get(name) ?? row;
-      if (Date.now() - usedAt >= useResolution) use(name, soundIn);
+      if (Math.max(Date.now(), lastUse) - usedAt >= useResolution) use(name, soundIn);
       const { generation, contentType, size, sha256 } = row;
       return { name, generation, contentType, size, sha256, isSound: soundIn === run };
     },
