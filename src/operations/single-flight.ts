@@ -15,6 +15,7 @@ export interface Share<Value> extends AsyncDisposable {
 interface Flight<Value> {
   readonly landing: Promise<Value>;
   readonly abort: AbortController;
+  hasLanded: boolean;
   aboard: number;
 }
 
@@ -27,9 +28,12 @@ export function createSingleFlight<Value extends AsyncDisposable>(): SingleFligh
 
   function start(key: string, work: (signal: AbortSignal) => Promise<Value>): Flight<Value> {
     const abort = new AbortController();
-    const flight: Flight<Value> = { landing: work(abort.signal), abort, aboard: 0 };
+    const flight: Flight<Value> = { landing: work(abort.signal), abort, hasLanded: false, aboard: 0 };
     flights.set(key, flight);
-    const landed = () => close(key, flight);
+    const landed = () => {
+      flight.hasLanded = true;
+      close(key, flight);
+    };
     flight.landing.then(landed, landed);
     return flight;
   }
@@ -37,9 +41,11 @@ export function createSingleFlight<Value extends AsyncDisposable>(): SingleFligh
   async function leave(key: string, flight: Flight<Value>): Promise<void> {
     flight.aboard--;
     if (flight.aboard > 0) return;
-    // Whoever comes now must not get what is being aborted.
-    close(key, flight);
-    flight.abort.abort();
+    if (!flight.hasLanded) {
+      // Whoever comes now must not get what is being aborted.
+      close(key, flight);
+      flight.abort.abort();
+    }
     const value = await flight.landing.catch(() => undefined);
     await value?.[Symbol.asyncDispose]();
   }
