@@ -233,10 +233,8 @@ function startWorkers(
     runVariantPurge({ catalog, cache: variantCache }, { onFailure }, signal),
     runRetention({ catalog }, { eventsRetention, eventsMaxBytes, onCursorsGivenUp, onFailure }, signal),
   ];
-  if (describe) {
-    const { whenIdle } = uploadSlots;
-    running.push(runDescribe({ catalog, blobs, renderer }, { whenIdle, onFailure }, signal));
-  }
+  if (describe)
+    running.push(runDescribe({ catalog, blobs, renderer }, { whenIdle: uploadSlots.whenIdle, onFailure }, signal));
   if (publisher !== undefined)
     running.push(runRelay({ catalog, publisher, observer: observeRelay(logger, metrics) }, signal));
   return {

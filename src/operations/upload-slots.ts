@@ -6,7 +6,7 @@ export interface UploadSlots {
   /** @throws StoreError `busy` when all are taken, and what `work` throws */
   run<Result>(work: () => Promise<Result>): Promise<Result>;
   /** Resolves when none is running, or after so many milliseconds, or when the signal aborts. */
-  whenIdle(milliseconds: number, signal: AbortSignal): Promise<void>;
+  readonly whenIdle: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** `gauge` is told of each that begins and ends. */
