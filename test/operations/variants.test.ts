@@ -113,6 +113,13 @@ const codeOf = async (promise: Promise<unknown>): Promise<ErrorCode | undefined>
   return error?.code;
 };
 
+const fail = (reason: string) => async () => {
+  throw new StoreError("invalid_image", "It is broken.", { members: { reason } });
+};
+
+const formatOf = (picture: Picture): VariantFormat | undefined =>
+  picture.kind === "resized" ? picture.format : undefined;
+
 let store: ReturnType<typeof newStore>;
 beforeEach(() => {
   store = newStore();
@@ -154,9 +161,6 @@ describe("a variant", () => {
   });
 
   test("that cannot be made is not tried again, unless a child died, which says nothing", async () => {
-    const fail = (reason: string) => async () => {
-      throw new StoreError("invalid_image", "It is broken.", { members: { reason } });
-    };
     store.meanwhile = fail("crash");
     expect(await codeOf(store.get("w=320"))).toBe("invalid_image");
     store.meanwhile = fail("undecodable");
@@ -220,26 +224,22 @@ describe("a variant", () => {
 });
 
 describe("format=auto", () => {
-  const formats = (): (VariantFormat | undefined)[] =>
-    store.rendered.map((picture) => (picture.kind === "resized" ? picture.format : undefined));
   const all = { accepted: ["avif", "webp", "jpeg", "png"] } as const;
 
   test("is AVIF for presets", async () => {
     await store.get("preset=small&format=auto", all);
-    expect(formats()).toEqual(["avif"]);
+    expect(store.rendered.map(formatOf)).toEqual(["avif"]);
   });
 
   test("is AVIF for others once somebody asked for it by name", async () => {
     expect((await store.get("w=320&format=auto", all)).variant.contentType).toBe("image/webp");
     await store.get("w=320&format=avif", all);
     expect((await store.get("w=320&format=auto", all)).variant.contentType).toBe("image/avif");
-    expect(formats()).toEqual(["webp", "avif"]);
+    expect(store.rendered.map(formatOf)).toEqual(["webp", "avif"]);
   });
 
   test("is something else where AVIF was tried in vain", async () => {
-    store.meanwhile = async () => {
-      throw new StoreError("invalid_image", "It takes too long.", { members: { reason: "time" } });
-    };
+    store.meanwhile = fail("time");
     expect(await codeOf(store.get("w=320&format=avif"))).toBe("invalid_image");
     store.meanwhile = async () => {};
     expect((await store.get("w=320&format=auto", all)).variant.contentType).toBe("image/webp");
