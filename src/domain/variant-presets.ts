@@ -8,7 +8,7 @@ export type Presets = ReadonlyMap<string, ResizedSpec>;
 export const LADDER = [160, 240, 320, 480, 640, 960, 1280, 1920, 2560, 3840] as const;
 
 /** All that a variant can be without `transform`: as the members of the problem that says so. */
-export const allowedVariants = (presets: Presets) => ({
+const allowedVariants = (presets: Presets) => ({
   presets: [...presets.keys()],
   widths: LADDER,
   formats: [...VARIANT_FORMATS, "auto"],

@@ -2,7 +2,7 @@ import { type ErrorCode, imageNotFound, StoreError } from "../domain/errors.ts";
 import type { Image, StoredImage } from "../domain/image.ts";
 import type { Picture, VariantFormat, VariantSpec } from "../domain/variant.ts";
 import { pictureKey, resolvePicture } from "../domain/variant-picture.ts";
-import { allowedVariants, type Presets } from "../domain/variant-presets.ts";
+import { type Presets, variantNotAllowed } from "../domain/variant-presets.ts";
 import type { VariantRequest } from "../domain/variant-query.ts";
 import type { BlobStore, Catalog, Refusal, Renderer, Variant, VariantCache } from "../ports.ts";
 import type { SingleFlight } from "./single-flight.ts";
@@ -69,12 +69,7 @@ function requireAllowed({ presets, renderer }: VariantPorts, { free, mayTransfor
     throw new StoreError("image_not_found", `Variants of version ${version} are no longer made: ask without "v".`);
   }
   if (free || mayTransform) return;
-  throw new StoreError(
-    "variant_not_allowed",
-    'Without a signed link, or a key with the right "transform", a variant is one of the presets, or one of the widths ' +
-      "(w × dpr), in any of the formats and with nothing else.",
-    { members: { allowed: allowedVariants(presets) } },
-  );
+  throw variantNotAllowed(presets);
 }
 
 interface Found {

@@ -104,10 +104,10 @@ const getVersion = route(
       return stored;
     };
     return answer(request, needs, findImage, (variant) => {
-      const { link } = request.grant;
+      const { link, neededCredential } = request.grant;
       if (link !== undefined) return `public, max-age=${link.maxAge}`;
       const saysAll = variant === undefined || (variant.explicit && variant.version !== undefined);
-      return saysAll ? `${request.neededCredential ? "private" : "public"}, ${FOR_EVER}` : REVALIDATE;
+      return saysAll ? `${neededCredential ? "private" : "public"}, ${FOR_EVER}` : REVALIDATE;
     });
   },
 );
