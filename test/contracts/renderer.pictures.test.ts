@@ -14,7 +14,7 @@ rendererContract("children", () => createRenderer({ ...options, children: 1 }));
 // Coverage does not see into children.
 beforeAll(prepareSharp);
 // Other tests of this process make images too.
-afterAll(() => void sharp.unblock({ operation: ["VipsForeignLoad"] }));
+afterAll(() => sharp.unblock({ operation: ["VipsForeignLoad"] }));
 rendererContract("in this process", () => ({
   version: "0",
   render: (source, picture, target) =>

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { CONTENT_TYPES } from "../../src/domain/image.ts";
 import { type ResizedPicture, VARIANT_FORMATS } from "../../src/domain/variant.ts";
 import type { BlobSource, Rendered, Renderer } from "../../src/ports.ts";
@@ -32,7 +32,7 @@ const WHITE: Colour = [255, 255, 255];
 const GREY: Colour = [128, 128, 128];
 
 /** A quarter of each colour: left to right, top to bottom. */
-export function quarters(width = 120, height = 80): sharp.Sharp {
+export function quarters(width = 120, height = 80): Sharp {
   const pixels = Buffer.alloc(width * height * 3);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -43,13 +43,13 @@ export function quarters(width = 120, height = 80): sharp.Sharp {
   return sharp(pixels, { raw: { width, height, channels: 3 } });
 }
 
-const plain = ([r, g, b]: Colour, width: number, height: number, alpha?: number): sharp.Sharp =>
+const plain = ([r, g, b]: Colour, width: number, height: number, alpha?: number): Sharp =>
   sharp({
     create: { width, height, channels: alpha === undefined ? 3 : 4, background: { r, g, b, alpha: alpha ?? 1 } },
   });
 
 /** Red, green and blue frames. */
-async function animation(width = 90, height = 60): Promise<sharp.Sharp> {
+async function animation(width = 90, height = 60): Promise<Sharp> {
   const frames = await Promise.all(
     [RED, GREEN, BLUE].map((colour) => plain(colour, width, height).ensureAlpha().raw().toBuffer()),
   );
@@ -65,7 +65,7 @@ export function rendererContract(name: string, open: () => Renderer): void {
   describe(`Renderer contract: ${name}`, () => {
     let renderer: Renderer;
     let folder: string;
-    let made = 0;
+    let paths = 0;
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), "image-store-renderer-"));
       renderer = open();
@@ -75,7 +75,7 @@ export function rendererContract(name: string, open: () => Renderer): void {
       await rm(folder, { recursive: true, force: true });
     });
 
-    const newPath = () => join(folder, String(++made));
+    const newPath = () => join(folder, String(++paths));
     async function stored(bytes: Buffer): Promise<BlobSource> {
       const path = newPath();
       await writeFile(path, bytes);
@@ -86,7 +86,7 @@ export function rendererContract(name: string, open: () => Renderer): void {
       readonly bytes: Buffer;
       readonly frames: number;
       /** Mean of the pixels around the place, given in parts of the width and height; of one frame. */
-      at(x: number, y: number, frame?: number): Promise<number[]>;
+      readonly at: (x: number, y: number, frame?: number) => Promise<number[]>;
     }
 
     async function render(original: Buffer | BlobSource, changes: Partial<ResizedPicture> = {}): Promise<Made> {
@@ -116,14 +116,6 @@ export function rendererContract(name: string, open: () => Renderer): void {
         });
       };
       return { ...rendered, bytes, frames, at };
-    }
-
-    function expectColour(found: readonly number[], [...expected]: readonly number[], tolerance = 6): void {
-      const near = found.map((value, channel) => {
-        const wanted = expected[channel] ?? 255;
-        return Math.abs(value - wanted) <= tolerance ? wanted : value;
-      });
-      expect(near).toEqual(expected.length === 4 ? expected : [...expected, 255]);
     }
 
     const originals = {
@@ -229,7 +221,6 @@ export function rendererContract(name: string, open: () => Renderer): void {
     });
 
     test("colours of another profile become sRGB, whatever the depth", async () => {
-      const deep = (image: sharp.Sharp) => image.toColourspace("rgb16");
       const cases = {
         p3: quarters().withIccProfile("p3").jpeg({ quality: 95 }),
         deepP3: deep(quarters()).withIccProfile("p3").png(),
@@ -350,11 +341,21 @@ export function rendererContract(name: string, open: () => Renderer): void {
   });
 }
 
+function expectColour(found: readonly number[], [...expected]: readonly number[], tolerance = 6): void {
+  const near = found.map((value, channel) => {
+    const wanted = expected[channel] ?? 255;
+    return Math.abs(value - wanted) <= tolerance ? wanted : value;
+  });
+  expect(near).toEqual(expected.length === 4 ? expected : [...expected, 255]);
+}
+
+const deep = (image: Sharp): Sharp => image.toColourspace("rgb16");
+
 /** Turned and mirrored so that a reader of the orientation sees it as it was. */
-async function storedAs(upright: sharp.Sharp, orientation: number): Promise<sharp.Sharp> {
+async function storedAs(upright: Sharp, orientation: number): Promise<Sharp> {
   const png = await upright.png().toBuffer();
   const image = sharp(png);
-  const undo: Readonly<Record<number, () => sharp.Sharp>> = {
+  const undo: Readonly<Record<number, () => Sharp>> = {
     2: () => image.flop(),
     3: () => image.rotate(180),
     4: () => image.flip(),
