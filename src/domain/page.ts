@@ -8,15 +8,12 @@ export type OrderKey = "name" | "createdAt" | "updatedAt" | "takenAt";
 export type OrderBy = OrderKey | `-${OrderKey}`;
 export const ALBUM_ORDERS = ["name", "-name", "createdAt", "-createdAt", "updatedAt", "-updatedAt"] as const;
 export type AlbumOrderBy = (typeof ALBUM_ORDERS)[number];
-/** By `takenAt`, images without it come last, in either direction. */
+/** By `takenAt`, images without it come last in either direction, by name. */
 export const IMAGE_ORDERS: readonly OrderBy[] = [...ALBUM_ORDERS, "takenAt", "-takenAt"];
 
-/**
- * The last item of a page: its order key (a name, milliseconds since 1970, or null without a `takenAt`) and its id. The
- * next page begins after.
- */
+/** The last item of a page: its order key (a name, or milliseconds since 1970) and its id. The next page begins after. */
 export interface PagePosition {
-  readonly key: string | number | null;
+  readonly key: string | number;
   readonly id: string;
 }
 
@@ -69,8 +66,8 @@ export function decodePageToken(text: string, scope: string, orderBy: OrderBy): 
 
 function isKey(key: unknown, orderBy: OrderBy): key is PagePosition["key"] {
   if (orderBy.endsWith("name")) return typeof key === "string";
-  // Pictures were taken before 1970 too, or nobody knows when.
-  if (orderBy.endsWith("takenAt")) return key === null || Number.isSafeInteger(key);
+  // Pictures were taken before 1970 too, or nobody knows when, and then they are ordered by name.
+  if (orderBy.endsWith("takenAt")) return typeof key === "string" || Number.isSafeInteger(key);
   return isCount(key);
 }
 

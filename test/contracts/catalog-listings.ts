@@ -47,7 +47,10 @@ const compareBy = (orderBy: OrderBy) => (one: Image | Album, two: Image | Album)
   const field = orderBy.replace("-", "") as "name" | "createdAt" | "updatedAt" | "takenAt";
   const times = [takenAt(one), takenAt(two)];
   if (field === "takenAt" && (times[0] === null) !== (times[1] === null)) return times[0] === null ? 1 : -1;
-  const byKey = field === "takenAt" ? (times[0] ?? 0) - (times[1] ?? 0) : inBytes(one[field], two[field]);
+  const byKey =
+    field !== "takenAt"
+      ? inBytes(one[field], two[field])
+      : (times[0] ?? 0) - (times[1] ?? 0) || (times[0] === null ? inBytes(one.name, two.name) : 0);
   const order = byKey || inBytes(one.id, two.id);
   return orderBy.startsWith("-") ? -order : order;
 };
@@ -278,7 +281,7 @@ export function listingContract(open: OpenCatalog): void {
                     create: false,
                     delete: true,
                     update: orderBy.endsWith("updatedAt"),
-                    rename: orderBy.endsWith("name") || orderBy.endsWith("updatedAt"),
+                    rename: !orderBy.endsWith("createdAt"),
                     describe: false,
                   };
                   if (moves[kind]) steady.delete(id);

@@ -7,7 +7,8 @@ import { albumsBeingDeleted, findAlbum, listAlbums, totals } from "./queries/alb
 import { listBlobs, recordedBlobs } from "./queries/blobs.ts";
 import { listCursors, logState, readEvents } from "./queries/events.ts";
 import { hasAnswered } from "./queries/idempotency.ts";
-import { findImage, findImageById, listImages } from "./queries/images.ts";
+import { listImages } from "./queries/image-listing.ts";
+import { findImage, findImageById } from "./queries/images.ts";
 import { undescribedImages } from "./queries/undescribed.ts";
 import { openConnection } from "./sqlite-connection.ts";
 import { openSqliteReader } from "./sqlite-reader.ts";

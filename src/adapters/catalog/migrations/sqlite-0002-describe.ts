@@ -14,10 +14,10 @@ alter table images add column exif text;
 alter table images add column taken_at integer;
 alter table images add column sound integer;
 alter table images add column unsound_reason text;
-create index images_undescribed on images (id) where described = 0;
--- Those without a time too: they are listed after the others, by id.
-create index images_album_taken on images (album_id, taken_at, id);
-create index images_taken on images (taken_at, id);
+-- An upload is in the last of them only, at its end: the others cost it nothing.
+create index images_album_taken on images (album_id, taken_at, id) where taken_at is not null;
+create index images_taken on images (taken_at, id) where taken_at is not null;
+create index images_undated on images (described, id) where taken_at is null;
 
 create table link_keys (
   only integer primary key check (only = 1),

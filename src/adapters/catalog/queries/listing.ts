@@ -14,8 +14,6 @@ export interface Listing {
   readonly table: string;
   readonly key: string;
   readonly id: string;
-  /** Key and id; the id alone where it lists what has no key. */
-  readonly order: readonly string[];
   readonly descending: boolean;
   readonly conditions: string[];
   readonly values: SqlValue[];
@@ -32,17 +30,14 @@ export type OrderColumn = (typeof ORDER_COLUMNS)[keyof typeof ORDER_COLUMNS];
 export const orderColumn = (orderBy: OrderBy): OrderColumn =>
   ORDER_COLUMNS[orderBy.replace("-", "") as keyof typeof ORDER_COLUMNS];
 
-export function createListing(table: string, alias: string, orderBy: OrderBy): Listing {
-  const [key, id] = [`${alias}.${orderColumn(orderBy)}`, `${alias}.id`];
-  const descending = orderBy.startsWith("-");
-  return { table, key, id, order: [key, id], descending, conditions: [], values: [] };
-}
-
-/** The part of a listing that has no order key: by id. */
-export function createKeylessListing(table: string, alias: string, orderBy: OrderBy): Listing {
-  const listing = createListing(table, alias, orderBy);
-  return { ...listing, order: [listing.id], conditions: [`${listing.key} is null`] };
-}
+export const createListing = (table: string, alias: string, orderBy: OrderBy): Listing => ({
+  table,
+  key: `${alias}.${orderColumn(orderBy)}`,
+  id: `${alias}.id`,
+  descending: orderBy.startsWith("-"),
+  conditions: [],
+  values: [],
+});
 
 /** Takes a value in; answers its placeholder. */
 export const bind = (listing: Listing, value: SqlValue): string => `$${listing.values.push(value)}`;
@@ -74,23 +69,27 @@ export async function limitWindow(db: Driver, listing: Listing): Promise<PagePos
   return end;
 }
 
-const addKeyset = (listing: Listing, operator: string, { key, id }: PagePosition): void => {
-  const { order } = listing;
-  const values = (order.length === 1 ? [id] : [key, id]).map((value) => bind(listing, value));
-  listing.conditions.push(`(${order.join(", ")}) ${operator} (${values.join(", ")})`);
+const addKeyset = (listing: Listing, operator: string, position: PagePosition): void => {
+  const { key, id } = listing;
+  listing.conditions.push(
+    `(${key}, ${id}) ${operator} (${bind(listing, position.key)}, ${bind(listing, position.id)})`,
+  );
 };
 
 /** One row more than the page takes, which tells whether another page follows. */
 export const selectRows = <Row>(db: Driver, listing: Listing, columns: string, from: string, limit: number) =>
   db.all<Row>(`select ${columns} ${body(listing, from)} limit ${bind(listing, limit + 1)}`, listing.values);
 
-const body = ({ conditions, order, descending }: Listing, from: string): string => {
+const body = ({ conditions, key, id, descending }: Listing, from: string): string => {
   const where = conditions.length === 0 ? "" : ` where ${conditions.join(" and ")}`;
   const direction = descending ? " desc" : "";
-  return `from ${from}${where} order by ${order.map((column) => column + direction).join(", ")}`;
+  return `from ${from}${where} order by ${key}${direction}, ${id}${direction}`;
 };
 
-type OrderedRow = { readonly id: string } & { readonly [Column in OrderColumn]?: PagePosition["key"] };
+/** Whatever is listed by a column has it. */
+const keyOf = (row: OrderedRow, { orderBy }: PageQuery) => row[orderColumn(orderBy)] as PagePosition["key"];
+
+type OrderedRow = { readonly id: string } & { readonly [Column in OrderColumn]?: PagePosition["key"] | null };
 
 export function toPage<Row extends OrderedRow, Item>(
   rows: readonly Row[],
@@ -101,7 +100,7 @@ export function toPage<Row extends OrderedRow, Item>(
 ): Page<Item> {
   const full = rows.length > query.limit;
   const last = full ? rows[query.limit - 1] : undefined;
-  const after = last === undefined ? windowEnd : { key: last[orderColumn(query.orderBy)] ?? null, id: last.id };
+  const after = last === undefined ? windowEnd : { key: keyOf(last, query), id: last.id };
   const items = (full ? rows.slice(0, query.limit) : rows).map(toItem);
   return { items, next: after === undefined ? undefined : { after, watermark }, watermark };
 }

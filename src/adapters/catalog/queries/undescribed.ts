@@ -22,7 +22,7 @@ export async function undescribedImages(db: Driver, limit: number, after = ""): 
     `select oldest.id, oldest.size, oldest.content_type, oldest.width, oldest.height, oldest.frames, oldest.has_alpha,
        oldest.orientation, b.key, b.location
      from (select id, album_id, size, content_type, width, height, frames, has_alpha, orientation from images
-           where described = 0 and id > $1 order by id limit ${WINDOW}) oldest
+           where described = 0 and taken_at is null and id > $1 order by id limit ${WINDOW}) oldest
        cross join albums a cross join blobs b
      where a.id = oldest.album_id and a.state = 'live' and b.image_id = oldest.id and b.state = 'live'
      order by oldest.id limit $2`,
