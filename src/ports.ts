@@ -221,14 +221,20 @@ export interface Prober extends AsyncDisposable {
 export type BlobSource = { readonly path: string } | { readonly bytes: Uint8Array };
 
 /**
- * Decoding of untrusted bytes, always in other processes. Each method: `invalid_image` when the pixels cannot be decoded,
- * take too long or too much memory; `busy` when too much waits; `unavailable` when no process can be started. An aborted
- * signal cancels what waits and kills what runs; then the rejection is the signal's reason.
+ * Decoding of untrusted bytes, always in other processes. Each method: `invalid_image` with the member `reason`:
+ * `undecodable` when the decoder says so, and will again; `time` or `memory` when it takes too much of them, which it may
+ * not on a machine with less to do; `crash` when the process died, by the bytes' doing or another's. `image_too_large`
+ * past the pixel limit, or that of the format asked for; `busy` when too much waits; `unavailable` when no process can be
+ * started, or the bytes cannot be read. An aborted signal cancels what waits and kills what runs; then the rejection is
+ * the signal's reason.
  */
 export interface Renderer extends AsyncDisposable {
   /** Another version may make other pictures of the same {@link Picture}: part of every key, and of `v` in URLs. */
   readonly version: string;
-  /** Writes to `target`, which must not exist yet; after a failure it does not. */
+  /**
+   * Writes to `target`, which must not exist yet; after a failure it does not.
+   * @throws StoreError `insufficient_storage`, `unavailable` when it cannot be written
+   */
   render(source: BlobSource, picture: Picture, target: string, signal: AbortSignal): Promise<Rendered>;
   /** What only the pixels and the metadata tell. Waits behind every `render`. */
   describe(source: BlobSource, image: ImageInfo, signal: AbortSignal): Promise<Description>;

@@ -326,6 +326,18 @@ export function rendererContract(name: string, open: () => Renderer): void {
       await expectCode(renderer.render({ bytes }, PICTURE, join(newPath(), "in"), never), "unavailable");
     });
 
+    test("an original without its location is a file like any other", async () => {
+      const bytes = await quarters()
+        .withExif({ IFD3: { GPSLatitudeRef: "N", GPSLatitude: "51/1 30/1 0/1" } })
+        .jpeg()
+        .toBuffer();
+      const target = newPath();
+      const rendered = await renderer.render({ bytes }, { kind: "without-location" }, target, never);
+      const written = readFileSync(target);
+      expect(rendered).toEqual({ contentType: "image/jpeg", size: written.length, sha256: sha256(written) });
+      expect(written.equals(bytes)).toBe(false);
+    });
+
     test("descriptions come from the same place", async () => {
       const bytes = await quarters().jpeg().toBuffer();
       const info = {

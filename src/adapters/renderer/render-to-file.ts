@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { StoreError } from "../../domain/errors.ts";
-import { CONTENT_TYPES } from "../../domain/image.ts";
-import type { ResizedPicture } from "../../domain/variant.ts";
+import { CONTENT_TYPES, type ContentType } from "../../domain/image.ts";
+import type { Picture, ResizedPicture } from "../../domain/variant.ts";
 import type { BlobSource, Rendered } from "../../ports.ts";
+import { translateFileError } from "../files/file-system.ts";
 import { renderWithSharp } from "./render-with-sharp.ts";
+import { writeWithoutLocation } from "./without-location/write-without-location.ts";
 
 export interface FileJob {
   readonly source: BlobSource;
-  readonly picture: ResizedPicture;
+  readonly picture: Picture;
   readonly target: string;
   /** Summed over frames. */
   readonly maxPixels: number;
@@ -16,22 +18,34 @@ export interface FileJob {
 
 /** @throws StoreError what rendering throws; `insufficient_storage`, `unavailable` when the file cannot be written */
 export async function renderToFile({ source, picture, target, maxPixels }: FileJob): Promise<Rendered> {
-  const bytes = await renderWithSharp(source, picture, maxPixels);
-  await write(target, bytes);
-  return {
-    contentType: CONTENT_TYPES[picture.format],
-    size: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-  };
+  try {
+    const contentType =
+      picture.kind === "resized"
+        ? await writeResized(source, picture, target, maxPixels)
+        : await writeWithoutLocation(source, target);
+    return { contentType, ...(await measure(target)) };
+  } catch (error) {
+    throw translateFileError(error);
+  }
 }
 
-async function write(target: string, bytes: Uint8Array): Promise<void> {
-  try {
-    await writeFile(target, bytes, { flag: "wx" });
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOSPC") {
-      throw new StoreError("insufficient_storage", "There is no space for rendered pictures.", { cause });
-    }
-    throw new StoreError("unavailable", "The rendered picture could not be kept. Try again later.", { cause });
+async function writeResized(
+  source: BlobSource,
+  picture: ResizedPicture,
+  target: string,
+  maxPixels: number,
+): Promise<ContentType> {
+  await writeFile(target, await renderWithSharp(source, picture, maxPixels), { flag: "wx" });
+  return CONTENT_TYPES[picture.format];
+}
+
+/** Of what was just written, and so is read from memory. */
+async function measure(path: string): Promise<Pick<Rendered, "size" | "sha256">> {
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Uint8Array>) {
+    hash.update(chunk);
+    size += chunk.length;
   }
+  return { size, sha256: hash.digest("hex") };
 }

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { StoreError } from "../../domain/errors.ts";
 import type { Description } from "../../domain/image.ts";
 import type { Rendered, Renderer } from "../../ports.ts";
 import { createChildPool } from "./child-pool.ts";
@@ -43,7 +42,6 @@ export function createRenderer(options: RendererOptions): Renderer {
   return {
     version: rendererVersion(),
     async render(source, picture, target, signal) {
-      if (picture.kind !== "resized") throw new StoreError("unavailable", "Not yet.");
       try {
         return (await children.run({ task: "render", source, picture, target, maxPixels }, { signal })) as Rendered;
       } catch (error) {
