@@ -66,7 +66,9 @@ export async function getVariant(
 
 function requireAllowed({ presets, renderer }: VariantPorts, { free, mayTransform, version }: VariantWish): void {
   if (version !== undefined && version !== renderer.version) {
-    throw new StoreError("image_not_found", `Variants of version ${version} are no longer made: ask without "v".`);
+    throw new StoreError("image_not_found", "Variants of that version are not made any more.", {
+      members: { present: renderer.version },
+    });
   }
   if (free || mayTransform) return;
   throw variantNotAllowed(presets);
