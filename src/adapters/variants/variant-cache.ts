@@ -57,29 +57,46 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
   const running = new Set<{ readonly owner: VariantOwner; forgotten: boolean }>();
   /** Paths of what is not kept, but read by those who asked for it. */
   const unkept = new Set<string>();
+  let isClosed = false;
 
   try {
     await tidy(index, files);
   } catch {
-    startAfresh();
-    await files.clear().catch(() => {});
+    await startAfresh().catch(() => {});
   }
   observer.holds(index.totals);
 
-  function startAfresh(): void {
+  /** The index is another at once; resolves when the files that the last one knew are gone. */
+  async function startAfresh(): Promise<void> {
+    if (isClosed) return;
     index[Symbol.dispose]();
     index = openFreshVariantIndex(indexPath, indexOptions);
     for (const render of running) render.forgotten = true;
     observer.holds(index.totals);
+    await files.clear();
   }
 
-  /** What the cache cannot do, it does without. Files that a new index does not know go with the next `clear`. */
+  /** What the cache cannot do, it does without. */
   function attempt<Result>(work: () => Result): Result | undefined {
     try {
       return work();
     } catch (error) {
-      if (isCorrupt(error)) startAfresh();
+      startAfreshIfCorrupt(error);
       return undefined;
+    }
+  }
+
+  /** Where files stay, whoever purges finds no position any more, and clears the cache. */
+  function startAfreshIfCorrupt(failure: unknown): void {
+    if (isCorrupt(failure)) startAfresh().catch(() => {});
+  }
+
+  /** An index that takes nothing any more, as on a full disk, would name files that are gone. */
+  async function removeEntries(gone: readonly VariantFile[]): Promise<void> {
+    try {
+      index.remove(gone);
+    } catch {
+      await startAfresh();
     }
   }
 
@@ -87,7 +104,7 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
     try {
       return await work();
     } catch (cause) {
-      if (isCorrupt(cause)) startAfresh();
+      startAfreshIfCorrupt(cause);
       throw new StoreError("unavailable", "The cache of variants could not be changed.", { cause });
     } finally {
       observer.holds(index.totals);
@@ -115,8 +132,8 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
           if (!isSound) await look();
           return await files.read(path, range === undefined ? { size } : { size, range });
         } catch (error) {
-          attempt(() => index.remove([file]));
           await removeQuietly([path]);
+          await removeEntries([file]).catch(() => {});
           observer.holds(index.totals);
           throw gone(error);
         }
@@ -192,7 +209,7 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
         if (!render.forgotten) return enter(variant);
       }
     } catch (error) {
-      if (isCorrupt(error)) startAfresh();
+      startAfreshIfCorrupt(error);
     }
     return unkeptVariant(path, variant);
   }
@@ -235,24 +252,21 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
           if (render.owner.imageId === imageId && render.owner.sha256 !== exceptSha256) render.forgotten = true;
         const purged = index.filesOfImage(imageId, exceptSha256);
         try {
-          index.remove(purged);
-          index.removeRefusals(imageId, exceptSha256);
-        } finally {
-          // Also where the index cannot be written to: the bytes are what has to go.
           await files.remove(purged.map(files.pathOf));
+        } finally {
+          // After the files, which make room for it on a full disk.
+          await removeEntries(purged);
+          attempt(() => index.removeRefusals(imageId, exceptSha256));
         }
       }),
 
-    clear: () =>
-      demand(async () => {
-        startAfresh();
-        await files.clear();
-      }),
+    clear: () => demand(startAfresh),
 
     position: () => attempt(() => index.position()),
     setPosition: (position) => index.setPosition(position),
 
     async [Symbol.asyncDispose]() {
+      isClosed = true;
       for (const render of running) render.forgotten = true;
       await removeQuietly([...unkept]);
       index[Symbol.dispose]();
