@@ -92,7 +92,7 @@ function isGifWhole(source: BlobSource): boolean {
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : "";
   if (message.includes("exceeds pixel limit")) return "The picture has more pixels than this store decodes.";
-  if (/premature end|unexpected end|bad seek|end of file/i.test(message))
+  if (/premature end of JPEG|unexpected end|bad seek|end of file/i.test(message))
     return "The file ends before the picture does.";
   return "The data of the pixels is damaged.";
 }

@@ -19,7 +19,7 @@ const MAX_NAME = 160;
 const MAX_ARTIST = 400;
 const MAX_COPYRIGHT = 800;
 /** Of a text that is looked at; more of it would be cut off anyway. */
-const MAX_TEXT = 4096;
+const MAX_TEXT = 2048;
 
 const COPYRIGHT = 0x8298;
 const [SHORT, LONG, RATIONAL, SIGNED_LONG, SIGNED_RATIONAL] = [3, 4, 5, 9, 10];
