@@ -139,13 +139,19 @@ async function inspect(folder: string, storeId: string): Promise<Manifest | unde
   return manifest;
 }
 
-/** @throws Error when a backup or a restore has it */
+export class BackupInUse extends Error {
+  constructor(folder: string, options: ErrorOptions) {
+    super(`Another process uses the backup in ${folder}.`, options);
+    this.name = "BackupInUse";
+  }
+}
+
+/** @throws BackupInUse when another backup or restore has it */
 export function lockBackup(folder: string): Disposable {
   try {
     return lockFolder(folder);
   } catch (cause) {
-    if (cause instanceof CatalogOpenError) throw new Error(`Another process uses the backup in ${folder}.`, { cause });
-    throw cause;
+    throw cause instanceof CatalogOpenError ? new BackupInUse(folder, { cause }) : cause;
   }
 }
 

@@ -1,11 +1,10 @@
-import { access, constants } from "node:fs/promises";
 import { resolve } from "node:path";
 import { openDiskBlobs } from "../adapters/blobs/disk.ts";
 import { openRestoringCatalog } from "../adapters/catalog/sqlite-restore.ts";
 import type { Config } from "../config.ts";
 import { StoreError } from "../domain/errors.ts";
 import { describeDamage } from "./backup.ts";
-import { lockBackup } from "./backup-folder.ts";
+import { BackupInUse, lockBackup } from "./backup-folder.ts";
 import { type BackupLayout, layoutOf } from "./backup-layout.ts";
 import { type CompleteBackup, readManifest } from "./backup-manifest.ts";
 import { digestOfFile } from "./file-digest.ts";
@@ -26,7 +25,7 @@ export async function restore(config: Config, command: RestoreCommand, surroundi
   const source = layoutOf(resolve(command.folder));
   // Before its lock is made: the folder may be anything.
   await requireBackup(source);
-  using _ = await lockSource(source);
+  using _ = lockSource(source);
   const backup = await requireBackup(source);
   await requireCatalog(source, backup);
   const result = await fill(config, source, backup, command, surroundings).catch((error: unknown) => {
@@ -46,14 +45,14 @@ export async function restore(config: Config, command: RestoreCommand, surroundi
   return result.damaged === 0 ? EXIT.ok : EXIT.failed;
 }
 
-/** So that no backup removes what is being read. A medium that can't be written to needs none. */
-async function lockSource({ folder }: BackupLayout): Promise<Disposable> {
+/** So that no backup removes what is being read. Where the lock can't be made, on a full or a read-only disk, none could run. */
+function lockSource({ folder }: BackupLayout): Disposable {
   try {
-    await access(folder, constants.W_OK);
-  } catch {
+    return lockBackup(folder);
+  } catch (error) {
+    if (error instanceof BackupInUse) throw error;
     return { [Symbol.dispose]() {} };
   }
-  return lockBackup(folder);
 }
 
 async function requireBackup({ folder, manifest }: BackupLayout): Promise<CompleteBackup> {
