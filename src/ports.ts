@@ -16,7 +16,7 @@
 import type { Album } from "./domain/album.ts";
 import type { Change, ChangeResult, Idempotency } from "./domain/change.ts";
 import type { EventType, LogPosition, SerializedCloudEvent, StoredEvent } from "./domain/event.ts";
-import type { ContentType, Description, Image, ImageInfo, StoredImage } from "./domain/image.ts";
+import type { ContentType, Description, Image, ImageInfo, StoredContent, StoredImage } from "./domain/image.ts";
 import type { AlbumOrderBy, Page, PageQuery } from "./domain/page.ts";
 import type { Picture } from "./domain/variant.ts";
 
@@ -37,6 +37,9 @@ export interface Catalog extends AsyncDisposable {
   /** Undefined when there is no such image, or its album is not live. */
   image(album: string, name: string): Promise<StoredImage | undefined>;
   imageById(id: string): Promise<StoredImage | undefined>;
+  /** The same, of what it takes to answer with its bytes. */
+  content(album: string, name: string): Promise<StoredContent | undefined>;
+  contentById(id: string): Promise<StoredContent | undefined>;
   images(query: ImageQuery): Promise<Page<Image>>;
 
   /**

@@ -8,7 +8,7 @@ import { CatalogOpenError } from "../../src/adapters/catalog/open-error.ts";
 import { findAlbum, listAlbums } from "../../src/adapters/catalog/queries/albums.ts";
 import { readEvents } from "../../src/adapters/catalog/queries/events.ts";
 import { listImages } from "../../src/adapters/catalog/queries/image-listing.ts";
-import { findImage, findImageById } from "../../src/adapters/catalog/queries/images.ts";
+import { findContent, findContentById, findImage, findImageById } from "../../src/adapters/catalog/queries/images.ts";
 import { afterPrefix } from "../../src/adapters/catalog/queries/listing.ts";
 import { undescribedImages } from "../../src/adapters/catalog/queries/undescribed.ts";
 import { openConnection, requireVersion } from "../../src/adapters/catalog/sqlite-connection.ts";
@@ -208,6 +208,8 @@ describe("query plans", () => {
     await findAlbum(recording, "a");
     await findImage(recording, "a", "i");
     await findImageById(recording, "i");
+    await findContent(recording, "a", "i");
+    await findContentById(recording, "i");
     await undescribedImages(recording, 5, "x");
     await readEvents(recording, { limit: 5, types: ["imagestore.album.created"], albumId: "a" });
 

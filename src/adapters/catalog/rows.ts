@@ -1,5 +1,13 @@
 import type { Album, Metadata } from "../../domain/album.ts";
-import { type ContentType, type DescribedFields, type Exif, type Image, imageLinks } from "../../domain/image.ts";
+import {
+  type ContentType,
+  type DescribedFields,
+  type Exif,
+  type FocalPoint,
+  type Image,
+  type ImageInfo,
+  imageLinks,
+} from "../../domain/image.ts";
 
 export interface AlbumRow {
   readonly id: string;
@@ -100,6 +108,20 @@ export const IMAGE_COLUMNS = [...NEW_IMAGE_COLUMNS, ...Object.keys(UNDESCRIBED)]
   .map((column) => `i.${column}`)
   .join(", ");
 
+export type InfoColumns = Pick<ImageRow, "content_type" | "width" | "height" | "frames" | "has_alpha" | "orientation">;
+
+export const toInfo = (row: InfoColumns): ImageInfo => ({
+  contentType: row.content_type,
+  width: row.width,
+  height: row.height,
+  frames: row.frames,
+  hasAlpha: row.has_alpha !== 0,
+  orientation: row.orientation,
+});
+
+export const toFocalPoint = ({ focal_x: x, focal_y: y }: Pick<ImageRow, "focal_x" | "focal_y">): FocalPoint | null =>
+  x === null || y === null ? null : { x, y };
+
 export const toImage = (row: ImageRow, album: string): Image => ({
   id: row.id,
   name: row.name,
@@ -109,7 +131,7 @@ export const toImage = (row: ImageRow, album: string): Image => ({
   description: row.description,
   metadata: JSON.parse(row.metadata) as Metadata,
   tags: JSON.parse(row.tags) as string[],
-  focalPoint: row.focal_x === null || row.focal_y === null ? null : { x: row.focal_x, y: row.focal_y },
+  focalPoint: toFocalPoint(row),
   contentType: row.content_type,
   size: row.size,
   sha256: row.sha256,

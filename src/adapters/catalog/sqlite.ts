@@ -8,7 +8,7 @@ import { listBlobs, recordedBlobs } from "./queries/blobs.ts";
 import { listCursors, logState, readEvents } from "./queries/events.ts";
 import { hasAnswered } from "./queries/idempotency.ts";
 import { listImages } from "./queries/image-listing.ts";
-import { findImage, findImageById } from "./queries/images.ts";
+import { findContent, findContentById, findImage, findImageById } from "./queries/images.ts";
 import { undescribedImages } from "./queries/undescribed.ts";
 import { openConnection } from "./sqlite-connection.ts";
 import { openSqliteReader } from "./sqlite-reader.ts";
@@ -76,6 +76,8 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
     albums: (query) => reader.snapshot((db) => listAlbums(db, query)),
     image: (album, name) => reader.read((db) => findImage(db, album, name)),
     imageById: (id) => reader.read((db) => findImageById(db, id)),
+    content: (album, name) => reader.read((db) => findContent(db, album, name)),
+    contentById: (id) => reader.read((db) => findContentById(db, id)),
     images: (query) => reader.snapshot((db) => listImages(db, query)),
 
     events: (query) => reader.snapshot((db) => readEvents(db, query)),

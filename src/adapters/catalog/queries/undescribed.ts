@@ -1,19 +1,13 @@
-import type { ContentType } from "../../../domain/image.ts";
 import type { UndescribedImage } from "../../../ports.ts";
 import type { Driver } from "../driver.ts";
+import { type InfoColumns, toInfo } from "../rows.ts";
 import { WINDOW } from "./listing.ts";
 
-interface UndescribedRow {
+interface UndescribedRow extends InfoColumns {
   readonly id: string;
   readonly key: string;
   readonly location: string;
   readonly size: number;
-  readonly content_type: ContentType;
-  readonly width: number;
-  readonly height: number;
-  readonly frames: number;
-  readonly has_alpha: number;
-  readonly orientation: number;
 }
 
 /** An image's id begins with the time when it was made, so their order is that of age. */
@@ -33,13 +27,6 @@ export async function undescribedImages(db: Driver, limit: number, after = ""): 
     blobKey: row.key,
     location: row.location,
     size: row.size,
-    info: {
-      contentType: row.content_type,
-      width: row.width,
-      height: row.height,
-      frames: row.frames,
-      hasAlpha: row.has_alpha !== 0,
-      orientation: row.orientation,
-    },
+    info: toInfo(row),
   }));
 }
