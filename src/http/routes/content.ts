@@ -152,7 +152,10 @@ async function answerVariant(
     ...asked,
     mayTransform: request.grant.may("transform"),
     accepted: isChosen ? acceptedFormats(request.raw.headers.get("accept")) : [],
-    signal: request.signal,
+    // The runtime makes one only when it is asked for, which a cache that has the variant never does.
+    get signal() {
+      return request.signal;
+    },
   });
   const { contentType, size, sha256 } = found.variant;
   const name = nameOfVariant(found.image, contentType);
