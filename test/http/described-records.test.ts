@@ -4,7 +4,7 @@ import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
 import type { Description, Exif, Image } from "../../src/domain/image.ts";
 import type { Catalog } from "../../src/ports.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
-import { codeOf, formOf, newAlbum, newImage, newPng, postForm, putContent } from "./image-fixtures.ts";
+import { codeOf, newAlbum, newImage, newPng, postForm, putContent } from "./image-fixtures.ts";
 
 const UNDESCRIBED = {
   described: false,
@@ -114,7 +114,7 @@ describe("a focal point", () => {
     const album = await newAlbum(store);
     const form = new FormData();
     form.append("record", '{"focalPoint":{"x":0.123456,"y":0}}');
-    for (const [name, file] of formOf({ a: newPng() })) form.append(name, file);
+    form.append("file", new File([newPng()], "a"));
     const { items } = await jsonOf<{ items: Image[] }>(await postForm(store, album, form));
     expect(items.map(({ focalPoint }) => focalPoint)).toEqual([{ x: 0.1235, y: 0 }]);
   });
@@ -165,6 +165,9 @@ describe("a listing by takenAt", () => {
     return names;
   }
 
+  const tokenOf = async (query: string) =>
+    (await jsonOf<{ nextPageToken: string }>(await store.fetch(`${album}/images?pageSize=1&${query}`))).nextPageToken;
+
   test("goes by the moment; those without one come last, either way", async () => {
     for (const pageSize of [1, 2, 3, 4, 5, 50]) {
       expect(await namesOf(`orderBy=takenAt&pageSize=${pageSize}`)).toEqual([
@@ -195,8 +198,6 @@ describe("a listing by takenAt", () => {
   });
 
   test("has tokens of its own", async () => {
-    const tokenOf = async (query: string) =>
-      (await jsonOf<{ nextPageToken: string }>(await store.fetch(`${album}/images?pageSize=1&${query}`))).nextPageToken;
     const refused = [
       `orderBy=createdAt&pageToken=${await tokenOf("orderBy=takenAt")}`,
       `orderBy=-takenAt&pageToken=${await tokenOf("orderBy=takenAt")}`,
