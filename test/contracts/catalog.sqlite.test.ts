@@ -9,14 +9,14 @@ import { findAlbum, listAlbums } from "../../src/adapters/catalog/queries/albums
 import { readEvents } from "../../src/adapters/catalog/queries/events.ts";
 import { listImages } from "../../src/adapters/catalog/queries/image-listing.ts";
 import { findContent, findContentById, findImage, findImageById } from "../../src/adapters/catalog/queries/images.ts";
-import { afterPrefix } from "../../src/adapters/catalog/queries/listing.ts";
+import { afterPrefix, WINDOW } from "../../src/adapters/catalog/queries/listing.ts";
 import { undescribedImages } from "../../src/adapters/catalog/queries/undescribed.ts";
 import { openConnection, requireVersion } from "../../src/adapters/catalog/sqlite-connection.ts";
 import { createSqliteDriver } from "../../src/adapters/catalog/sqlite-driver.ts";
 import { ALBUM_ORDERS, IMAGE_ORDERS } from "../../src/domain/page.ts";
 import type { ImageQuery } from "../../src/ports.ts";
 import { catalogContract } from "./catalog.ts";
-import { createAlbum, expectCode, imageNamed, put } from "./catalog-changes.ts";
+import { createAlbum, describeImage, expectCode, imageNamed, namesOf, pagesOf, put } from "./catalog-changes.ts";
 import { useCatalogFolder } from "./catalog-sqlite.ts";
 
 const { at, open, openDatabase } = useCatalogFolder();
@@ -229,6 +229,36 @@ describe("query plans", () => {
         expect({ sql, first: steps[0] }).toEqual({ sql, first: expect.stringMatching(/^SEARCH/) });
     }
   });
+});
+
+test("the few images without a time are found among many, also where others have none either", async () => {
+  await using catalog = await open();
+  const many = WINDOW + 50;
+  const [dated, undated] = [await createAlbum(catalog, "dated"), await createAlbum(catalog, "undated")];
+  const images = Array.from({ length: many }, (_, index) => imageNamed(`i${String(index).padStart(5, "0")}`));
+  await put(catalog, dated, images);
+  const isDated = (index: number) => ![3, 1000, many - 2].includes(index);
+  const takenAt = (index: number) => new Date((many - index) * 1000).toISOString();
+  await Promise.all(
+    images.map(async ({ id, blob }, index) => {
+      if (isDated(index)) await describeImage(catalog, id, blob.key, { takenAt: takenAt(index) });
+    }),
+  );
+  const list = async () => {
+    const query = { albumId: dated.id, orderBy: "-takenAt", limit: 1000 } as const;
+    return namesOf((await pagesOf((start) => catalog.images({ ...query, ...start }))).flatMap(({ items }) => items));
+  };
+  const expected = [
+    ...images.filter((_, index) => isDated(index)),
+    ...images.filter((_, index) => !isDated(index)).toReversed(),
+  ];
+  expect(await list()).toEqual(expected.map(({ name }) => name));
+  await put(
+    catalog,
+    undated,
+    Array.from({ length: many }, (_, index) => imageNamed(`u${index}`)),
+  );
+  expect(await list()).toEqual(expected.map(({ name }) => name));
 });
 
 test("a statement that cannot run is our fault, and the next one runs", async () => {
