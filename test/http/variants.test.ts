@@ -4,6 +4,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import type { Image } from "../../src/domain/image.ts";
+import { LADDER } from "../../src/domain/variant-presets.ts";
+import { VARIANT_PARAMETERS } from "../../src/domain/variant-query.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 import { codeOf, newAlbum, newImage, putContent, sha256 } from "./image-fixtures.ts";
 
@@ -376,6 +378,30 @@ describe("together", () => {
     while ((await rendersOf(store)) === before) await Bun.sleep(10);
     const metrics = await (await store.fetch("/metrics")).text();
     expect(metrics).toContain('operation="render",outcome="cancelled"} 1');
+  });
+});
+
+describe("docs/images.md", () => {
+  const docs = join(import.meta.dir, "../../docs");
+
+  test("shows what the store makes of its own picture", async () => {
+    const page = await Bun.file(join(docs, "images.md")).text();
+    const boat = await upload(store, album, "boat.png", await Bun.file(join(docs, "images/boat.png")).bytes());
+    const shown = [...page.matchAll(/^\| `\?(\S+)` \| !\[.*\]\((images\/\S+)\) \|$/gm)];
+    expect(shown).toHaveLength(10);
+    for (const [, query, file = ""] of shown) {
+      const response = await get(`${boat.links.self}/content?${query}`);
+      const picture = await sharp(join(docs, file)).metadata();
+      const { width, height } = await sharp(await bytesOf(response)).metadata();
+      expect({ query, width, height }).toEqual({ query, width: picture.width, height: picture.height });
+    }
+  });
+
+  test("has every parameter, preset and width", async () => {
+    const page = await Bun.file(join(docs, "images.md")).text();
+    const rows = [...page.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(([, names = ""]) => names.split(", "));
+    expect(rows.sort()).toEqual(VARIANT_PARAMETERS.map((name) => `\`${name}\``).sort());
+    for (const width of LADDER) expect(page).toMatch(new RegExp(`\\b${width}\\b`));
   });
 });
 
