@@ -71,6 +71,14 @@ export function variantCacheContract(
       expect(await bytesAt(cache, "key")).toEqual(patterned(10));
     });
 
+    test("a picture that was made after all is not refused once it left", async () => {
+      await using small = await open({ maxBytes: blockBytes });
+      small.refuse("key", owner("a"), { code: "invalid_image", message: "It took too long." });
+      await small.store("key", owner("a"), making(patterned(1)));
+      await small.store("other", owner("a"), making(patterned(1)));
+      expect(small.find("key")).toBeUndefined();
+    });
+
     test("a purge takes what was made of an image, and of no other", async () => {
       for (const id of ["a", "b"])
         for (const key of [1, 2]) await cache.store(`${id}${key}`, owner(id), making(patterned(key)));
