@@ -1,5 +1,5 @@
 import { type ErrorCode, imageNotFound, StoreError } from "../domain/errors.ts";
-import type { Image, StoredImage } from "../domain/image.ts";
+import type { StoredContent } from "../domain/image.ts";
 import type { Picture, VariantFormat, VariantSpec } from "../domain/variant.ts";
 import { pictureKey, resolvePicture } from "../domain/variant-picture.ts";
 import { type Presets, variantNotAllowed } from "../domain/variant-presets.ts";
@@ -8,7 +8,7 @@ import type { BlobStore, Catalog, Refusal, Renderer, Variant, VariantCache } fro
 import type { SingleFlight } from "./single-flight.ts";
 
 export interface VariantPorts {
-  readonly catalog: Pick<Catalog, "imageById">;
+  readonly catalog: Pick<Catalog, "contentById">;
   readonly blobs: Pick<BlobStore, "lend">;
   readonly renderer: Pick<Renderer, "version" | "render">;
   readonly variantCache: Pick<VariantCache, "find" | "store" | "refuse" | "purge">;
@@ -29,7 +29,7 @@ export interface VariantWish extends Omit<VariantRequest, "explicit"> {
 
 /** A variant, to be read until it is disposed of, and the image that it is of. */
 export interface VariantOfImage extends AsyncDisposable {
-  readonly image: Image;
+  readonly image: StoredContent["image"];
   readonly variant: Pick<Variant, "contentType" | "size" | "sha256" | "read">;
 }
 
@@ -41,7 +41,7 @@ export interface VariantOfImage extends AsyncDisposable {
  */
 export async function getVariant(
   ports: VariantPorts,
-  findImage: () => Promise<StoredImage>,
+  findImage: () => Promise<StoredContent>,
   wish: VariantWish,
 ): Promise<VariantOfImage> {
   for (;;) {
@@ -80,7 +80,7 @@ interface Found {
   readonly kept: Variant | Refusal | undefined;
 }
 
-function lookUp({ renderer, variantCache }: VariantPorts, image: Image, wish: VariantWish): Found {
+function lookUp({ renderer, variantCache }: VariantPorts, image: StoredContent["image"], wish: VariantWish): Found {
   const { spec, accepted, preset } = wish;
   const lookFor = (formats: readonly VariantFormat[]): Found => {
     const picture = resolvePicture(spec, image, formats);
@@ -98,7 +98,7 @@ function lookUp({ renderer, variantCache }: VariantPorts, image: Image, wish: Va
 
 async function makeVariant(
   { catalog, blobs, renderer, variantCache }: VariantPorts,
-  { image, location }: StoredImage,
+  { image, location }: StoredContent,
   key: string,
   picture: Picture,
   signal: AbortSignal,
@@ -113,7 +113,7 @@ async function makeVariant(
       throw error;
     });
   // Whoever deleted or replaced the image while it was rendered may have purged before there was anything to purge.
-  const present = (await catalog.imageById(image.id))?.image.sha256;
+  const present = (await catalog.contentById(image.id))?.image.sha256;
   if (present === image.sha256) return variant;
   await variant[Symbol.asyncDispose]();
   await variantCache.purge(image.id, present);

@@ -1,8 +1,8 @@
-import { imageNotFound, StoreError } from "../../domain/errors.ts";
-import { CONTENT_TYPES, type StoredImage } from "../../domain/image.ts";
+import { StoreError } from "../../domain/errors.ts";
+import { CONTENT_TYPES, type StoredContent } from "../../domain/image.ts";
 import type { VariantSpec } from "../../domain/variant.ts";
 import { parseVariant, type VariantParameters, type VariantRequest } from "../../domain/variant-query.ts";
-import { getImage, getImageById, type ImagePorts } from "../../operations/images.ts";
+import { getContent, getContentVersion, type ImagePorts } from "../../operations/images.ts";
 import { getVariant, type VariantPorts } from "../../operations/variants.ts";
 import type { BlobStore, ByteRange } from "../../ports.ts";
 import { answerContent, type ContentOptions, nameOfVariant } from "../content.ts";
@@ -51,7 +51,7 @@ const errors = [
   "blob_damaged",
 ] as const;
 
-const getContent = route(
+const getByName = route(
   {
     method: "GET",
     path: "/v1/albums/{album}/images/{image}/content",
@@ -72,7 +72,7 @@ const getContent = route(
     return answer(
       request,
       needs,
-      () => getImage(needs, album, image),
+      () => getContent(needs, album, image),
       () => REVALIDATE,
     );
   },
@@ -98,11 +98,7 @@ const getVersion = route(
   },
   (request, needs: ContentRouteNeeds) => {
     const { id, sha256 } = request.params;
-    const findImage = async (): Promise<StoredImage> => {
-      const stored = await getImageById(needs, id);
-      if (stored.image.sha256 !== sha256) throw imageNotFound();
-      return stored;
-    };
+    const findImage = () => getContentVersion(needs, id, sha256);
     return answer(request, needs, findImage, (variant) => {
       const { link, neededCredential } = request.grant;
       if (link !== undefined) return `public, max-age=${link.maxAge}`;
@@ -116,7 +112,7 @@ const getVersion = route(
 async function answer(
   request: ContentRequest,
   needs: ContentRouteNeeds,
-  findImage: () => Promise<StoredImage>,
+  findImage: () => Promise<StoredContent>,
   cacheControl: (variant: VariantRequest | undefined) => string,
 ): Promise<Response> {
   // A link was made to be put into a page, wherever that is.
@@ -141,7 +137,7 @@ async function answer(
 async function answerVariant(
   request: ContentRequest,
   needs: ContentRouteNeeds,
-  findImage: () => Promise<StoredImage>,
+  findImage: () => Promise<StoredContent>,
   asked: VariantRequest & { readonly spec: VariantSpec },
   options: ContentOptions,
   isRetry = false,
@@ -171,4 +167,4 @@ async function answerVariant(
   return answerVariant(request, needs, findImage, asked, options, true);
 }
 
-export const contentRoutes: readonly Route<ContentRouteNeeds>[] = [getContent, getVersion];
+export const contentRoutes: readonly Route<ContentRouteNeeds>[] = [getByName, getVersion];
