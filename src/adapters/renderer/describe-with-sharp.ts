@@ -38,7 +38,7 @@ export async function describeWithSharp(
     // A warning about the metadata says nothing about the pixels.
     const metadata = await open({ failOn: "none" }).metadata();
     if (metadata.exif !== undefined) exif = readExif(metadata.exif, { exposeLocation });
-    const { data, info } = await thumbnail(open(), metadata).toBuffer({ resolveWithObject: true });
+    const { data, info } = await thumbnail(open()).toBuffer({ resolveWithObject: true });
     await decodeOtherFrames(open, metadata);
     if (metadata.format === "gif" && !isGifWhole(source))
       return unsound("The file ends before the picture does.", exif);
@@ -58,13 +58,11 @@ const unsound = (unsoundReason: string, exif: Description["exif"]): Description 
   unsoundReason,
 });
 
-/** The first frame as displayed, in RGBA. The extraction of everything keeps a JPEG from being read at a fraction of its size. */
-const thumbnail = (image: Sharp, { width, height }: Metadata): Sharp =>
+/** The first frame as displayed, in RGBA. Where a decoder shrinks as it goes, it still reads everything. */
+const thumbnail = (image: Sharp): Sharp =>
   image
-    .extract({ left: 0, top: 0, width, height })
-    .resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: "inside", withoutEnlargement: true })
-    // After the extraction, so that it turns the small picture: the large one would have to be held in memory.
     .autoOrient()
+    .resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: "inside", withoutEnlargement: true })
     .toColourspace("srgb")
     .ensureAlpha()
     .raw({ depth: "uchar" });
@@ -79,8 +77,7 @@ async function decodeOtherFrames(
   else for (let page = 1; page < pages; page++) await toOnePixel(open({ page, ignoreIcc: true }));
 }
 
-const toOnePixel = (image: Sharp): Promise<Buffer> =>
-  image.resize(1, 1, { fit: "fill", fastShrinkOnLoad: false }).raw().toBuffer();
+const toOnePixel = (image: Sharp): Promise<Buffer> => image.resize(1, 1, { fit: "fill" }).raw().toBuffer();
 
 /** libvips makes up what is missing at the end of a GIF. */
 function isGifWhole(source: BlobSource): boolean {
