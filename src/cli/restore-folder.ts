@@ -35,15 +35,12 @@ const LOCK = ["lock.sqlite", "lock.sqlite-journal"];
 async function requireEmpty(catalogPath: string, blobsFolder: string): Promise<void> {
   if (existsSync(catalogPath))
     throw new Error(`There is a store already: ${catalogPath}. A restore wants an empty folder.`);
+  // Then all that is in there is of a restore.
+  if (existsSync(restoringPath(catalogPath))) return;
   const folder = dirname(resolve(catalogPath));
-  const restoring = basename(restoringPath(catalogPath));
-  const isBegun = existsSync(restoringPath(catalogPath));
-  const ours = new Set([...LOCK, restoring, `${restoring}-journal`]);
   const inside = dirname(resolve(blobsFolder)) === folder ? [basename(resolve(blobsFolder))] : [];
-  await refuseOthers(folder, new Set([...ours, ...inside]));
-  // Then what is in there is the restore's.
-  if (!isBegun)
-    await refuseOthers(blobsFolder, resolve(blobsFolder) === folder ? new Set([...ours, ...inside]) : new Set(LOCK));
+  await refuseOthers(folder, new Set([...LOCK, ...inside]));
+  await refuseOthers(blobsFolder, new Set(LOCK));
 }
 
 async function refuseOthers(folder: string, known: ReadonlySet<string>): Promise<void> {

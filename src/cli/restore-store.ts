@@ -21,8 +21,7 @@ export interface RestoreOptions {
 }
 
 export interface RestoreResult {
-  readonly images: number;
-  readonly bytes: number;
+  /** Images that got no bytes. */
   readonly damaged: number;
 }
 
@@ -38,19 +37,20 @@ const BATCH = 256;
  */
 export async function restoreBlobs(options: RestoreOptions): Promise<RestoreResult> {
   await removeUnrecorded(options);
-  const result = { images: 0, bytes: 0, damaged: 0 };
+  let [damaged, bytes] = [0, 0];
   for (let afterKey = ""; ; ) {
     const rows = options.catalog.missing({ afterKey, limit: BATCH });
     const last = rows.at(-1);
-    if (last === undefined) return result;
+    if (last === undefined) return { damaged };
     afterKey = last.key;
     const restored: RestoredBlob[] = [];
     await atOnce(COPIES_AT_ONCE, rows, async (row) => {
-      const blob = (await restoreOne(row, options)) ?? (result.damaged++, await standIn(options));
-      if (blob !== undefined) restored.push({ from: row.key, blob });
-      result.images++;
-      result.bytes += row.size;
-      options.progress(result.bytes);
+      const blob = await restoreOne(row, options);
+      if (blob === undefined) damaged++;
+      const kept = blob ?? (await standIn(options));
+      if (kept !== undefined) restored.push({ from: row.key, blob: kept });
+      bytes += row.size;
+      options.progress(bytes);
     });
     options.catalog.record(restored);
     options.blobs.settle(restored.map(({ blob }) => blob.key));
@@ -59,8 +59,7 @@ export async function restoreBlobs(options: RestoreOptions): Promise<RestoreResu
 
 /** Bytes whose row a run that was cut off had no time for. */
 async function removeUnrecorded({ catalog, blobs }: RestoreOptions): Promise<void> {
-  for await (const { key, location } of blobs.list())
-    if (!catalog.recorded([key]).has(key)) await blobs.remove(location);
+  for await (const { key, location } of blobs.list()) if (!catalog.has(key)) await blobs.remove(location);
 }
 
 /** Undefined when it is damaged, which was reported. */

@@ -451,6 +451,15 @@ describe("a backup that lacks bytes", () => {
     expect(await runCli(["check"], restored)).toMatchObject(FINE);
   });
 
+  test("where catalog and bytes share a folder: the restore goes on as well", async () => {
+    const env = { IMAGE_STORE_DATA: restored, IMAGE_STORE_BLOBS_URL: `file:${restored}`, IMAGE_STORE_MIN_FREE: "0" };
+    const restoreHere = () => runCli(["restore", backup], restored, { env });
+    expect((await restoreHere()).code).toBe(1);
+    await cp(join(home, "intact"), backup, { recursive: true });
+    expect(await restoreHere()).toMatchObject(FINE);
+    expect(await runCli(["check"], restored, { env })).toMatchObject(FINE);
+  });
+
   test("with --partial is a store: those images answer 503, and heal when they are uploaded again", async () => {
     expect(await runRestore("--partial")).toMatchObject({
       code: 1,

@@ -1,4 +1,4 @@
-import { Database, type SQLQueryBindings } from "bun:sqlite";
+import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import type { NewBlob } from "../../domain/change.ts";
 import { migrate } from "./migrations/sqlite.ts";
@@ -12,8 +12,8 @@ import { NEEDED_BLOBS, type SnapshotBlob } from "./sqlite-snapshot.ts";
 export interface RestoringCatalog extends Disposable {
   /** The next whose bytes are not there yet, in key order. */
   missing(query: { afterKey: string; limit: number }): readonly SnapshotBlob[];
-  /** Which of these keys are of bytes that are there. */
-  recorded(keys: readonly string[]): ReadonlySet<string>;
+  /** Whether it was recorded that bytes with this key are there. */
+  has(key: string): boolean;
   /** Durable when it returns: the image whose blob had the key `from` owns this one now. */
   record(blobs: readonly RestoredBlob[]): void;
   /**
@@ -87,12 +87,12 @@ function fill(db: Database): RestoringCatalog {
     `select b.key, b.location, b.size, b.sha256, a.name || '/' || i.name as image
      from ${NEEDED_BLOBS} and b.location = '' and b.key > ?1 order by b.key limit ?2`,
   );
-  const isRecorded = db.query<unknown, SQLQueryBindings[]>("select 1 from blobs where key = ?1 and location <> ''");
+  const isRecorded = db.query("select 1 from blobs where key = ?1 and location <> ''");
   const update = db.query("update blobs set key = ?2, location = ?3 where key = ?1 and location = ''");
 
   return {
     missing: ({ afterKey, limit }) => selectMissing.all(afterKey, limit),
-    recorded: (keys) => new Set(keys.filter((key) => isRecorded.get(key) !== null)),
+    has: (key) => isRecorded.get(key) !== null,
     record(blobs) {
       db.transaction(() => {
         for (const { from, blob } of blobs) update.run(from, blob.key, blob.location);

@@ -38,7 +38,7 @@ export interface SqliteCatalogOptions {
 /**
  * The embedded catalog.
  * @throws CatalogOpenError when another server uses the folder, a newer version wrote it, an older version did and a
- * server uses it, or it would not be durable
+ * server uses it, it is restored only in part, or it would not be durable
  */
 export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<Catalog> {
   const { path, maxWaiting, observe, onFatal } = options;
