@@ -72,8 +72,7 @@ const isAlone = (code: number): boolean => (code >= 0xd0 && code <= END_OF_IMAGE
 
 /** The next from `offset` on, over the data of a scan or whatever else is there, as decoders do. */
 function findMarker(original: Original, offset: number): { code: number; end: number } | undefined {
-  for (let at = offset; at + 1 < original.size; at++) {
-    if (original.uint8(at) !== 0xff) continue;
+  for (let at = original.find(0xff, offset); at + 1 < original.size; at = original.find(0xff, at + 1)) {
     const code = original.uint8(at + 1);
     if (code !== 0 && code !== 0xff) return { code, end: at + 2 };
   }

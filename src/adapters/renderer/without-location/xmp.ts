@@ -10,7 +10,10 @@ const isLocation = (name: string): boolean => LOCATION.test(name);
 const MAY_HOLD = /gps|geo:/i;
 const SPACE = 0x20;
 
-/** An `Eraser` for a packet of XMP: attributes and elements become white space. */
+/**
+ * Takes the location out of a packet of XMP, in place: attributes and elements become white space. Answers false where
+ * that cannot be done safely; then the packet may not be kept.
+ */
 export function eraseFromXmp(packet: Buffer): boolean {
   // One character for each byte, so that positions agree; names are ASCII in every encoding that has no zeros.
   const text = packet.toString("latin1");
