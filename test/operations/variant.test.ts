@@ -348,6 +348,7 @@ describe("a picture", () => {
     ["w=400&h=400&fit=fill", "400x400 fill"],
     ["w=4000&h=4000", "3000x3000 cover"],
     ["w=4096&h=1024", "4000x1000 cover"],
+    ["w=4096&h=3072", "4000x3000 fill"],
     ["w=4096&h=4096&fit=fill", "4000x3000 fill"],
     ["w=4096&h=4096&fit=contain", "4096x4096 contain"],
   ])("%s of 4000 × 3000 is %s", (query, expected) => {
@@ -415,6 +416,7 @@ describe("a picture", () => {
     expect(resize("w=300&h=300&crop=0.4,0.9", focused).crop).toEqual({ x: 0.4, y: 0.5 });
     expect(resize("w=300&h=300&crop=attention", focused).crop).toBe("attention");
     expect(resize("w=300&h=300", PHOTO).crop).toBe("centre");
+    expect(resize("w=4096&h=4096&crop=0,0").crop).toEqual({ x: 0.375, y: 0.5 });
     // The cut can go no further than to the edge.
     expect(resize("w=300&h=300&crop=0,0").crop).toEqual(resize("w=300&h=300&crop=0.2,1").crop);
   });
