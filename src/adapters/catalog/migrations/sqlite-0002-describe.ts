@@ -20,7 +20,7 @@ create index images_taken on images (taken_at, id) where taken_at is not null;
 create index images_undated on images (described, id) where taken_at is null;
 
 create table link_keys (
-  only integer primary key check (only = 1),
+  singleton integer primary key check (singleton = 1),
   id text not null,
   secret text not null,
   created_at integer not null
