@@ -25,10 +25,15 @@ afterEach(() => {
 const open = (options: Partial<VariantCacheOptions> = {}) =>
   openVariantCache({ folder, maxBytes: 1024 * 1024 * 1024, minFree: 0, useResolution: 0, ...options });
 
-variantCacheContract("disk", {
-  blockBytes: BLOCK,
-  open: ({ maxBytes }) => open({ maxBytes, folder: mkdtempSync(join(home, "cache-")) }),
-});
+for (const [name, useResolution] of [
+  ["disk, each use counted", 0],
+  ["disk, uses of a minute as one", 60_000],
+] as const)
+  variantCacheContract(name, {
+    blockBytes: BLOCK,
+    exactOrder: useResolution === 0,
+    open: ({ maxBytes }) => open({ maxBytes, useResolution, folder: mkdtempSync(join(home, "cache-")) }),
+  });
 
 const filesBelow = (path: string) =>
   readdirSync(path, { recursive: true, withFileTypes: true })
