@@ -147,6 +147,13 @@ describe("what cannot be done", () => {
     expect(existsSync(target)).toBe(false);
   });
 
+  test("a target that is there stays as it is", async () => {
+    const target = newPath();
+    await Bun.write(target, "somebody else's");
+    expect(await codeOf(writeWithoutLocation({ bytes: await plainPng() }, target))).toContain("EEXIST");
+    expect(await Bun.file(target).text()).toBe("somebody else's");
+  });
+
   test("metadata without measure is invalid_image", async () => {
     const image = withWebpChunks(await plainWebp(), 0x04, ["XMP ", Buffer.alloc(17 * 2 ** 20, " ")]);
     const target = newPath();

@@ -74,6 +74,15 @@ const entryOf = (block: Buffer, tag: number): number => {
 
 const gpsOf = (block: Buffer): number => block.readUInt32LE(entryOf(block, 0x8825) + 8);
 
+test("a place in XMP inside of EXIF goes, or all of that XMP where it cannot be edited", async () => {
+  const jpeg = await plainJpeg();
+  const stripped = await expectStripped(withSegments(jpeg, exifSegment(exifBlock("MM", new Map([[0x02bc, XMP]])))));
+  expect(stripped.includes("<exif:UserComment>kept</exif:UserComment>")).toBe(true);
+  const broken = XMP.replace("</exif:GPSAltitude>", "");
+  const wiped = await expectStripped(withSegments(jpeg, exifSegment(exifBlock("MM", new Map([[0x02bc, broken]])))));
+  expect(wiped.includes("UserComment")).toBe(false);
+});
+
 describe("EXIF that cannot be edited", () => {
   test.each<[string, (block: Buffer) => void]>([
     ["a value of the place in another field's", (block) => block.writeUInt32LE(10, gpsOf(block) + 2 + 12 + 8)],

@@ -12,7 +12,8 @@ import { planWebp } from "./webp.ts";
  * Writes a copy of a JPEG, PNG or WebP to `target`, which must not exist yet, without the location that EXIF and XMP say:
  * everything else byte for byte, but for blocks that are too broken to be edited, and what stands behind the picture.
  * What a maker note or a caption says stays. After a failure there is no `target`.
- * @throws StoreError `invalid_image` for another format, or metadata that is too large; `unavailable`
+ * @throws StoreError `invalid_image` for another format, or metadata that is too large; `unavailable` when the original
+ * cannot be read; what the file system throws over the target
  */
 export function writeWithoutLocation(source: BlobSource, target: string): Promise<ContentType> {
   return Promise.try(() => {
