@@ -264,9 +264,15 @@ export interface VariantCache extends AsyncDisposable {
   store(key: string, owner: VariantOwner, make: (path: string) => Promise<Rendered>): Promise<Variant>;
   /** Keeps that this picture cannot be made, so that it is not tried at each request. */
   refuse(key: string, owner: VariantOwner, refusal: Refusal): void;
-  /** Everything made of that image, but for what was made of the bytes `exceptSha256`. Gone from the disk when it resolves. */
+  /**
+   * Everything made of that image, but for what was made of the bytes `exceptSha256`. Gone from the disk when it resolves.
+   * @throws StoreError `unavailable` when the disk refuses; what is left goes when it is called again
+   */
   purge(imageId: string, exceptSha256?: string): Promise<void>;
-  /** Everything. */
+  /**
+   * Everything, the position too.
+   * @throws StoreError `unavailable` when the disk refuses
+   */
   clear(): Promise<void>;
   /** The log position up to which purges were applied; undefined for a new cache. Kept with the index. */
   position(): LogPosition | undefined;
