@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { begin } from "../../src/adapters/catalog/migrations/sqlite-0001-begin.ts";
 import { run } from "../../src/cli/run.ts";
 import type { Surroundings } from "../../src/cli/surroundings.ts";
 import type { Album } from "../../src/domain/album.ts";
@@ -203,6 +204,28 @@ describe("a backup that is restored", () => {
     const { images } = await contentsOf(again);
     expect(images.map(({ name }) => name)).toEqual(["j"]);
   });
+});
+
+test("a backup by an older version is migrated as it is restored", async () => {
+  await runBackup();
+  const { backup: about, ...rest } = await manifest();
+  const path = join(backup, (await readdir(backup)).find((name) => name.startsWith("catalog-")) as string);
+  await rm(path);
+  const old = new Database(path, { create: true });
+  begin(old);
+  old.run("pragma user_version = 1");
+  old.run(
+    `insert into albums (id, name, metadata, revision, created_at, updated_at) values ('${Bun.randomUUIDv7()}', 'old', '{}', 1, 0, 0)`,
+  );
+  old.close();
+  const digest = sha256(await Bun.file(path).bytes());
+  await writeFile(
+    join(backup, "backup.json"),
+    JSON.stringify({ ...rest, backup: { ...about, catalog: { ...about.catalog, sha256: digest } } }),
+  );
+  expect(await runRestore()).toMatchObject(FINE);
+  await using again = await startRestored();
+  expect((await contentsOf(again)).albums.map(({ name }) => name)).toEqual(["old"]);
 });
 
 describe("image-store backup", () => {
