@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import type { Image } from "../../src/domain/image.ts";
@@ -399,13 +399,29 @@ describe("docs/images.md", () => {
 
   test("has every parameter, preset and width", async () => {
     const page = await Bun.file(join(docs, "images.md")).text();
-    const rows = [...page.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(([, names = ""]) => names.split(", "));
+    const parameters = page.split("\n## ").find((section) => section.startsWith("Parameters")) ?? "";
+    const rows = [...parameters.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(([, names = ""]) =>
+      names.split(", "),
+    );
     expect(rows.sort()).toEqual(VARIANT_PARAMETERS.map((name) => `\`${name}\``).sort());
     for (const width of LADDER) expect(page).toMatch(new RegExp(`\\b${width}\\b`));
   });
 });
 
 describe("when an image", () => {
+  test("has a variant whose file went, it is made again", async () => {
+    await using own = await startStore();
+    const image = await upload(own, await newAlbum(own), "a.jpg", PHOTO);
+    const path = `${image.links.content}?w=160`;
+    // Made, and not yet opened.
+    const head = await own.fetch(path, { method: "HEAD" });
+    await rm(join(own.dataFolder, "variants/files"), { recursive: true });
+    const response = await own.fetch(path);
+    expect(response.status).toBe(200);
+    expect(sha256(await bytesOf(response))).toBe(head.headers.get("etag")?.replaceAll('"', "") ?? "");
+    expect(await rendersOf(own)).toBe(2);
+  });
+
   test("is deleted, its variants are gone at once, and soon from the disk", async () => {
     await using own = await startStore();
     const image = await upload(own, await newAlbum(own), "a.jpg", PHOTO);
