@@ -100,7 +100,7 @@ export const SETTINGS = {
   EXPOSE_LOCATION: { parse: parseBoolean, help: "say in records where an image was taken", default: "false" },
   RENDERERS: {
     parse: integer(1, 1024),
-    help: "child processes that make variants",
+    help: "child processes that make variants, each of at most 256 MiB and 24 bytes a pixel of MAX_PIXELS",
     defaultHelp: "cores − 1, at least 1",
   },
   PRESETS: {
@@ -109,7 +109,11 @@ export const SETTINGS = {
     defaultHelp: "thumb: 240 × 240; small, medium, large: 480, 960, 1920 wide",
   },
   PRESETS_FILE: { parse: text, help: "file with them instead" },
-  VARIANT_CACHE: { parse: parseSize, help: "bytes of variants that DATA/variants may hold; 0 keeps none", default: "1GiB" },
+  VARIANT_CACHE: {
+    parse: parseSize,
+    help: "bytes of variants that DATA/variants may hold; 0 keeps none",
+    default: "1GiB",
+  },
   GRACE: {
     parse: parseDuration,
     help: "how long deleted and unrecorded bytes stay; longer than the longest upload",

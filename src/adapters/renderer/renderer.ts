@@ -15,7 +15,7 @@ export interface RendererOptions {
   readonly exposeLocation: boolean;
   /** Child processes at most. */
   readonly children: number;
-  /** How many pictures may wait for a child; as many descriptions. */
+  /** How many pictures may wait for a child, up to 1 MiB of each in memory; as many descriptions. */
   readonly queue?: number;
   /** Of one picture, in milliseconds. */
   readonly timeLimit?: number;
@@ -33,7 +33,7 @@ export function createRenderer(options: RendererOptions): Renderer {
   const children = createChildPool<RenderJob, Rendered | Description>({
     entry: options.entry ?? new URL("./render-child.ts", import.meta.url).pathname,
     children: options.children,
-    queue: options.queue ?? 256,
+    queue: options.queue ?? 128,
     timeLimit: options.timeLimit ?? 10_000,
     memoryLimit: options.memoryLimit ?? memoryFor(maxPixels),
     jobsPerChild: options.jobsPerChild ?? 500,
