@@ -74,6 +74,9 @@ describe("a JPEG", () => {
   });
 });
 
+const resource = (id: number, data: Buffer) =>
+  Buffer.concat([Buffer.from("8BIM"), Buffer.from([id >> 8, id & 0xff, 0, 0, 0, 0, 0, data.length]), data]);
+
 describe("a PNG", () => {
   test("loses a place in profiles as text", async () => {
     const png = await plainPng();
@@ -110,9 +113,20 @@ describe("a PNG", () => {
     expect((await expectStripped(image)).equals(png)).toBe(true);
   });
 
+  test("loses profiles of Photoshop with EXIF or XMP of their own", async () => {
+    const png = await plainPng();
+    const profiles = [
+      rawProfile("8bim", resource(0x0422, cameraExif("II").subarray(0, 250))),
+      rawProfile("8bim", resource(0x0424, Buffer.from("<x/>"))),
+      rawProfile("generic", Buffer.from(XMP)),
+    ];
+    for (const profile of profiles) expect((await strip(withChunks(png, profile))).equals(png)).toBe(true);
+  });
+
   test("keeps other texts, and chunks that nobody knows", async () => {
     const kept = [pngChunk("tEXt", "Comment\0kept"), pngChunk("tEXt", "broken"), pngChunk("abCd", "kept")];
-    const image = withChunks(await plainPng(), ...kept, rawProfile("iptc", Buffer.from("kept")));
+    const profiles = [rawProfile("iptc", Buffer.from("kept")), rawProfile("8bim", Buffer.from("8BIM\x04\x04kept"))];
+    const image = withChunks(await plainPng(), ...kept, ...profiles);
     expect((await strip(image)).equals(image)).toBe(true);
   });
 

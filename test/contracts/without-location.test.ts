@@ -127,6 +127,19 @@ describe("EXIF that cannot be edited", () => {
 
 const KEPT_OF_XMP = ['photoshop:City="München"', 'exif:FNumber="4/1"', "<exif:UserComment>kept</exif:UserComment>"];
 
+const inLines = (image: Buffer) => (image.toString("base64").match(/.{1,76}/g) ?? []).join("&#xA;");
+
+const holding = (image: Buffer) =>
+  `<rdf:Description GImage:Data="${image.toString("base64")}"><xmp:Thumbnails><rdf:Alt><rdf:li>` +
+  `<xmpGImg:format>JPEG</xmpGImg:format><xmpGImg:image>${inLines(image)}</xmpGImg:image>` +
+  "</rdf:li></rdf:Alt></xmp:Thumbnails></rdf:Description>";
+
+/** What is left of either copy. */
+const picturesIn = (stripped: Buffer) =>
+  [/GImage:Data="([^"]*)"/, /<xmpGImg:image>([^<]*)</].map((pattern) =>
+    (pattern.exec(stripped.toString("latin1"))?.[1] ?? "gone").trim(),
+  );
+
 describe("XMP", () => {
   const cases: readonly [string, () => Promise<Buffer>][] = [
     ["a JPEG", async () => withSegments(await plainJpeg(), xmpSegment(XMP))],
@@ -192,6 +205,52 @@ describe("XMP", () => {
     expect(leftOf(Buffer.from(stripped.toString("latin1").replaceAll("\0", ""), "latin1"))).toEqual([]);
     expect((await sharp(stripped).metadata()).xmp?.toString().trim()).toBe("");
     expect((await pixelsOf(stripped)).equals(await pixelsOf(image))).toBe(true);
+  });
+
+  test("of the W3C, of drones and of naturalists loses the place under any prefix", async () => {
+    const position =
+      '<rdf:Description xmlns:ns0="http://www.w3.org/2003/01/geo/wgs84_pos#" ns0:lat="PLANTED" ns0:long="PLANTED">' +
+      "<drone-x:Latitude>PLANTED</drone-x:Latitude><dwc:decimalLongitude>PLANTED</dwc:decimalLongitude>" +
+      "<dc:title><rdf:Alt><rdf:li>kept</rdf:li></rdf:Alt></dc:title></rdf:Description>";
+    const stripped = await expectStripped(withSegments(await plainJpeg(), xmpSegment(position)));
+    expect(stripped.includes("<dc:title><rdf:Alt><rdf:li>kept</rdf:li></rdf:Alt></dc:title>")).toBe(true);
+  });
+
+  describe("with a picture inside", () => {
+    const located: readonly [string, () => Promise<Buffer>][] = [
+      ["a JPEG", async () => withSegments(await plainJpeg(), exifSegment(cameraExif("II")))],
+      ["a PNG", async () => withChunks(await plainPng(), pngChunk("eXIf", cameraExif("MM")))],
+      ["a WebP", async () => withWebpChunks(await plainWebp(), 0x08, ["EXIF", cameraExif("II")])],
+      ["a TIFF", async () => cameraExif("II")],
+    ];
+
+    test.each(located)("that has a place, %s, loses it whole", async (_, make) => {
+      const packet = holding(await make());
+      for (const data of [Buffer.from(packet), Buffer.from(packet, "utf16le")]) {
+        const stripped = await strip(withWebpChunks(await plainWebp(), 0x04, ["XMP ", data]));
+        if (data.includes(0)) expect((await sharp(stripped).metadata()).xmp?.toString().trim()).toBe("");
+        else expect(picturesIn(stripped)).toEqual(["", ""]);
+      }
+    });
+
+    test("in parts loses it too", async () => {
+      const image = await located[0]?.[1]();
+      const parts = extendedXmpSegments(holding(image ?? Buffer.alloc(0)), 700);
+      const stripped = await strip(withSegments(await plainJpeg(), ...parts));
+      const start = (parts[0]?.length ?? 0) - 700;
+      const texts = parts.map((part, index) => {
+        const at = 2 + parts.slice(0, index).reduce((sum, { length }) => sum + length, 0);
+        return stripped.subarray(at + start, at + part.length);
+      });
+      expect(picturesIn(Buffer.concat(texts))).toEqual(["", ""]);
+    });
+
+    test("that says nothing but pixels keeps it", async () => {
+      for (const image of [await plainJpeg(), await plainPng(), await plainWebp()]) {
+        const whole = withWebpChunks(await plainWebp(), 0x04, ["XMP ", Buffer.from(holding(image))]);
+        expect((await strip(whole)).equals(whole)).toBe(true);
+      }
+    });
   });
 
   test("without a place comes back byte for byte", async () => {
