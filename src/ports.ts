@@ -57,11 +57,11 @@ export interface Catalog extends AsyncDisposable {
   onEvents(listener: () => void): () => void;
 
   /**
-   * The oldest images, in the order of their ids, that have no description yet; `after` an id, to pass over those that
+   * The newest images, in the order of their ids, that have no description yet; `before` an id, to pass over those that
    * cannot be read for now. It looks at a bounded number: images of albums that are being deleted may hide some behind
    * them for a while.
    */
-  undescribedImages(limit: number, after?: string): Promise<readonly UndescribedImage[]>;
+  undescribedImages(limit: number, before?: string): Promise<readonly UndescribedImage[]>;
   /** Whether an idempotency key has an answer in its scope. */
   hasAnswered(key: Pick<Idempotency, "scope" | "key">): Promise<boolean>;
   /** Albums that a `deleteAlbum` left to be finished. */
