@@ -37,7 +37,8 @@ const BATCH = 256;
  */
 export async function restoreBlobs(options: RestoreOptions): Promise<RestoreResult> {
   await removeUnrecorded(options);
-  let [damaged, bytes] = [0, 0];
+  let damaged = 0;
+  let bytes = options.catalog.restoredBytes();
   for (let afterKey = ""; ; ) {
     const rows = options.catalog.missing({ afterKey, limit: BATCH });
     const last = rows.at(-1);

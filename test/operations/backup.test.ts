@@ -5,14 +5,13 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { begin } from "../../src/adapters/catalog/migrations/sqlite-0001-begin.ts";
-import { run } from "../../src/cli/run.ts";
-import type { Surroundings } from "../../src/cli/surroundings.ts";
 import type { Album } from "../../src/domain/album.ts";
 import type { Image } from "../../src/domain/image.ts";
 import type { BlobRow, LogState } from "../../src/ports.ts";
 import { failTest } from "../contracts/catalog-sqlite.ts";
 import { jsonOf, startStore, type TestStore } from "../http/harness.ts";
 import { codeOf, newAlbum, newImage, newPng, sha256 } from "../http/image-fixtures.ts";
+import { FINE, runCli } from "./run-cli.ts";
 
 interface Manifest {
   readonly format: number;
@@ -36,22 +35,7 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-async function runCli(argv: readonly string[], data = store.dataFolder, more: Partial<Surroundings> = {}) {
-  let [out, err] = ["", ""];
-  const code = await run({
-    argv,
-    env: { IMAGE_STORE_DATA: data, IMAGE_STORE_MIN_FREE: "0" },
-    isTerminal: false,
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    readFile: () => "",
-    onStop: () => () => {},
-    ...more,
-  });
-  return { code, out, err };
-}
-
-const runBackup = (...options: string[]) => runCli(["backup", backup, ...options]);
+const runBackup = (...options: string[]) => runCli(["backup", backup, ...options], store.dataFolder);
 const runRestore = (...options: string[]) => runCli(["restore", backup, ...options], restored);
 const startRestored = () => startStore({ DATA: restored });
 
@@ -103,8 +87,6 @@ const rowsOf = <Row>(path: string, sql: string): Row[] => {
 
 const LOG_STATE = "select epoch, floor, head from log_state";
 const RESTORED_BLOBS = "select key, location from blobs where location <> ''";
-
-const FINE = { code: 0, err: "" };
 
 const createByKey = () => ({
   method: "POST",
@@ -175,7 +157,7 @@ describe("a backup that is restored", () => {
       { name: "beyond", seq: 2 },
       { name: "topic", seq: 1 },
     ]);
-    expect(rowsOf(catalog, "select * from holds")).toEqual([]);
+    expect(rowsOf(catalog, "select * from holds where until > 0")).toEqual([]);
     await using again = await startRestored();
     const refused = await again.fetch(`/v1/events?after=${nextCursor}`);
     expect([refused.status, await codeOf(refused)]).toEqual([410, "cursor_unknown"]);
@@ -350,7 +332,7 @@ describe("image-store backup refuses", () => {
   test("a path that is no folder, or can't be one", async () => {
     await writeFile(backup, "");
     await expectBackupRefused(`${backup}: it is no folder`);
-    const inside = await runCli(["backup", join(backup, "inside")]);
+    const inside = await runCli(["backup", join(backup, "inside")], store.dataFolder);
     expect([inside.code, inside.err]).toEqual([1, expect.stringContaining("inside: it is no folder") as string]);
   });
 
