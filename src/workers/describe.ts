@@ -59,6 +59,7 @@ export async function runDescribe(ports: DescribePorts, options: DescribeOptions
   /** Until nothing is left that was never tried. Images that are not there any more are not remembered either. */
   async function pass(): Promise<void> {
     let still = new Map<string, Postponed>();
+    let seen = wakeUp.count;
     for (let before: string | undefined; ; ) {
       const images = await catalog.undescribedImages(BATCH, before);
       before = images.at(-1)?.imageId;
@@ -75,7 +76,7 @@ export async function runDescribe(ports: DescribePorts, options: DescribeOptions
         still.set(image.blobKey, outcome);
       }
       // Newer ones may have come. What only failed again must not keep the worker from what is behind it.
-      if (areNew) [before, still] = [undefined, new Map()];
+      if (areNew && wakeUp.count > seen) [before, still, seen] = [undefined, new Map(), wakeUp.count];
       await setImmediate();
     }
     postponed = still;
@@ -113,8 +114,8 @@ export async function runDescribe(ports: DescribePorts, options: DescribeOptions
         onFailure(error);
         await pause.wait(0, minBackoff, signal);
       }
-      const next = Math.min(...Array.from(postponed.values(), ({ until }) => until - performance.now()));
-      await wakeUp.wait(seen, Math.min(pollInterval, Math.max(minBackoff, next)), signal);
+      const next = postponed.values().reduce((first, { until }) => Math.min(first, until), Number.POSITIVE_INFINITY);
+      await wakeUp.wait(seen, Math.min(pollInterval, Math.max(minBackoff, next - performance.now())), signal);
       // A stream of uploads rings all the time.
       await whenIdle(patience, signal);
     }

@@ -182,6 +182,22 @@ test("an image whose bytes are damaged does not hold up the others, and is tried
   expect(store.begun.indexOf("1058")).toBe(0);
 });
 
+test("very many damaged ones are looked at once, while nothing new is told of", async () => {
+  const store = createStore(ids(1000));
+  store.lend = () => {
+    throw damaged();
+  };
+  let looks = 0;
+  const { undescribedImages } = store.ports.catalog;
+  store.ports.catalog.undescribedImages = (...parameters) => {
+    looks++;
+    return undescribedImages(...parameters);
+  };
+  const { errors } = start(store, { pollInterval: 60_000, minBackoff: 60_000, maxBackoff: 60_000 });
+  await until(() => errors.length === 1000);
+  expect(looks).toBeLessThanOrEqual(1000 / 20 + 1);
+});
+
 test("one that harms the decoder twice is described as not sound; once may have been something else", async () => {
   const store = createStore(ids(3));
   const harmed = new Map([
