@@ -134,14 +134,15 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
   function keptVariant(file: IndexedVariant): Variant {
     const { contentType, size, sha256 } = file;
     const path = files.pathOf(file);
-    let { isSound } = file;
+    /** Once for all who ask meanwhile. */
+    let looked = file.isSound ? Promise.resolve() : undefined;
     return {
       contentType,
       size,
       sha256,
       async read(range) {
         try {
-          if (!isSound) await look();
+          await (looked ??= look());
           return await files.read(path, range === undefined ? { size } : { size, range });
         } catch (error) {
           await removeQuietly([path]);
@@ -155,7 +156,6 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
 
     async function look(): Promise<void> {
       if (!(await files.isSound(path, file))) throw new Error("It has other bytes than were stored.");
-      isSound = true;
       attempt(() => index.markSound(file));
     }
   }
