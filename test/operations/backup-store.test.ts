@@ -16,6 +16,7 @@ import { sweepCondemned } from "../../src/workers/sweep.ts";
 import { patterned, putBlob } from "../contracts/blob-store.ts";
 import { createAlbum, imageNamed, put } from "../contracts/catalog-changes.ts";
 import { failTest } from "../contracts/catalog-sqlite.ts";
+import { failingBeyond } from "./failing-blobs.ts";
 
 const HOUR = 3_600_000;
 let folder: string;
@@ -173,18 +174,7 @@ describe("backupStore", () => {
   test("tells a disk that fails within a large file, and has the rest", async () => {
     await storeImage("large", 3_000_000);
     await storeImage("small", 1000);
-    const failing: BlobStore = {
-      ...blobs,
-      read: (location, what) =>
-        what.size === 1000
-          ? blobs.read(location, what)
-          : Promise.resolve(
-              new ReadableStream({
-                pull: (controller) =>
-                  controller.error(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO", syscall: "read" })),
-              }),
-            ),
-    };
+    const failing = failingBeyond(1000, blobs);
     const { damages, ...result } = await backUp({ blobs: failing });
     expect(result).toMatchObject({ images: 2, copied: 1, damaged: 1 });
     expect(damages).toMatchObject([{ image: "a/large", reason: "EIO: i/o error, read" }]);
