@@ -7,6 +7,7 @@ import sharp, { type Sharp } from "sharp";
 import { thumbHashToAverageRGBA, thumbHashToRGBA } from "thumbhash";
 import { describeWithSharp } from "../../src/adapters/renderer/describe-with-sharp.ts";
 import { prepareSharp } from "../../src/adapters/renderer/prepare-sharp.ts";
+import { expectCode } from "./catalog-changes.ts";
 import { cameraExif, exifSegment, pngChunk, withChunks, withSegments } from "./fixtures/located-images.ts";
 
 const OPTIONS = { maxPixels: 1_000_000, exposeLocation: false };
@@ -187,3 +188,9 @@ test.skipIf(!isThere)(
   },
   60_000,
 );
+
+test("bytes that cannot be read say nothing about the pixels", async () => {
+  // Of a folder, a read fails as it does of a broken disk.
+  for (const path of [join(folder, "missing"), folder])
+    await expectCode(describeWithSharp({ path }, OPTIONS), "unavailable");
+});

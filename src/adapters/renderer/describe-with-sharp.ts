@@ -20,6 +20,7 @@ const THUMBNAIL_SIDE = 100;
 /**
  * Decodes every pixel, so that it is only for a process that may come to harm. What is wrong with the bytes is part of
  * the answer; of broken pixels the metadata is still told.
+ * @throws StoreError `unavailable` when the bytes cannot be read
  */
 export async function describeWithSharp(
   source: BlobSource,
@@ -46,6 +47,7 @@ export async function describeWithSharp(
     const placeholder = Buffer.from(hash).toString("base64");
     return { placeholder, dominantColour: dominantColour(data), exif, sound: true, unsoundReason: null };
   } catch (error) {
+    requireReadable(source);
     return unsound(reasonOf(error), exif);
   }
 }
@@ -83,6 +85,12 @@ const toOnePixel = (image: Sharp): Promise<Buffer> => image.resize(1, 1, { fit: 
 function isGifWhole(source: BlobSource): boolean {
   using original = openOriginal(source);
   return hasAllBlocks(original);
+}
+
+/** A decoder says of a disk that does not give them what it says of broken bytes. */
+function requireReadable(source: BlobSource): void {
+  using original = openOriginal(source);
+  original.each(0, original.size, () => {});
 }
 
 /** Its own text is neither stable nor meant for everyone: there are paths in it. */

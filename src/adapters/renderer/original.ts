@@ -93,13 +93,21 @@ function openFile(path: string): Bytes {
     size: fs.fstatSync(fd).size,
     fill(target, start) {
       for (let done = 0; done < target.length; ) {
-        const read = fs.readSync(fd, target, done, target.length - done, start + done);
+        const read = readSome(fd, target, done, start + done);
         if (read === 0) throw unavailable(new Error(`${path} became shorter`));
         done += read;
       }
     },
     close: () => fs.closeSync(fd),
   };
+}
+
+function readSome(fd: number, target: Buffer, done: number, position: number): number {
+  try {
+    return fs.readSync(fd, target, done, target.length - done, position);
+  } catch (cause) {
+    throw unavailable(cause);
+  }
 }
 
 const unavailable = (cause: unknown) =>
