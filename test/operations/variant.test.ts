@@ -16,6 +16,7 @@ import {
 import { type Original, pictureKey, resolvePicture } from "../../src/domain/variant-picture.ts";
 import { LADDER } from "../../src/domain/variant-presets.ts";
 import {
+  explicitSpec,
   formatSpec,
   parseVariant,
   VARIANT_PARAMETERS,
@@ -425,6 +426,22 @@ describe("a picture", () => {
     expect(resolvePicture(specOf("strip=location"), PHOTO, [])).toEqual({ kind: "without-location" });
     expect(() => resolvePicture(specOf("strip=location"), CLIP, [])).toThrow(
       expect.objectContaining({ code: "invalid_variant", errors: [expect.objectContaining({ parameter: "strip" })] }),
+    );
+  });
+});
+
+describe("what is explicit", () => {
+  test("asks for the same picture, and leaves nothing to record or client", () => {
+    const stepped = fc.integer({ min: 0, max: 10_000 }).map((number) => number / 10_000);
+    const focus = fc.option(fc.record({ x: stepped, y: stepped }));
+    fc.assert(
+      fc.property(spec, originals, focus, accepted, (wanted, original, point, formats) => {
+        const picture = resolvePicture(wanted, { ...original, focalPoint: point }, formats);
+        const { spec: parsed, explicit } = parse(formatSpec(explicitSpec(wanted, picture, point)));
+        if (parsed === undefined) throw new Error("It asks for the original.");
+        expect(explicit).toBe(true);
+        expect(resolvePicture(parsed, { ...original, focalPoint: null }, [])).toEqual(picture);
+      }),
     );
   });
 });

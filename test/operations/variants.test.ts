@@ -5,6 +5,7 @@ import { CONTENT_TYPES, type StoredContent } from "../../src/domain/image.ts";
 import type { Picture, VariantFormat } from "../../src/domain/variant.ts";
 import { parseVariant } from "../../src/domain/variant-query.ts";
 import { createSingleFlight } from "../../src/operations/single-flight.ts";
+import { createVariantReader } from "../../src/operations/variant-reader.ts";
 import { getVariant, type VariantPorts, type VariantWish } from "../../src/operations/variants.ts";
 import type { BlobContent, Refusal, Variant } from "../../src/ports.ts";
 
@@ -80,6 +81,7 @@ function newStore() {
       },
     },
     variantFlights: createSingleFlight<Variant>(),
+    variantReader: createVariantReader(presets, "7"),
     presets,
   };
   return store;

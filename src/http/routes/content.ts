@@ -1,7 +1,7 @@
 import { StoreError } from "../../domain/errors.ts";
 import { CONTENT_TYPES, type StoredContent } from "../../domain/image.ts";
 import type { VariantSpec } from "../../domain/variant.ts";
-import { parseVariant, type VariantParameters, type VariantRequest } from "../../domain/variant-query.ts";
+import type { VariantParameters, VariantRequest } from "../../domain/variant-query.ts";
 import { getContent, getContentVersion, type ImagePorts } from "../../operations/images.ts";
 import { getVariant, type VariantPorts } from "../../operations/variants.ts";
 import type { BlobStore, ByteRange } from "../../ports.ts";
@@ -27,6 +27,7 @@ const FOR_EVER = "max-age=31536000, immutable";
 const headers: readonly ResponseHeader[] = [
   "ETag",
   "Cache-Control",
+  "Content-Location",
   "Content-Length",
   "Content-Disposition",
   "Accept-Ranges",
@@ -37,7 +38,10 @@ const content = Object.fromEntries(Object.values(CONTENT_TYPES).map((type) => [t
 const responses = {
   200: { description: "The bytes as they were uploaded, or the variant that the query asks for.", headers, content },
   206: { description: "A range of them.", headers: [...headers, "Content-Range" as const], content },
-  304: { description: "The client has them already.", headers: ["ETag", "Cache-Control", "Vary"] as const },
+  304: {
+    description: "The client has them already.",
+    headers: ["ETag", "Cache-Control", "Content-Location", "Vary"] as const,
+  },
 };
 const requestHeaders = ["Range", "If-Range", "If-None-Match", "If-Match"] as const;
 const errors = [
@@ -117,7 +121,8 @@ async function answer(
 ): Promise<Response> {
   // A link was made to be put into a page, wherever that is.
   const crossOrigin = needs.publicRead || request.grant.link !== undefined;
-  const asked = request.search === "" ? undefined : parseVariant(request.query, needs.presets);
+  const query = request.grant.link?.query ?? request.search;
+  const asked = query === "" ? undefined : needs.variantReader.parse(query, request.query);
   if (asked?.spec === undefined) {
     const { image, location } = await findImage();
     const { contentType, size, sha256, name } = image;
@@ -143,10 +148,12 @@ async function answerVariant(
   isRetry = false,
 ): Promise<Response> {
   const { spec } = asked;
+  const { link } = request.grant;
+  const mayTransform = request.grant.may("transform");
   const isChosen = spec.kind === "resized" && spec.format === "auto";
   await using found = await getVariant(needs, findImage, {
     ...asked,
-    mayTransform: request.grant.may("transform"),
+    mayTransform,
     accepted: isChosen ? acceptedFormats(request.raw.headers.get("accept")) : [],
     // The runtime makes one only when it is asked for, which a cache that has the variant never does.
     get signal() {
@@ -157,8 +164,12 @@ async function answerVariant(
   const name = nameOfVariant(found.image, contentType);
   const read = (range?: ByteRange) => found.variant.read(range);
   const variant = { contentType, size, sha256, name, read };
+  const vary = isChosen ? "Accept" : undefined;
+  const { location, isLocationFree } = found.wanted;
+  // Where it may be asked for there: who came by a link has no key, and the location no signature.
+  const isTheirs = link === undefined && (isLocationFree || mayTransform);
   try {
-    return await answerContent(request, variant, { ...options, vary: isChosen ? "Accept" : undefined });
+    return await answerContent(request, variant, { ...options, vary, location: isTheirs ? location : undefined });
   } catch (error) {
     const isGone = error instanceof StoreError && error.code === "unavailable";
     if (isRetry || !isGone) throw error;
