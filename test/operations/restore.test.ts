@@ -203,6 +203,17 @@ describe("a restore that was cut off", () => {
     expect((await readdir(restored)).sort()).toEqual(["blobs", "catalog.sqlite", "lock.sqlite"]);
   });
 
+  test("says so where what it had restored is gone, as from a disk that is not mounted", async () => {
+    await runRestore();
+    await rm(join(restored, "blobs"), { recursive: true });
+    await cp(join(home, "intact"), backup, { recursive: true });
+    const { code, err } = await runRestore();
+    expect([code, err]).toEqual([1, expect.stringContaining("Of 1 blobs that were restored before, 0 are") as string]);
+    expect(existsSync(join(restored, "catalog.sqlite"))).toBe(false);
+    await rm(restored, { recursive: true });
+    expect(await runRestore()).toMatchObject(FINE);
+  });
+
   test("shows of how much it is done, from where it was", async () => {
     await runRestore();
     await cp(join(home, "intact"), backup, { recursive: true });

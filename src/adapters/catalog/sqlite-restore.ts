@@ -14,8 +14,8 @@ export interface RestoringCatalog extends Disposable {
   missing(query: { afterKey: string; limit: number }): readonly SnapshotBlob[];
   /** Whether it was recorded that bytes with this key are there. */
   has(key: string): boolean;
-  /** Of the images whose bytes are there. */
-  restoredBytes(): number;
+  /** How many were recorded, and their size in bytes. */
+  restored(): { readonly blobs: number; readonly bytes: number };
   /** Durable when it returns: the image whose blob had the key `from` owns this one now. */
   record(blobs: readonly RestoredBlob[]): void;
   /**
@@ -110,8 +110,8 @@ function fill(db: Database): RestoringCatalog {
     `select b.key, b.location, b.size, b.sha256, a.name || '/' || i.name as image
      from ${NEEDED_BLOBS} and b.location = '' and b.key > ?1 order by b.key limit ?2`,
   );
-  const sumRestored = db.query<{ bytes: number }, []>(
-    `select coalesce(sum(b.size), 0) as bytes from ${NEEDED_BLOBS} and b.location <> ''`,
+  const sumRestored = db.query<ReturnType<RestoringCatalog["restored"]>, []>(
+    `select count(*) as blobs, coalesce(sum(b.size), 0) as bytes from ${NEEDED_BLOBS} and b.location <> ''`,
   );
   const isRecorded = db.query("select 1 from blobs where key = ?1 and location <> ''");
   const update = db.query("update blobs set key = ?2, location = ?3 where key = ?1 and location = ''");
@@ -119,7 +119,7 @@ function fill(db: Database): RestoringCatalog {
   return {
     missing: ({ afterKey, limit }) => selectMissing.all(afterKey, limit),
     has: (key) => isRecorded.get(key) !== null,
-    restoredBytes: () => sumRestored.get()?.bytes ?? 0,
+    restored: () => sumRestored.get() ?? { blobs: 0, bytes: 0 },
     record(blobs) {
       db.transaction(() => {
         for (const { from, blob } of blobs) update.run(from, blob.key, blob.location);
