@@ -36,6 +36,15 @@ export interface Description {
   readonly unsoundReason: string | null;
 }
 
+/** Of an image whose pixels cannot be decoded to the end, and what its metadata says all the same. */
+export const notSound = (unsoundReason: string, exif: Exif | null = null): Description => ({
+  placeholder: null,
+  dominantColour: null,
+  exif,
+  sound: false,
+  unsoundReason,
+});
+
 /** Cleaned text, at most 2 KiB in all as JSON. What the camera did not say is absent. */
 export interface Exif {
   readonly camera?: string;

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { StoreError } from "../domain/errors.ts";
-import type { Description } from "../domain/image.ts";
+import { notSound } from "../domain/image.ts";
 import { createWakeUp } from "../domain/wake-up.ts";
 import type { BlobStore, Catalog, Renderer, UndescribedImage } from "../ports.ts";
 
@@ -142,11 +142,3 @@ async function describeImage(
 }
 
 const isHarm = (error: unknown): error is StoreError => error instanceof StoreError && error.code === "invalid_image";
-
-const notSound = (unsoundReason: string): Description => ({
-  placeholder: null,
-  dominantColour: null,
-  exif: null,
-  sound: false,
-  unsoundReason,
-});

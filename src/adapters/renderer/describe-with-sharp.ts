@@ -1,6 +1,6 @@
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { rgbaToThumbHash } from "thumbhash";
-import type { Description } from "../../domain/image.ts";
+import { type Description, notSound } from "../../domain/image.ts";
 import type { BlobSource } from "../../ports.ts";
 import { dominantColour } from "./description/dominant-colour.ts";
 import { readExif } from "./description/exif.ts";
@@ -42,23 +42,15 @@ export async function describeWithSharp(
     const { data, info } = await thumbnail(open()).toBuffer({ resolveWithObject: true });
     await decodeOtherFrames(open, metadata);
     if (metadata.format === "gif" && !isGifWhole(source))
-      return unsound("The file ends before the picture does.", exif);
+      return notSound("The file ends before the picture does.", exif);
     const hash = rgbaToThumbHash(info.width, info.height, data);
     const placeholder = Buffer.from(hash).toString("base64");
     return { placeholder, dominantColour: dominantColour(data), exif, sound: true, unsoundReason: null };
   } catch (error) {
     requireReadable(source);
-    return unsound(reasonOf(error), exif);
+    return notSound(reasonOf(error), exif);
   }
 }
-
-const unsound = (unsoundReason: string, exif: Description["exif"]): Description => ({
-  placeholder: null,
-  dominantColour: null,
-  exif,
-  sound: false,
-  unsoundReason,
-});
 
 /** The first frame as displayed, in RGBA. Where a decoder shrinks as it goes, it still reads everything. */
 const thumbnail = (image: Sharp): Sharp =>
