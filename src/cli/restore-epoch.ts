@@ -15,5 +15,5 @@ export async function takeEpoch({ lastEpoch }: BackupLayout, ofBackup: number, n
 
 async function readEpoch(path: string): Promise<number> {
   const text = await readFile(path, "utf8").catch(() => "");
-  return /^\d{8}\n$/.test(text) ? Number(text) : 0;
+  return /^\d{1,8}\n$/.test(text) ? Number(text) : 0;
 }
