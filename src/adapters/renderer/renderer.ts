@@ -5,7 +5,7 @@ import type { Rendered, Renderer } from "../../ports.ts";
 import { createChildPool } from "./child-pool.ts";
 import type { RenderJob } from "./render-job.ts";
 
-/** To be raised whenever other code makes other pixels of some picture: kept variants and links name the version. */
+/** To be raised whenever other code makes other bytes of some variant: what is kept, and for ever, goes by the version. */
 const PIPELINE_VERSION = 1;
 
 export interface RendererOptions {
