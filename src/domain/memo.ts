@@ -2,6 +2,7 @@
 export interface Memo<Value> {
   /** What `make` answered for the text, or answers now. What it throws is not remembered. */
   get(text: string, make: () => Value): Value;
+  clear(): void;
 }
 
 const LONGEST_TEXT = 512;
@@ -18,5 +19,6 @@ export function createMemo<Value>(capacity: number): Memo<Value> {
       known.set(text, value);
       return value;
     },
+    clear: () => known.clear(),
   };
 }

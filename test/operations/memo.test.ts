@@ -16,6 +16,9 @@ test("a memo makes each value once, while it has room", () => {
   get("c");
   expect(get("a").of).toBe("a");
   expect(made).toEqual(["a", "b", "c", "a"]);
+  memo.clear();
+  get("a");
+  expect(made).toEqual(["a", "b", "c", "a", "a"]);
 });
 
 test("a memo remembers neither what failed nor what is long", () => {
