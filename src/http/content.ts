@@ -1,5 +1,6 @@
 import { StoreError } from "../domain/errors.ts";
 import { CONTENT_TYPES, type ContentType, type ImageFormat } from "../domain/image.ts";
+import { createMemo } from "../domain/memo.ts";
 import type { BlobContent, ByteRange } from "../ports.ts";
 import { contentTag, evaluateRead, ifRangeHolds } from "./conditional.ts";
 import { formatDigest } from "./digest.ts";
@@ -35,15 +36,13 @@ export interface ContentOptions {
 export async function answerContent(
   request: RouteRequest,
   content: Content,
-  { cacheControl, crossOrigin, vary, location }: ContentOptions,
+  options: ContentOptions,
 ): Promise<Response> {
   const { size } = content;
   const requested = request.raw.headers;
   const etag = contentTag(content.sha256);
-  const always: Record<string, string> = { ETag: etag, "Cache-Control": cacheControl };
-  if (vary !== undefined) always.Vary = vary;
-  if (location !== undefined) always["Content-Location"] = location;
-  if (evaluateRead(requested, etag) === "not_modified") return new Response(null, { status: 304, headers: always });
+  if (evaluateRead(requested, etag) === "not_modified")
+    return new Response(null, { status: 304, headers: lastingHeaders(etag, options) });
   const isHead = request.method === "HEAD";
   const asked = isHead || !ifRangeHolds(requested, etag) ? "whole" : parseRange(requested.get("range"), size);
   if (asked === "unsatisfiable") {
@@ -52,19 +51,46 @@ export async function answerContent(
   }
   const range = asked === "whole" ? undefined : asked;
   const body = isHead ? null : await content.read(range);
-  const headers: Record<string, string> = {
-    ...always,
-    "Content-Type": content.contentType,
-    "Content-Length": String(range === undefined ? size : range.end - range.start),
-    "Accept-Ranges": "bytes",
-    "Repr-Digest": formatDigest(content.sha256),
-    "Content-Disposition": inlineDisposition(content.name),
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cross-Origin-Resource-Policy": crossOrigin ? "cross-origin" : "same-site",
-  };
-  if (range !== undefined) headers["Content-Range"] = formatContentRange(range, size);
-  return new Response(body, { status: range === undefined ? 200 : 206, headers });
+  const answer = new Response(body, {
+    status: range === undefined ? 200 : 206,
+    headers: wholeHeaders(content, options),
+  });
+  if (range !== undefined) {
+    answer.headers.set("Content-Length", String(range.end - range.start));
+    answer.headers.set("Content-Range", formatContentRange(range, size));
+  }
+  return answer;
 }
+
+/** A response copies them in a third of the time that it takes to read an object. */
+const recent = createMemo<Headers>(1024);
+
+function wholeHeaders(content: Content, options: ContentOptions): Headers {
+  const { contentType, size, sha256, name } = content;
+  const { cacheControl, crossOrigin, vary = "", location = "" } = options;
+  const all = `${contentType} ${size} ${sha256} ${crossOrigin} ${vary} ${location} ${cacheControl}\0${name}`;
+  return recent.get(all, () => {
+    const headers = {
+      ...lastingHeaders(contentTag(sha256), options),
+      "Content-Type": contentType,
+      "Content-Length": String(size),
+      "Accept-Ranges": "bytes",
+      "Repr-Digest": formatDigest(sha256),
+      "Content-Disposition": inlineDisposition(name),
+      "Content-Security-Policy": "default-src 'none'; sandbox",
+      "Cross-Origin-Resource-Policy": crossOrigin ? "cross-origin" : "same-site",
+    };
+    return new Headers(headers);
+  });
+}
+
+/** Those that 304 has too. */
+const lastingHeaders = (etag: string, { cacheControl, vary, location }: ContentOptions): Record<string, string> => ({
+  ETag: etag,
+  "Cache-Control": cacheControl,
+  ...(vary === undefined ? {} : { Vary: vary }),
+  ...(location === undefined ? {} : { "Content-Location": location }),
+});
 
 const EXTENSIONS = { jpeg: "jpg", png: "png", webp: "webp", gif: "gif", avif: "avif", tiff: "tif" } as const;
 const KNOWN_EXTENSION = /\.(?:jpe?g|png|webp|gif|avif|tiff?)$/i;

@@ -221,6 +221,22 @@ describe("content", () => {
     }
   });
 
+  test("has headers that are those of one answer alone", async () => {
+    await using crossed = await startStore({ CORS_ORIGINS: "https://app.example" });
+    const { links } = await newImage(crossed, await newAlbum(crossed), "a.png", newPng());
+    const ids = new Set<string | null>();
+    for (const Origin of ["https://app.example", "https://other.example"]) {
+      for (const Range of ["bytes=0-0", "bytes=a-b"]) {
+        const { headers } = await crossed.fetch(links.content, { headers: { Origin, Range } });
+        ids.add(headers.get("x-request-id"));
+        expect(headers.get("vary")).toBe("Origin");
+        expect(headers.get("access-control-allow-origin")).toBe(Origin === "https://app.example" ? Origin : null);
+        expect(headers.has("content-range")).toBe(Range === "bytes=0-0");
+      }
+    }
+    expect(ids.size).toBe(4);
+  });
+
   test("is public only where no credential was needed", async () => {
     const key = "k".repeat(43);
     const API_KEYS = `reader:read+write:${sha256(Buffer.from(key))}`;
