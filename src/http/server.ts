@@ -7,7 +7,7 @@ import { hasBody } from "./json-body.ts";
 import { problem, statusOf } from "./problem.ts";
 import { createResource, groupByPath } from "./resource.ts";
 import type { Route } from "./route.ts";
-import { discardBody, isUnfinished } from "./upload.ts";
+import { closeBehind, discardBody } from "./upload.ts";
 
 export interface HttpAppOptions {
   readonly access: Access;
@@ -83,7 +83,8 @@ export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Nee
       headers.set("X-Request-Id", exchange.requestId);
       headers.set("X-Content-Type-Options", "nosniff");
       cors.decorate(request, headers);
-      await leaveNoBody(request, headers);
+      // A body that nobody read must not be taken for the next request, nor be received to its end however long it is.
+      if (hasBody(request.headers) && !request.bodyUsed) await discardBody(request);
       options.onResponse?.({
         operationId: exchange.operationId,
         method: request.method,
@@ -95,7 +96,7 @@ export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Nee
         requestId: exchange.requestId,
         principal: exchange.grant?.principal,
       });
-      return response;
+      return closeBehind(response, request);
     },
   };
 }
@@ -107,12 +108,6 @@ export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Nee
 function matchable(path: string): string {
   if (!path.endsWith("/") && !path.includes("//")) return path;
   return path.replaceAll(/\/(?=\/|$)/g, "/\0");
-}
-
-/** A body that nobody read must not be taken for the next request, nor be received to its end however long it is. */
-async function leaveNoBody(request: Request, headers: Headers): Promise<void> {
-  if (hasBody(request.headers) && !request.bodyUsed) await discardBody(request);
-  if (isUnfinished(request)) headers.set("Connection", "close");
 }
 
 function declaredBytes(headers: Headers): number | undefined {

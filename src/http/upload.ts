@@ -36,7 +36,7 @@ export async function withBody<Result>(
     const bytes = receive(reader, bounds);
     return await use(digests.size === 0 ? bytes : verifyDigests(bytes, digests));
   } catch (error) {
-    if (reader !== undefined && !(await drain(reader))) unfinished.add(request);
+    if (reader !== undefined && !(await drain(reader))) unfinished.set(request, reader);
     throw error;
   }
 }
@@ -44,7 +44,27 @@ export async function withBody<Result>(
 /** For an answer that was given before anybody asked for the body: reads and drops a little of it. */
 export async function discardBody(request: Request): Promise<void> {
   const reader = readerOf(request, SMALL_BYTES);
-  if (reader !== undefined && !(await drain(reader))) unfinished.add(request);
+  if (reader !== undefined && !(await drain(reader))) unfinished.set(request, reader);
+}
+
+/**
+ * The answer to a request whose body was not read to its end. The connection closes behind it, but not at once: closed
+ * while bytes still come, it would be reset, and the client would never see the answer that is to make it stop.
+ */
+export async function closeBehind(response: Response, request: Request): Promise<Response> {
+  const reader = unfinished.get(request);
+  if (reader === undefined) return response;
+  response.headers.set("Connection", "close");
+  if (response.body === null) return response;
+  const answer = await response.bytes();
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      controller.enqueue(answer);
+      await linger(reader);
+      controller.close();
+    },
+  });
+  return new Response(body, response);
 }
 
 const SMALL_BYTES = 64 * 1024;
@@ -74,10 +94,8 @@ function createSmallReader(request: Request): Reader {
   };
 }
 
-const unfinished = new WeakSet<Request>();
-
-/** Whether the client may still be sending a body that nobody will read, so that its connection must be closed. */
-export const isUnfinished = (request: Request): boolean => unfinished.has(request);
+/** Whose client may still be sending a body that nobody will read, so that the connection must be closed. */
+const unfinished = new WeakMap<Request, Reader>();
 
 function checkHeaders(headers: Headers, maxBytes: number): void {
   if (headers.has("content-range")) {
@@ -142,8 +160,8 @@ const DRAINED_BYTES = 1024 * 1024;
 const DRAINED_MILLISECONDS = 1000;
 
 /** Answers whether the end was reached. */
-async function drain(reader: Reader): Promise<boolean> {
-  let left = DRAINED_BYTES;
+async function drain(reader: Reader, bytes = DRAINED_BYTES): Promise<boolean> {
+  let left = bytes;
   let expired = false;
   const timer = setTimeout(() => {
     expired = true;
@@ -161,6 +179,27 @@ async function drain(reader: Reader): Promise<boolean> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What two kernels and a client hold for each other before the answer is seen. */
+const LINGER_BYTES = 8 * 1024 * 1024;
+const LINGER_MILLISECONDS = 100;
+
+/** Reads and drops for as long as the client sends without a pause. */
+async function linger(reader: Reader): Promise<void> {
+  const pause = Promise.withResolvers<void>();
+  let timer = setTimeout(pause.resolve, LINGER_MILLISECONDS);
+  const attentive: Reader = {
+    cancel: () => reader.cancel(),
+    async read() {
+      const chunk = await reader.read();
+      clearTimeout(timer);
+      timer = setTimeout(pause.resolve, LINGER_MILLISECONDS);
+      return chunk;
+    },
+  };
+  await Promise.race([drain(attentive, LINGER_BYTES), pause.promise]);
+  clearTimeout(timer);
 }
 
 const tooLarge = (maxBytes: number) =>

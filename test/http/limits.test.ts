@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { Image } from "../../src/domain/image.ts";
 import { startServer } from "../faults/server-process.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
@@ -115,6 +116,8 @@ describe("a body over the limit", () => {
         while (!socket.closed && !isAnswered(socket.received) && sent < length) {
           await socket.send(form === "declared" ? bytes : chunkOf(bytes));
           sent += bytes.length;
+          // As any client does between two writes, it looks for what came.
+          await setImmediate();
         }
         const answer = await socket.waitForClose();
         expect(answer).toStartWith("HTTP/1.1 413");
