@@ -33,6 +33,7 @@ import { createLinkSigner } from "./operations/link-signer.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
 import type { BlobStore, Catalog, Prober, Publisher } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
+import { runCompaction } from "./workers/compact.ts";
 import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
 import { runSweep } from "./workers/sweep.ts";
@@ -136,14 +137,15 @@ async function openCatalog(
 }
 
 async function openBlobs(
-  { blobs: { path }, catalog, minFree }: Config,
+  { blobs: { path }, catalog, minFree, smallImage, imageCache }: Config,
   metrics: Metrics,
   stack: AsyncDisposableStack,
 ): Promise<BlobStore> {
   await makeFolder(path);
   // Beside the catalog's own lock: with another catalog, a server would sweep these bytes as nobody's.
   if ((await realpath(path)) !== (await realpath(dirname(catalog.path)))) stack.use(lockFolder(path));
-  return measureBlobs(await openDiskBlobs({ folder: path, minFree, recover: true }), metrics.blobDuration);
+  const options = { folder: path, minFree, recover: true, smallBytes: smallImage, cacheBytes: imageCache };
+  return measureBlobs(await openDiskBlobs(options), metrics.blobDuration);
 }
 
 const createImageProber = ({ limits }: Config, metrics: Metrics): Prober =>
@@ -178,6 +180,7 @@ function startWorkers(
   };
   const running = [
     runSweep({ catalog, blobs }, { grace, onFailure }, signal),
+    runCompaction({ catalog, blobs }, { interval: Math.min(60_000, Math.max(100, grace / 10)), onFailure }, signal),
     runAlbumDeletion({ catalog }, { onFailure }, signal),
     runRetention({ catalog }, { eventsRetention, eventsMaxBytes, onCursorsGivenUp, onFailure }, signal),
   ];

@@ -119,6 +119,7 @@ function reasonOf({ message, cause }: StoreError): string {
 async function digestOf(content: BlobContent): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
   if (content instanceof Uint8Array) hasher.update(content);
+  else if (content instanceof Blob) hasher.update(await content.bytes());
   else for await (const chunk of content) hasher.update(chunk);
   return hasher.digest("hex");
 }

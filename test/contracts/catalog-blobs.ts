@@ -98,9 +98,11 @@ export function blobContract(open: OpenCatalog): void {
       await catalog.write({ type: "deleteImage", albumId: album.id, name: "i0" });
       const keys = images.map(({ blob }) => blob.key);
       const strangers = Array.from({ length: 30 }, () => blobOf("x").key);
-      expect(await catalog.recordedBlobs([])).toEqual(new Set());
-      expect(await catalog.recordedBlobs([...strangers, ...keys])).toEqual(new Set(keys));
-      expect(await catalog.recordedBlobs(strangers)).toEqual(new Set());
+      expect(await catalog.recordedBlobs([])).toEqual(new Map());
+      expect(await catalog.recordedBlobs([...strangers, ...keys])).toEqual(
+        new Map(images.map(({ blob }) => [blob.key, blob.location])),
+      );
+      expect(await catalog.recordedBlobs(strangers)).toEqual(new Map());
     });
 
     test("all rows can be walked in the order of their keys", async () => {

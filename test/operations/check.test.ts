@@ -30,7 +30,7 @@ beforeEach(async () => {
       throw error;
     },
   });
-  blobs = await openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover: true });
+  blobs = await openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover: true, smallBytes: 0 });
   album = await createAlbum(catalog, "holiday");
 });
 afterEach(async () => {

@@ -116,9 +116,10 @@ async function runClient(
     catalog,
     blobs: slowBlobs(blobs),
     prober: {
-      probe: async ({ size }) => {
+      probe: async (source) => {
         await Bun.sleep(1);
-        if (size === UNSUPPORTED) throw new StoreError("unsupported_image", "As told.");
+        if ("bytes" in source && source.bytes.length === UNSUPPORTED)
+          throw new StoreError("unsupported_image", "As told.");
         return JPEG;
       },
     },

@@ -6,6 +6,7 @@ import { deleteAlbum, deleteAlbumChunk } from "./changes/delete-album.ts";
 import { pruneIdempotency } from "./changes/idempotency.ts";
 import { deleteImage, updateImage } from "./changes/images.ts";
 import { advanceCursor, deleteCursor, pruneEvents, registerCursor } from "./changes/log.ts";
+import { moveBlobs } from "./changes/move-blobs.ts";
 import { putImages } from "./changes/put-images.ts";
 import type { Driver } from "./driver.ts";
 
@@ -28,6 +29,7 @@ const CHANGES: { readonly [Type in Change["type"]]: Apply<Extract<Change, { type
   claimUnrecorded,
   beginBlobDeletion,
   finishBlobDeletion,
+  moveBlobs,
   hold,
   releaseHold,
 };
