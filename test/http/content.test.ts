@@ -95,6 +95,7 @@ describe("content", () => {
   afterAll(() => store[Symbol.asyncDispose]());
 
   const get = (path: string, headers: Readonly<Record<string, string>> = {}) => store.fetch(path, { headers });
+  const ownFile = ({ sha256: digest }: Image) => glob(`files/**/${digest}.*`);
   const glob = (pattern: string) =>
     Array.fromAsync(new Bun.Glob(pattern).scan({ cwd: join(store.dataFolder, "blobs"), absolute: true }));
   test("is what was uploaded, with every header that it should have", async () => {
@@ -219,7 +220,6 @@ describe("content", () => {
   });
 
   test("whose bytes are missing or cut short is blob_damaged, and healed by uploading it again", async () => {
-    const ownFile = ({ sha256: digest }: Image) => glob(`files/**/${digest}.*`);
     const damage: (readonly [bytes: number, harm: (harmed: Image) => Promise<unknown>])[] = [
       [1_100_000, async (harmed) => Promise.all((await ownFile(harmed)).map(unlink))],
       [2_000_000, async (harmed) => Promise.all((await ownFile(harmed)).map((path) => truncate(path, 100)))],
