@@ -18,6 +18,8 @@ import { start } from "./start.ts";
 import { formatTable, type Report, summarise } from "./table.ts";
 import { upload } from "./upload.ts";
 import { uploadProfile } from "./upload-profile.ts";
+import { variantLoad } from "./variant-load.ts";
+import { variants } from "./variants.ts";
 
 const BENCHMARKS: readonly Benchmark[] = [
   start,
@@ -27,6 +29,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   content,
   record,
   mixed,
+  variants,
+  variantLoad,
   notifications,
   pages,
   sse,

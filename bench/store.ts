@@ -2,6 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Album } from "../src/domain/album.ts";
 import type { Image } from "../src/domain/image.ts";
+import { cpuSeconds } from "./cpu-time.ts";
 import { freePort, type LoadResult, runLoad } from "./load.ts";
 import { onCore } from "./machine.ts";
 
@@ -42,7 +43,7 @@ export async function startStore({
   const startedAt = performance.now();
   const log = Bun.file(`${dataFolder}.log`);
   const store = Bun.spawn(onCore(core, [process.execPath, ...runtimeFlags, MAIN]), {
-    env: environment({ PORT: String(port), DATA: dataFolder, LOG_LEVEL: "warn", ...settings }),
+    env: environment({ PORT: String(port), DATA: dataFolder, LOG_LEVEL: "warn", DESCRIBE: "false", ...settings }),
     stdout: log,
     stderr: log,
   });
@@ -64,12 +65,7 @@ export async function startStore({
       const status = await readFile(`/proc/${store.pid}/status`, "utf8");
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
     },
-    cpuSeconds: async () => {
-      const stat = await readFile(`/proc/${store.pid}/stat`, "utf8");
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      const [user, system] = [Number(fields[11]), Number(fields[12])];
-      return (user + system) / CLOCK_TICKS;
-    },
+    cpuSeconds: async () => cpuSeconds(store.pid),
     metrics: async () => (await fetch(`${url}/metrics`)).text(),
     async [Symbol.asyncDispose]() {
       store.kill("SIGTERM");
@@ -77,9 +73,6 @@ export async function startStore({
     },
   };
 }
-
-/** USER_HZ, which is 100 wherever Linux shows it to a program. */
-const CLOCK_TICKS = 100;
 
 /** The sum of a metric over all its labels, or those that contain `label` as `name="value"`; 0 where there is none yet. */
 export function sumMetric(exposition: string, name: string, label = ""): number {

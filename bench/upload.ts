@@ -55,8 +55,6 @@ async function compare(
   });
   const work = `create image, ${kilobytes} KB, durable, ${inFlight} in flight`;
   const ours = { unit: "/s", runs: runs.segments } as const;
-  const least = (value: number | undefined): { goal?: Goal } =>
-    value === undefined ? {} : { goal: { of: "ratio", bound: "least", value } };
   return [
     {
       work,
@@ -79,6 +77,9 @@ async function compare(
     },
   ];
 }
+
+const least = (value: number | undefined): { goal?: Goal } =>
+  value === undefined ? {} : { goal: { of: "ratio", bound: "least", value } };
 
 /** Files a second of a process of its own. What it wrote goes before the next run, so that none is slower for it. */
 async function bareLoop(folder: string, file: string, inFlight: number, seconds: number): Promise<number> {

@@ -6,6 +6,8 @@ import { makeFolder } from "./adapters/blobs/make-folder.ts";
 import { lockFolder } from "./adapters/catalog/lock.ts";
 import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
 import { createProber } from "./adapters/renderer/probe.ts";
+import { createRenderer } from "./adapters/renderer/renderer.ts";
+import { openVariantCache } from "./adapters/variants/variant-cache.ts";
 import { VERSION } from "./cli/version.ts";
 import type { Config } from "./config.ts";
 import { createAccess } from "./http/access.ts";
@@ -18,32 +20,46 @@ import { type DocsNeeds, docsRoutes } from "./http/routes/docs.ts";
 import { type EventNeeds, eventRoutes } from "./http/routes/events.ts";
 import { type HealthNeeds, healthRoutes } from "./http/routes/health.ts";
 import { imageRoutes } from "./http/routes/images.ts";
+import { type LinkNeeds, linkRoutes } from "./http/routes/links.ts";
 import { type UploadNeeds, uploadRoutes } from "./http/routes/uploads.ts";
 import { createHttpApp, serve } from "./http/server.ts";
 import { type Logger, silentLogger } from "./observe/logger.ts";
-import { measureBlobs, measureCatalog, measureProber } from "./observe/measure.ts";
+import { measureBlobs, measureCatalog, measureProber, measureRenderer } from "./observe/measure.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
 import { observeRelay } from "./observe/relay.ts";
 import { observeRequests } from "./observe/requests.ts";
 import { scrape } from "./observe/scrape.ts";
+import { observeVariantCache } from "./observe/variants.ts";
 import type { AlbumPorts } from "./operations/albums.ts";
 import { createEventFeed } from "./operations/event-feed.ts";
 import { createRunningKeys } from "./operations/idempotency.ts";
 import { createLinkSigner } from "./operations/link-signer.ts";
-import { createUploadSlots } from "./operations/upload-slots.ts";
-import type { BlobStore, Catalog, Prober, Publisher } from "./ports.ts";
+import { ensureLinkKey } from "./operations/links.ts";
+import { createSingleFlight } from "./operations/single-flight.ts";
+import { createUploadSlots, type UploadSlots } from "./operations/upload-slots.ts";
+import type { BlobStore, Catalog, Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runCompaction } from "./workers/compact.ts";
+import { runDescribe } from "./workers/describe.ts";
+import { runVariantPurge } from "./workers/purge-variants.ts";
 import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
 import { runSweep } from "./workers/sweep.ts";
 
-type Needs = AlbumPorts & UploadNeeds & ContentRouteNeeds & EventNeeds & CursorNeeds & DocsNeeds & HealthNeeds;
+type Needs = AlbumPorts &
+  UploadNeeds &
+  ContentRouteNeeds &
+  LinkNeeds &
+  EventNeeds &
+  CursorNeeds &
+  DocsNeeds &
+  HealthNeeds;
 const routes: readonly Route<Needs>[] = [
   ...albumRoutes,
   ...imageRoutes,
   ...uploadRoutes,
   ...contentRoutes,
+  ...linkRoutes,
   ...eventRoutes,
   ...cursorRoutes,
   ...docsRoutes,
@@ -84,20 +100,32 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 
   const catalog = opening.use(await openCatalog(config, metrics, onCatalogFailure));
   const blobs = opening.use(await openBlobs(config, metrics, opening));
+  const variantCache = opening.use(await openCacheOfVariants(config, metrics));
   const prober = opening.use(createImageProber(config, metrics));
+  const renderer = opening.use(createPictureRenderer(config, metrics));
   const publisher = options.publisher ?? (config.kafka && (await createPublisher(config.kafka)));
   if (publisher !== undefined) opening.use(publisher);
 
-  opening.use(startWorkers({ catalog, blobs, publisher }, config, logger, metrics));
+  const uploadSlots = createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight);
+  opening.use(
+    startWorkers({ catalog, blobs, renderer, variantCache, publisher, uploadSlots }, config, logger, metrics),
+  );
 
-  const links = createLinkSigner(config.linkKeys, options.now);
+  const linkKeys = config.linkKeys.length > 0 ? config.linkKeys : [await ensureLinkKey({ catalog })];
+  const links = createLinkSigner(linkKeys, options.now);
   const needs: Needs = {
     catalog,
     blobs,
     prober,
+    renderer,
+    variantCache,
+    variantFlights: createSingleFlight<Variant>(),
     limits: config.limits,
+    presets: config.presets,
     publicRead: config.publicRead,
-    uploadSlots: createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight),
+    publicUrl: config.publicUrl,
+    links,
+    uploadSlots,
     ...(options.uploadPatience === undefined ? {} : { uploadPatience: options.uploadPatience }),
     eventFeed: opening.use(createEventFeed(catalog)),
     runningKeys: createRunningKeys(),
@@ -148,6 +176,9 @@ async function openBlobs(
   return measureBlobs(await openDiskBlobs(options), metrics.blobDuration);
 }
 
+const openCacheOfVariants = ({ variantCache, minFree }: Config, metrics: Metrics): Promise<VariantCache> =>
+  openVariantCache({ ...variantCache, minFree, observer: observeVariantCache(metrics) });
+
 const createImageProber = ({ limits }: Config, metrics: Metrics): Prober =>
   measureProber(
     createProber({
@@ -158,16 +189,36 @@ const createImageProber = ({ limits }: Config, metrics: Metrics): Prober =>
     metrics.rendererDuration,
   );
 
+/** Apart from the prober's children, so that no upload waits behind a picture. */
+const createPictureRenderer = ({ limits, renderers, exposeLocation }: Config, metrics: Metrics): Renderer =>
+  measureRenderer(
+    createRenderer({
+      maxPixels: limits.maxPixels,
+      exposeLocation,
+      children: renderers ?? Math.max(1, availableParallelism() - 1),
+    }),
+    metrics.rendererDuration,
+  );
+
 /** Loaded only here: most stores have no Kafka, and its client costs time and memory. */
 async function createPublisher(kafka: NonNullable<Config["kafka"]>): Promise<Publisher> {
   const { createKafkaPublisher } = await import("./adapters/publisher/kafka.ts");
   return createKafkaPublisher(kafka);
 }
 
+interface WorkerPorts {
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly variantCache: VariantCache;
+  readonly publisher: Publisher | undefined;
+  readonly renderer: Renderer;
+  readonly uploadSlots: UploadSlots;
+}
+
 /** Loops that run until they are disposed of. What fails in them is told, and tried again in its turn. */
 function startWorkers(
-  { catalog, blobs, publisher }: { catalog: Catalog; blobs: BlobStore; publisher: Publisher | undefined },
-  { grace, eventsRetention, eventsMaxBytes }: Config,
+  { catalog, blobs, renderer, variantCache, publisher, uploadSlots }: WorkerPorts,
+  { grace, eventsRetention, eventsMaxBytes, describe }: Config,
   logger: Logger,
   metrics: Metrics,
 ): AsyncDisposable {
@@ -182,8 +233,11 @@ function startWorkers(
     runSweep({ catalog, blobs }, { grace, onFailure }, signal),
     runCompaction({ catalog, blobs }, { interval: Math.min(60_000, Math.max(100, grace / 10)), onFailure }, signal),
     runAlbumDeletion({ catalog }, { onFailure }, signal),
+    runVariantPurge({ catalog, cache: variantCache }, { onFailure }, signal),
     runRetention({ catalog }, { eventsRetention, eventsMaxBytes, onCursorsGivenUp, onFailure }, signal),
   ];
+  if (describe)
+    running.push(runDescribe({ catalog, blobs, renderer }, { whenIdle: uploadSlots.whenIdle, onFailure }, signal));
   if (publisher !== undefined)
     running.push(runRelay({ catalog, publisher, observer: observeRelay(logger, metrics) }, signal));
   return {

@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { parseApiKeys } from "./config/api-keys.ts";
 import { readKafkaSettings } from "./config/kafka.ts";
 import { parseLinkKeys } from "./config/link-keys.ts";
+import { DEFAULT_PRESETS, parsePresets } from "./config/presets.ts";
 import { PREFIX, SETTINGS, type Setting, type SettingName, type SettingValues } from "./config/settings.ts";
 import type { ApiKey } from "./domain/access.ts";
 import type { Limits } from "./domain/limits.ts";
 import type { LinkKey } from "./domain/link.ts";
+import type { Presets } from "./domain/variant-presets.ts";
 
 /** How the store is to run. Nothing else reads the environment. Sizes in bytes, times in milliseconds. */
 export interface Config {
@@ -27,6 +29,15 @@ export interface Config {
   /** Origins that browsers may call from; empty: none. */
   readonly corsOrigins: readonly string[];
   readonly limits: Limits;
+  readonly presets: Presets;
+  /** Whether images are described after their upload. */
+  readonly describe: boolean;
+  /** Whether a description says where. */
+  readonly exposeLocation: boolean;
+  /** Child processes that make variants; undefined: as many as there are cores but one, at least one. */
+  readonly renderers: number | undefined;
+  /** `maxBytes` 0: no variant is kept. */
+  readonly variantCache: { readonly folder: string; readonly maxBytes: number };
   readonly grace: number;
   /** Uploads are refused below this much free space; undefined: max(256 MiB, 1 % of the file system). */
   readonly minFree: number | undefined;
@@ -93,19 +104,20 @@ export function parseConfig(source: ConfigSource): Config {
     }
   };
 
-  const keysIn = <Key>(
-    name: "API_KEYS_FILE" | "LINK_KEYS_FILE",
-    parse: (text: string) => readonly Key[],
-  ): readonly Key[] | undefined => {
+  const inFile = <Value>(
+    name: "API_KEYS_FILE" | "LINK_KEYS_FILE" | "PRESETS_FILE",
+    parse: (text: string) => Value,
+    otherwise: Value,
+  ): Value | undefined => {
     const path = values[name];
-    return path === undefined ? [] : attempt(name, () => parse(readKeysFile(path, source.readFile)));
+    return path === undefined ? otherwise : attempt(name, () => parse(readSettingFile(path, source.readFile)));
   };
-  const keysOfFile = keysIn("API_KEYS_FILE", parseApiKeys);
+  const keysOfFile = inFile("API_KEYS_FILE", parseApiKeys, []);
   const apiKeys = [...(values.API_KEYS ?? []), ...(keysOfFile ?? [])];
   problems.push(
     ...repeated(apiKeys.map((key) => key.name)).map((name) => `${PREFIX}API_KEYS names "${name}" more than once`),
   );
-  const linkKeys = [...(values.LINK_KEYS ?? []), ...(keysIn("LINK_KEYS_FILE", parseLinkKeys) ?? [])];
+  const linkKeys = [...(values.LINK_KEYS ?? []), ...(inFile("LINK_KEYS_FILE", parseLinkKeys, []) ?? [])];
   problems.push(
     ...repeated(linkKeys.map((key) => key.id)).map((id) => `${PREFIX}LINK_KEYS has the id "${id}" more than once`),
   );
@@ -114,6 +126,10 @@ export function parseConfig(source: ConfigSource): Config {
       `${describe("HOST")} is "${values.HOST}", which others can reach: set ${PREFIX}API_KEYS or ${PREFIX}API_KEYS_FILE ` +
         `(image-store key NAME --rights read,write makes a key), or set ${PREFIX}INSECURE=true (--insecure) to serve anyone`,
     );
+  const defaultPresets = parsePresets(DEFAULT_PRESETS);
+  const presets = inFile("PRESETS_FILE", parsePresets, values.PRESETS ?? defaultPresets) ?? defaultPresets;
+  if (values.PRESETS !== undefined && values.PRESETS_FILE !== undefined)
+    problems.push(`${PREFIX}PRESETS and ${PREFIX}PRESETS_FILE are both set`);
   const kafka = attempt("KAFKA_URL", () => readKafkaSettings(values));
   if (problems.length > 0) throw new ConfigError(problems);
 
@@ -140,6 +156,11 @@ export function parseConfig(source: ConfigSource): Config {
       minUploadRate: values.MIN_UPLOAD_RATE,
       acceptTiff: values.ACCEPT_TIFF,
     },
+    presets,
+    describe: values.DESCRIBE,
+    exposeLocation: values.EXPOSE_LOCATION,
+    renderers: values.RENDERERS,
+    variantCache: { folder: join(values.DATA, "variants"), maxBytes: values.VARIANT_CACHE },
     grace: values.GRACE,
     minFree: values.MIN_FREE,
     smallImage: values.SMALL_IMAGE,
@@ -177,7 +198,7 @@ function describe(name: SettingName): string {
   return `${PREFIX}${name}${flag === undefined ? "" : ` (--${flag})`}`;
 }
 
-function readKeysFile(path: string, readFile: ConfigSource["readFile"]): string {
+function readSettingFile(path: string, readFile: ConfigSource["readFile"]): string {
   try {
     return readFile(path);
   } catch (error) {

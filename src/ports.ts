@@ -14,10 +14,10 @@
  * - **hold**: somebody reads the whole store (check, backup); nothing is destroyed meanwhile.
  */
 import type { Album } from "./domain/album.ts";
-import type { BlobMove, Change, ChangeResult } from "./domain/change.ts";
+import type { BlobMove, Change, ChangeResult, Idempotency } from "./domain/change.ts";
 import type { EventType, LogPosition, SerializedCloudEvent, StoredEvent } from "./domain/event.ts";
-import type { ContentType, Description, Image, ImageInfo, StoredImage } from "./domain/image.ts";
-import type { Page, PageQuery } from "./domain/page.ts";
+import type { ContentType, Description, Image, ImageInfo, StoredContent, StoredImage } from "./domain/image.ts";
+import type { AlbumOrderBy, Page, PageQuery } from "./domain/page.ts";
 import type { Picture } from "./domain/variant.ts";
 
 /**
@@ -33,10 +33,13 @@ export interface Catalog extends AsyncDisposable {
 
   /** Live albums only; undefined when there is none. */
   album(name: string): Promise<Album | undefined>;
-  albums(query: PageQuery): Promise<Page<Album>>;
+  albums(query: PageQuery<AlbumOrderBy>): Promise<Page<Album>>;
   /** Undefined when there is no such image, or its album is not live. */
   image(album: string, name: string): Promise<StoredImage | undefined>;
   imageById(id: string): Promise<StoredImage | undefined>;
+  /** The same, of what it takes to answer with its bytes. */
+  content(album: string, name: string): Promise<StoredContent | undefined>;
+  contentById(id: string): Promise<StoredContent | undefined>;
   images(query: ImageQuery): Promise<Page<Image>>;
 
   /**
@@ -53,6 +56,14 @@ export interface Catalog extends AsyncDisposable {
    */
   onEvents(listener: () => void): () => void;
 
+  /**
+   * The oldest images, in the order of their ids, that have no description yet; `after` an id, to pass over those that
+   * cannot be read for now. It looks at a bounded number: images of albums that are being deleted may hide some behind
+   * them for a while.
+   */
+  undescribedImages(limit: number, after?: string): Promise<readonly UndescribedImage[]>;
+  /** Whether an idempotency key has an answer in its scope. */
+  hasAnswered(key: Pick<Idempotency, "scope" | "key">): Promise<boolean>;
   /** Albums that a `deleteAlbum` left to be finished. */
   albumsBeingDeleted(limit: number): Promise<readonly string[]>;
   /** Which of these blob keys have a row, in whatever state, and where it says that they are. */
@@ -70,6 +81,18 @@ export interface ImageQuery extends PageQuery {
   /** Milliseconds since 1970, exclusive. */
   readonly createdAfter?: number;
   readonly createdBefore?: number;
+  /** The same of {@link takenAtTime}; images without it do not pass. */
+  readonly takenAfter?: number;
+  readonly takenBefore?: number;
+}
+
+export interface UndescribedImage {
+  readonly imageId: string;
+  /** Of the bytes that are to be described. */
+  readonly blobKey: string;
+  readonly location: string;
+  readonly size: number;
+  readonly info: ImageInfo;
 }
 
 export interface EventQuery {
@@ -217,14 +240,20 @@ export interface Prober extends AsyncDisposable {
 export type BlobSource = { readonly path: string } | { readonly bytes: Uint8Array };
 
 /**
- * Decoding of untrusted bytes, always in other processes. Each method: `invalid_image` when the pixels cannot be decoded,
- * take too long or too much memory; `busy` when too much waits; `unavailable` when no process can be started. An aborted
- * signal cancels what waits and kills what runs; then the rejection is the signal's reason.
+ * Decoding of untrusted bytes, always in other processes. Each method: `invalid_image` with the member `reason`:
+ * `undecodable` when the decoder says so, and will again; `time` or `memory` when it takes too much of them, which it may
+ * not on a machine with less to do; `crash` when the process died, by the bytes' doing or another's. `image_too_large`
+ * past the pixel limit, or that of the format asked for; `busy` when too much waits; `unavailable` when no process can be
+ * started, or the bytes cannot be read. An aborted signal cancels what waits and kills what runs; then the rejection is
+ * the signal's reason.
  */
 export interface Renderer extends AsyncDisposable {
   /** Another version may make other pictures of the same {@link Picture}: part of every key, and of `v` in URLs. */
   readonly version: string;
-  /** Writes to `target`, which must not exist yet; after a failure it does not. */
+  /**
+   * Writes to `target`, which must not exist yet; after a failure it does not.
+   * @throws StoreError `insufficient_storage`, `unavailable` when it cannot be written
+   */
   render(source: BlobSource, picture: Picture, target: string, signal: AbortSignal): Promise<Rendered>;
   /** What only the pixels and the metadata tell. Waits behind every `render`. */
   describe(source: BlobSource, image: ImageInfo, signal: AbortSignal): Promise<Description>;

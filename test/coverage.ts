@@ -11,6 +11,8 @@ const ENTRY_SHELLS = new Set([
   "src/main.ts",
   "src/adapters/catalog/sqlite-worker.ts",
   "src/adapters/renderer/probe-child.ts",
+  "src/adapters/renderer/render-child.ts",
+  "src/adapters/renderer/serve-jobs.ts",
 ]);
 
 const root = join(import.meta.dir, "..");

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { SETTINGS, type Setting } from "../config/settings.ts";
 
-const COMMANDS = ["serve", "check", "key", "openapi", "help", "version"] as const;
+const COMMANDS = ["serve", "check", "backup", "restore", "key", "openapi", "help", "version"] as const;
 type Command = (typeof COMMANDS)[number];
 
 export interface Arguments {
@@ -11,6 +11,10 @@ export interface Arguments {
   /** `key NAME --rights read,write`. */
   readonly keyName: string | undefined;
   readonly rights: string | undefined;
+  /** `backup DIR --verify`, `restore DIR --partial`. */
+  readonly folder: string | undefined;
+  readonly verify: boolean;
+  readonly partial: boolean;
 }
 
 /** The command line was not understood; the message says what of it. */
@@ -21,11 +25,18 @@ export class UsageError extends Error {
   }
 }
 
+/** Commands that take one operand. */
+const OPERANDS: readonly Command[] = ["key", "backup", "restore"];
+/** Options of one command alone. */
+const OWN_OPTIONS = { rights: "key", verify: "backup", partial: "restore" } as const;
+
 const settings: readonly Setting<unknown>[] = Object.values(SETTINGS);
 const OPTIONS = {
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
   rights: { type: "string" },
+  verify: { type: "boolean" },
+  partial: { type: "boolean" },
   ...Object.fromEntries(
     settings.flatMap(({ flag, default: fallback }) =>
       flag === undefined ? [] : [[flag, { type: fallback === "false" ? "boolean" : "string" }] as const],
@@ -39,16 +50,22 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const [word = "serve", ...rest] = positionals;
   const command = values["help"] ? "help" : values["version"] ? "version" : COMMANDS.find((known) => known === word);
   if (command === undefined) throw new UsageError(`There is no command "${word}".`);
-  const { rights, help: _help, version: _version, ...flags } = values;
+  const { rights, verify, partial, help: _help, version: _version, ...flags } = values;
   if (command !== "help" && command !== "version") {
-    if (rest.length > (command === "key" ? 1 : 0)) throw new UsageError(`"${rest.at(-1)}" is one argument too many.`);
-    if (rights !== undefined && command !== "key") throw new UsageError("--rights belongs to the command key.");
+    if (rest.length > (OPERANDS.includes(command) ? 1 : 0))
+      throw new UsageError(`"${rest.at(-1)}" is one argument too many.`);
+    for (const [option, owner] of Object.entries(OWN_OPTIONS))
+      if (values[option] !== undefined && command !== owner)
+        throw new UsageError(`--${option} belongs to the command ${owner}.`);
   }
   return {
     command,
     flags: Object.fromEntries(Object.entries(flags).map(([name, value]) => [name, String(value)])),
     keyName: rest[0],
     rights: typeof rights === "string" ? rights : undefined,
+    folder: rest[0],
+    verify: verify === true,
+    partial: partial === true,
   };
 }
 

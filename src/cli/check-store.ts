@@ -1,10 +1,17 @@
 import { StoreError } from "../domain/errors.ts";
-import type { BlobContent, BlobRow, BlobStore, Catalog, FoundBlob } from "../ports.ts";
+import type { BlobContent, BlobRow, BlobStore, Catalog, FoundBlob, UnreadableBytes } from "../ports.ts";
+import { damageOf, findBlob } from "./blob-damage.ts";
+import { whileHeld } from "./while-held.ts";
 
-/** Something that was found. `young` is no problem: such bytes may still get their record, or the sweeper takes them. */
+/**
+ * Something that was found. No problem are `young`, such bytes may still get their record, or the sweeper takes them;
+ * `copy`, which a crash left as the blob was moved, and the sweeper takes; and `unreadable` bytes that nobody misses, such
+ * as a crash tears: what is missed is `damaged` too.
+ */
 export type Finding =
   | { readonly kind: "damaged"; readonly row: BlobRow; readonly images: readonly string[]; readonly reason: string }
-  | { readonly kind: "unrecorded" | "young"; readonly blob: FoundBlob };
+  | { readonly kind: "unrecorded" | "young" | "copy"; readonly blob: FoundBlob }
+  | { readonly kind: "unreadable"; readonly bytes: UnreadableBytes };
 
 export interface CheckOptions {
   readonly catalog: Pick<Catalog, "write" | "blobs" | "recordedBlobs" | "images">;
@@ -27,8 +34,6 @@ export interface CheckResult {
 const BATCH = 500;
 /** Enough to keep a disk busy. */
 const READS_AT_ONCE = 4;
-const HOLD_SECONDS = 60;
-const RENEW_EVERY_MS = 20_000;
 
 /**
  * Reads all bytes that a live record owns and compares length and digest, then looks for bytes without a record. Nothing
@@ -36,24 +41,10 @@ const RENEW_EVERY_MS = 20_000;
  * @throws StoreError when catalog or store don't answer
  */
 export async function checkStore(options: CheckOptions): Promise<CheckResult> {
-  return whileHeld(options.catalog, async () => ({
+  return whileHeld(options.catalog, "check", async () => ({
     ...(await checkRecords(options)),
     ...(await checkUnrecorded(options)),
   }));
-}
-
-async function whileHeld<Result>(catalog: CheckOptions["catalog"], work: () => Promise<Result>): Promise<Result> {
-  const id = `check-${crypto.randomUUID()}`;
-  const hold = () => catalog.write({ type: "hold", id, seconds: HOLD_SECONDS });
-  await hold();
-  // One that fails is made up for by the next: the hold lasts for three of them.
-  const renewal = setInterval(() => void hold().catch(() => {}), RENEW_EVERY_MS);
-  try {
-    return await work();
-  } finally {
-    clearInterval(renewal);
-    await catalog.write({ type: "releaseHold", id });
-  }
 }
 
 async function checkRecords(options: CheckOptions) {
@@ -65,7 +56,8 @@ async function checkRecords(options: CheckOptions) {
     result.blobs++;
     result.bytes += row.size;
     progress(result.bytes);
-    if (reason === undefined || !(await isLive(catalog, row))) return;
+    // No damage when this process slept, so that its hold lapsed, and the image was deleted meanwhile.
+    if (reason === undefined || (await findBlob(catalog, row.key))?.state !== "live") return;
     result.damaged++;
     report({ kind: "damaged", row, reason, images: await imagesOf(catalog, row) });
   };
@@ -96,31 +88,14 @@ async function findDamage(blobs: CheckOptions["blobs"], { location, size, sha256
     const found = await digestOf(await blobs.read(location, { size }));
     return found === sha256 ? undefined : `its bytes have the digest ${found}`;
   } catch (error) {
-    if (error instanceof StoreError) return reasonOf(error);
-    // A long content fails on its way, where no adapter translates it.
-    if (error instanceof Error && "syscall" in error) return error.message;
-    throw error;
+    return damageOf(error);
   }
-}
-
-/** Not when this process slept, so that its hold lapsed, and the image was deleted meanwhile. */
-async function isLive(catalog: CheckOptions["catalog"], { key }: BlobRow): Promise<boolean> {
-  // At most so many keys differ in the last hex digit only.
-  const rows = await catalog.blobs({ afterKey: key.slice(0, -1), limit: 16 });
-  return rows.some((row) => row.key === key && row.state === "live");
-}
-
-/** What the adapter knows more than it tells clients. */
-function reasonOf({ message, cause }: StoreError): string {
-  if (cause instanceof Error) return cause.message;
-  return typeof cause === "string" ? cause : message;
 }
 
 async function digestOf(content: BlobContent): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
   if (content instanceof Uint8Array) hasher.update(content);
-  else if (content instanceof Blob) hasher.update(await content.bytes());
-  else for await (const chunk of content) hasher.update(chunk);
+  else for await (const chunk of content instanceof Blob ? content.stream() : content) hasher.update(chunk);
   return hasher.digest("hex");
 }
 
@@ -137,7 +112,12 @@ async function checkUnrecorded({ catalog, blobs, grace, report }: CheckOptions) 
   const check = async (found: readonly FoundBlob[]): Promise<void> => {
     const recorded = await catalog.recordedBlobs(found.map(({ key }) => key));
     for (const blob of found) {
-      if (recorded.has(blob.key) || !(await isThere(blobs, blob))) continue;
+      const location = recorded.get(blob.key);
+      if (location === blob.location || !(await isThere(blobs, blob))) continue;
+      if (location !== undefined) {
+        report({ kind: "copy", blob });
+        continue;
+      }
       const kind = blob.modifiedAt < before ? "unrecorded" : "young";
       result[kind]++;
       report({ kind, blob });
@@ -145,7 +125,7 @@ async function checkUnrecorded({ catalog, blobs, grace, report }: CheckOptions) 
   };
 
   let batch: FoundBlob[] = [];
-  for await (const blob of blobs.list()) {
+  for await (const blob of blobs.list((bytes) => report({ kind: "unreadable", bytes }))) {
     batch.push(blob);
     if (batch.length === BATCH) {
       await check(batch);

@@ -1,46 +1,29 @@
-import { existsSync } from "node:fs";
-import { openDiskBlobs } from "../adapters/blobs/disk.ts";
-import { openSqliteCatalog } from "../adapters/catalog/sqlite.ts";
 import type { Config } from "../config.ts";
 import { type CheckResult, checkStore, type Finding } from "./check-store.ts";
-import { createProgressBar, formatBytes, type ProgressBar } from "./progress-bar.ts";
+import { openStore } from "./open-store.ts";
+import { formatBytes, openProgressBar } from "./progress-bar.ts";
 import { EXIT, type Surroundings } from "./surroundings.ts";
 
 /** Checks the store, also beside a server that runs; prints what it finds and answers the exit code. */
 export async function check(config: Config, surroundings: Surroundings): Promise<number> {
-  const { out, err } = surroundings;
-  if (!existsSync(config.catalog.path)) {
-    err(`There is no store: ${config.catalog.path} does not exist.\n`);
-    return EXIT.failed;
-  }
-  const failure = Promise.withResolvers<never>();
-  // It may come when nobody waits for it any more.
-  failure.promise.catch(() => {});
-  await using catalog = await openSqliteCatalog({
-    path: config.catalog.path,
-    exclusive: false,
-    writer: "inline",
-    onFatal: failure.reject,
-  });
-  await using blobs = await openDiskBlobs({ folder: config.blobs.path, minFree: config.minFree, recover: false });
-  using bar = surroundings.isErrorTerminal === true ? createProgressBar((await catalog.totals()).bytes, err) : SILENT;
+  const { out } = surroundings;
+  await using store = await openStore(config);
+  const total = (await store.catalog.totals()).bytes;
+  using bar = openProgressBar(surroundings);
   const checking = checkStore({
-    catalog,
-    blobs,
+    ...store,
     grace: config.grace,
-    progress: (bytes) => bar.advance(bytes),
+    progress: (bytes) => bar.advance(bytes, total),
     report: (finding) => {
       bar.clear();
       out(`${describe(finding)}\n`);
     },
   });
-  const result = await Promise.race([checking, failure.promise]);
+  const result = await Promise.race([checking, store.failure]);
   bar.clear();
   out(`${summarise(result)}\n`);
   return result.damaged + result.unrecorded === 0 ? EXIT.ok : EXIT.failed;
 }
-
-const SILENT: ProgressBar = { advance() {}, clear() {}, [Symbol.dispose]() {} };
 
 function describe(finding: Finding): string {
   if (finding.kind === "damaged") {
@@ -48,13 +31,20 @@ function describe(finding: Finding): string {
     // Names are data: quoted, so that they can't pose as another line.
     return `damaged: blob ${row.key} of ${images.map((image) => JSON.stringify(image)).join(" or ")}: ${reason}`;
   }
+  if (finding.kind === "unreadable")
+    return `unreadable: ${formatBytes(finding.bytes.size)} in ${finding.bytes.where}: torn by a crash, or damaged`;
   const { key, size } = finding.blob;
-  const meaning =
-    finding.kind === "young"
-      ? "an upload that runs, or was cut off: the server takes it after the grace"
-      : "no record has it";
-  return `${finding.kind === "young" ? "unrecorded, young" : "unrecorded"}: blob ${key}, ${formatBytes(size)}: ${meaning}`;
+  return `${UNOWNED[finding.kind].name}: blob ${key}, ${formatBytes(size)}: ${UNOWNED[finding.kind].meaning}`;
 }
+
+const UNOWNED = {
+  unrecorded: { name: "unrecorded", meaning: "no record has it" },
+  young: {
+    name: "unrecorded, young",
+    meaning: "an upload that runs, or was cut off: the server takes it after the grace",
+  },
+  copy: { name: "copy", meaning: "its record has it elsewhere: the server takes this one" },
+} as const;
 
 const summarise = ({ blobs, bytes, damaged, unrecorded, young }: CheckResult): string =>
   `${formatBytes(bytes)} read. Images: ${blobs}, damaged: ${damaged}. ` +

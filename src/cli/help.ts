@@ -4,6 +4,10 @@ const INTRODUCTION = `Image Store: albums and images behind a REST API, with an 
 
 image-store [serve]                     serve the store
 image-store check                       verify that records and bytes agree: exit 0, or 1 and what is wrong
+image-store backup DIR [--verify]       copy the store, also a running one, into a folder that may hold an earlier backup
+                                        of it; --verify reads what is there already, too
+image-store restore DIR [--partial]     make a store of a backup, in an empty data folder; --partial also where the backup
+                                        is damaged
 image-store key NAME --rights read,write
                                         make an API key; rights are of read, write, transform, admin
 image-store openapi                     print the API's description

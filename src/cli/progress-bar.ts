@@ -1,3 +1,5 @@
+import type { Surroundings } from "./surroundings.ts";
+
 const WIDTH = 30;
 const DRAW_EVERY_MS = 100;
 
@@ -22,6 +24,20 @@ export function createProgressBar(total: number, write: (text: string) => void):
     },
     clear,
     [Symbol.dispose]: clear,
+  };
+}
+
+/** For work whose extent is known only once it has begun. Draws nothing where standard error is no terminal. */
+export function openProgressBar({ isErrorTerminal, err }: Pick<Surroundings, "isErrorTerminal" | "err">) {
+  let bar: ProgressBar | undefined;
+  return {
+    advance(done: number, total: number) {
+      if (isErrorTerminal !== true) return;
+      bar ??= createProgressBar(total, err);
+      bar.advance(done);
+    },
+    clear: () => bar?.clear(),
+    [Symbol.dispose]: () => bar?.[Symbol.dispose](),
   };
 }
 

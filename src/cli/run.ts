@@ -19,7 +19,7 @@ export async function run(surroundings: Surroundings): Promise<number> {
       err(`${error.message}\n${error.problems.map((problem) => `- ${problem}\n`).join("")}`);
       return EXIT.usage;
     }
-    if (error instanceof CatalogOpenError && error.reason === "newer_version") {
+    if (error instanceof CatalogOpenError && ["newer_version", "older_version"].includes(error.reason)) {
       err(`${error.message}\n`);
       return EXIT.usage;
     }
@@ -35,6 +35,7 @@ async function dispatch(args: Arguments, surroundings: Surroundings): Promise<nu
     if (args.command === "check") return (await import("./check.ts")).check(config, surroundings);
     return (await import("./serve.ts")).serve(config, surroundings);
   }
+  if (args.command === "backup" || args.command === "restore") return backupOrRestore(args, surroundings);
   if (args.command === "help") out(helpText());
   if (args.command === "version") out(`${(await import("./version.ts")).VERSION}\n`);
   if (args.command === "openapi") out((await import("../app.ts")).describeApi());
@@ -44,4 +45,12 @@ async function dispatch(args: Arguments, surroundings: Surroundings): Promise<nu
     err(KEY_EXPLANATION);
   }
   return EXIT.ok;
+}
+
+async function backupOrRestore({ command, flags, ...args }: Arguments, surroundings: Surroundings): Promise<number> {
+  const { folder } = args;
+  if (folder === undefined || folder === "") throw new UsageError(`image-store ${command} needs a folder.`);
+  const config = parseConfig({ ...surroundings, flags });
+  if (command === "backup") return (await import("./backup.ts")).backup(config, { ...args, folder }, surroundings);
+  return (await import("./restore.ts")).restore(config, { ...args, folder }, surroundings);
 }

@@ -1,5 +1,6 @@
 import { parseApiKeys } from "./api-keys.ts";
 import { parseLinkKeys } from "./link-keys.ts";
+import { parsePresets } from "./presets.ts";
 import { parseBlobsUrl, parseCatalogUrl, parseKafkaUrl } from "./urls.ts";
 import { integer, oneOf, parseBoolean, parseDuration, parseOrigin, parseOrigins, parseSize } from "./values.ts";
 
@@ -91,6 +92,28 @@ export const SETTINGS = {
     default: "32KiB",
   },
   ACCEPT_TIFF: { parse: parseBoolean, help: "accept TIFF images", default: "true" },
+  DESCRIBE: {
+    parse: parseBoolean,
+    help: "find out what pixels and EXIF tell of each image, some time after its upload",
+    default: "true",
+  },
+  EXPOSE_LOCATION: { parse: parseBoolean, help: "say in records where an image was taken", default: "false" },
+  RENDERERS: {
+    parse: integer(1, 1024),
+    help: "child processes that make variants",
+    defaultHelp: "cores − 1, at least 1",
+  },
+  PRESETS: {
+    parse: parsePresets,
+    help: 'variants by name, for anyone who may read: JSON such as {"card":{"w":640,"h":480,"format":"auto"}}',
+    defaultHelp: "thumb: 240 × 240; small, medium, large: 480, 960, 1920 wide",
+  },
+  PRESETS_FILE: { parse: text, help: "file with them instead" },
+  VARIANT_CACHE: {
+    parse: parseSize,
+    help: "bytes of variants that DATA/variants may hold; 0 keeps none",
+    default: "1GiB",
+  },
   GRACE: {
     parse: parseDuration,
     help: "how long deleted and unrecorded bytes stay; longer than the longest upload",

@@ -1,5 +1,6 @@
 import type { Album, AlbumFields, AlbumPatch } from "./album.ts";
-import type { Image, ImageFields, ImageInfo, ImagePatch } from "./image.ts";
+import type { Description, Image, ImageFields, ImageInfo, ImagePatch } from "./image.ts";
+import type { LinkKey } from "./link.ts";
 
 /**
  * A write is a value: it can be sent to a thread, batched, retried and replayed. Each is one transaction of checks, rows,
@@ -15,6 +16,8 @@ export type Change =
   | PutImages
   | UpdateImage
   | DeleteImage
+  | DescribeImage
+  | EnsureLinkKey
   | RegisterCursor
   | AdvanceCursor
   | DeleteCursor
@@ -36,6 +39,8 @@ export interface ChangeResults {
   putImages: Replayable<readonly PutImage[]>;
   updateImage: Image;
   deleteImage: null;
+  describeImage: { readonly applied: boolean };
+  ensureLinkKey: LinkKey;
   registerCursor: { readonly seq: number; readonly epoch: number };
   advanceCursor: { readonly known: boolean };
   deleteCursor: null;
@@ -159,7 +164,8 @@ export interface ImageToPut {
  */
 export interface PutImages extends Traced {
   readonly type: "putImages";
-  readonly albumId: string;
+  /** null where no album of the name is live: then only a known idempotency key is answered. */
+  readonly albumId: string | null;
   readonly mode: "create" | "put";
   readonly images: readonly ImageToPut[];
   /** For `put` of one image. `ifMatch` on a missing image fails. */
@@ -187,6 +193,22 @@ export interface DeleteImage extends Traced {
   readonly albumId: string;
   readonly name: string;
   readonly preconditions?: Preconditions<RecordVersion>;
+}
+
+/**
+ * What the pixels and metadata of that blob told. Not applied when the image has another blob by now, or is gone, or its
+ * album is. Revision and `updatedAt` stay. No event when nothing changes.
+ */
+export interface DescribeImage {
+  readonly type: "describeImage";
+  readonly imageId: string;
+  readonly blobKey: string;
+  readonly description: Description;
+}
+
+/** Keeps this key for signed links where there is none yet; answers the one that is kept. */
+export interface EnsureLinkKey extends LinkKey {
+  readonly type: "ensureLinkKey";
 }
 
 /** A durable reader of the log. A new one starts at the oldest kept event; a known one goes on where it was. */

@@ -66,10 +66,21 @@ export interface ImageFields {
   readonly description: string | null;
   readonly metadata: Metadata;
   readonly tags: readonly string[];
+  readonly focalPoint: FocalPoint | null;
+}
+
+/** The {@link Description} of a record. Until there is one, and again after new bytes: `described` is false, the rest null. */
+export interface DescribedFields {
+  readonly described: boolean;
+  readonly placeholder: string | null;
+  readonly dominantColour: string | null;
+  readonly exif: Exif | null;
+  readonly sound: boolean | null;
+  readonly unsoundReason: string | null;
 }
 
 /** An image as the API gives it. `size` in bytes; `sha256` in lower-case hex; times as in {@link Album}. */
-export interface Image extends ImageFields, ImageInfo {
+export interface Image extends ImageFields, ImageInfo, DescribedFields {
   readonly id: string;
   readonly name: string;
   readonly album: string;
@@ -88,11 +99,32 @@ export interface StoredImage {
   readonly location: string;
 }
 
-export interface ImagePatch extends AlbumPatch {
-  readonly tags?: readonly string[] | null | undefined;
+/** As much of an image as its bytes and variants are answered from: found in two thirds of the time that all of it takes. */
+export interface StoredContent {
+  readonly image: ImageInfo & Pick<Image, "id" | "name" | "size" | "sha256" | "focalPoint">;
+  readonly location: string;
 }
 
-export const EMPTY_IMAGE_FIELDS: ImageFields = { title: null, description: null, metadata: {}, tags: [] };
+export interface ImagePatch extends AlbumPatch {
+  readonly tags?: readonly string[] | null | undefined;
+  readonly focalPoint?: FocalPoint | null | undefined;
+}
+
+export const EMPTY_IMAGE_FIELDS: ImageFields = {
+  title: null,
+  description: null,
+  metadata: {},
+  tags: [],
+  focalPoint: null,
+};
+
+/** When it was taken, in milliseconds since 1970, for order and filter; UTC where the camera knew no offset. */
+export function takenAtTime(exif: Exif | null): number | null {
+  const takenAt = exif?.takenAt;
+  if (takenAt === undefined) return null;
+  const time = Date.parse(/(Z|[+-]\d\d:\d\d)$/.test(takenAt) ? takenAt : `${takenAt}Z`);
+  return Number.isNaN(time) ? null : time;
+}
 
 /** Path-absolute: `self` by name, so it changes with a rename; `content` by id and digest, so it may be kept for ever. */
 export const imageLinks = (image: { album: string; name: string; id: string; sha256: string }): Image["links"] => ({
@@ -111,6 +143,7 @@ export function patchImage(image: ImageFields & { name: string }, patch: ImagePa
     description: patch.description === undefined ? image.description : patch.description,
     metadata: patchMetadata(image.metadata, patch.metadata),
     tags: patch.tags === undefined ? image.tags : (patch.tags ?? []),
+    focalPoint: patch.focalPoint === undefined ? image.focalPoint : patch.focalPoint,
   };
   requireTextBounds(patched);
   return patched;

@@ -4,9 +4,12 @@ import type { LogPosition } from "./event.ts";
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 1000;
 
-export type OrderKey = "name" | "createdAt" | "updatedAt";
+export type OrderKey = "name" | "createdAt" | "updatedAt" | "takenAt";
 export type OrderBy = OrderKey | `-${OrderKey}`;
-export const ORDERS: readonly OrderBy[] = ["name", "-name", "createdAt", "-createdAt", "updatedAt", "-updatedAt"];
+export const ALBUM_ORDERS = ["name", "-name", "createdAt", "-createdAt", "updatedAt", "-updatedAt"] as const;
+export type AlbumOrderBy = (typeof ALBUM_ORDERS)[number];
+/** By `takenAt`, images without it come last in either direction, by name. */
+export const IMAGE_ORDERS: readonly OrderBy[] = [...ALBUM_ORDERS, "takenAt", "-takenAt"];
 
 /** The last item of a page: its order key (a name, or milliseconds since 1970) and its id. The next page begins after. */
 export interface PagePosition {
@@ -20,8 +23,8 @@ export interface PageStart {
   readonly watermark: LogPosition;
 }
 
-export interface PageQuery {
-  readonly orderBy: OrderBy;
+export interface PageQuery<By extends OrderBy = OrderBy> {
+  readonly orderBy: By;
   readonly limit: number;
   readonly start?: PageStart;
   /** A case-sensitive prefix of the name. */
@@ -57,10 +60,15 @@ export function decodePageToken(text: string, scope: string, orderBy: OrderBy): 
   if (!Array.isArray(token) || token.length !== 6) throw invalid();
   const [version, scopeFingerprint, key, id, epoch, seq] = token as unknown[];
   if (version !== 1 || scopeFingerprint !== fingerprint(scope)) throw invalid();
-  const keyIsName = orderBy.endsWith("name");
-  if (keyIsName ? typeof key !== "string" : !isCount(key)) throw invalid();
-  if (typeof id !== "string" || !isCount(epoch) || !isCount(seq)) throw invalid();
-  return { after: { key: key as string | number, id }, watermark: { epoch, seq } };
+  if (!isKey(key, orderBy) || typeof id !== "string" || !isCount(epoch) || !isCount(seq)) throw invalid();
+  return { after: { key, id }, watermark: { epoch, seq } };
+}
+
+function isKey(key: unknown, orderBy: OrderBy): key is PagePosition["key"] {
+  if (orderBy.endsWith("name")) return typeof key === "string";
+  // Pictures were taken before 1970 too, or nobody knows when, and then they are ordered by name.
+  if (orderBy.endsWith("takenAt")) return typeof key === "string" || Number.isSafeInteger(key);
+  return isCount(key);
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -42,18 +42,14 @@ export function resolvePicture(spec: VariantSpec, original: Original, accepted: 
     !spec.still &&
     original.frames * width * height <= MAX_ANIMATED_PIXELS;
   const format = chooseFormat(spec.format, original, accepted, moves);
-  const animated = moves && format === "webp";
-  // The search for what draws attention takes a single frame.
-  const searches = layout.crop === "attention" || layout.crop === "entropy";
   return {
     kind: "resized",
     ...layout,
-    crop: animated && searches ? "centre" : layout.crop,
     background: backgroundOf(spec, original, layout.fit, format),
     format,
     quality: format === "png" ? DEFAULT_QUALITY.png : (spec.quality ?? DEFAULT_QUALITY[format]),
     blur: spec.blur,
-    animated,
+    animated: moves && format === "webp",
   };
 }
 

@@ -1,3 +1,4 @@
+import { StoreError } from "./errors.ts";
 import { type ResizedSpec, VARIANT_FORMATS, type VariantSpec } from "./variant.ts";
 
 /** Named specs that the operator chose. */
@@ -7,11 +8,20 @@ export type Presets = ReadonlyMap<string, ResizedSpec>;
 export const LADDER = [160, 240, 320, 480, 640, 960, 1280, 1920, 2560, 3840] as const;
 
 /** All that a variant can be without `transform`: as the members of the problem that says so. */
-export const allowedVariants = (presets: Presets) => ({
+const allowedVariants = (presets: Presets) => ({
   presets: [...presets.keys()],
   widths: LADDER,
   formats: [...VARIANT_FORMATS, "auto"],
 });
+
+/** What whoever may only read is told about any other variant. */
+export const variantNotAllowed = (presets: Presets): StoreError =>
+  new StoreError(
+    "variant_not_allowed",
+    'Without a signed link, or a key with the right "transform", a variant is one of the presets, or one of the widths ' +
+      "(w × dpr), in any of the formats and with nothing else.",
+    { members: { allowed: allowedVariants(presets) } },
+  );
 
 /** Whether it is a width of the ladder in any format, and nothing else. */
 export const isOnLadder = (spec: VariantSpec): boolean =>

@@ -10,9 +10,8 @@ import {
 } from "./variant.ts";
 import { isOnLadder, type Presets } from "./variant-presets.ts";
 
-/** In the order in which they are written. */
-export const VARIANT_PARAMETERS = [
-  "preset",
+/** What makes a {@link ResizedSpec}, in the order in which it is written. */
+export const RESIZING_PARAMETERS = [
   "w",
   "h",
   "dpr",
@@ -23,9 +22,8 @@ export const VARIANT_PARAMETERS = [
   "q",
   "blur",
   "frame",
-  "strip",
-  "v",
 ] as const;
+export const VARIANT_PARAMETERS = ["preset", ...RESIZING_PARAMETERS, "strip", "v"] as const;
 export type VariantParameter = (typeof VARIANT_PARAMETERS)[number];
 export type VariantParameters = Readonly<Partial<Record<VariantParameter, string | undefined>>>;
 

@@ -1,6 +1,6 @@
 import { StoreError } from "../domain/errors.ts";
-import type { StoredImage } from "../domain/image.ts";
-import type { BlobStore } from "../ports.ts";
+import { CONTENT_TYPES, type ContentType, type ImageFormat } from "../domain/image.ts";
+import type { BlobContent, ByteRange } from "../ports.ts";
 import { contentTag, evaluateRead, ifRangeHolds } from "./conditional.ts";
 import { formatDigest } from "./digest.ts";
 import { inlineDisposition } from "./disposition.ts";
@@ -8,28 +8,39 @@ import { problem } from "./problem.ts";
 import { formatContentRange, parseRange } from "./range.ts";
 import type { RouteRequest } from "./route.ts";
 
-export interface ContentNeeds {
-  readonly blobs: Pick<BlobStore, "read">;
-  /** Anyone may read, so pages of any origin may show the images. */
-  readonly publicRead: boolean;
+/** An original or a variant: bytes, and what is known of them. */
+export interface Content {
+  readonly contentType: ContentType;
+  readonly size: number;
+  readonly sha256: string;
+  /** For saving. */
+  readonly name: string;
+  read(range?: ByteRange): Promise<BlobContent>;
+}
+
+export interface ContentOptions {
+  readonly cacheControl: string;
+  /** Pages of any origin may show it. */
+  readonly crossOrigin: boolean;
+  /** The header of the request that chose it, where one did. */
+  readonly vary?: string | undefined;
 }
 
 /**
- * The bytes of an image, as its record says: whole, one range of them, or 304.
- * @throws StoreError `precondition_failed`, `blob_damaged`
+ * The bytes: whole, one range of them, or 304.
+ * @throws StoreError `precondition_failed`; what `read` throws
  */
 export async function answerContent(
   request: RouteRequest,
-  { blobs, publicRead }: ContentNeeds,
-  { image, location }: StoredImage,
-  cacheControl: string,
+  content: Content,
+  { cacheControl, crossOrigin, vary }: ContentOptions,
 ): Promise<Response> {
-  const { size } = image;
+  const { size } = content;
   const requested = request.raw.headers;
-  const etag = contentTag(image.sha256);
-  if (evaluateRead(requested, etag) === "not_modified") {
-    return new Response(null, { status: 304, headers: { ETag: etag, "Cache-Control": cacheControl } });
-  }
+  const etag = contentTag(content.sha256);
+  const always: Record<string, string> = { ETag: etag, "Cache-Control": cacheControl };
+  if (vary !== undefined) always.Vary = vary;
+  if (evaluateRead(requested, etag) === "not_modified") return new Response(null, { status: 304, headers: always });
   const isHead = request.method === "HEAD";
   const asked = isHead || !ifRangeHolds(requested, etag) ? "whole" : parseRange(requested.get("range"), size);
   if (asked === "unsatisfiable") {
@@ -37,18 +48,27 @@ export async function answerContent(
     return problem(error, request.requestId, { "Content-Range": `bytes */${size}` });
   }
   const range = asked === "whole" ? undefined : asked;
-  const body = isHead ? null : await blobs.read(location, range === undefined ? { size } : { size, range });
+  const body = isHead ? null : await content.read(range);
   const headers: Record<string, string> = {
-    "Content-Type": image.contentType,
+    ...always,
+    "Content-Type": content.contentType,
     "Content-Length": String(range === undefined ? size : range.end - range.start),
-    ETag: etag,
-    "Cache-Control": cacheControl,
     "Accept-Ranges": "bytes",
-    "Repr-Digest": formatDigest(image.sha256),
-    "Content-Disposition": inlineDisposition(image.name),
+    "Repr-Digest": formatDigest(content.sha256),
+    "Content-Disposition": inlineDisposition(content.name),
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cross-Origin-Resource-Policy": publicRead ? "cross-origin" : "same-site",
+    "Cross-Origin-Resource-Policy": crossOrigin ? "cross-origin" : "same-site",
   };
   if (range !== undefined) headers["Content-Range"] = formatContentRange(range, size);
   return new Response(body, { status: range === undefined ? 200 : 206, headers });
+}
+
+const EXTENSIONS = { jpeg: "jpg", png: "png", webp: "webp", gif: "gif", avif: "avif", tiff: "tif" } as const;
+const KNOWN_EXTENSION = /\.(?:jpe?g|png|webp|gif|avif|tiff?)$/i;
+
+/** The name of an image with the extension of what was made of it. */
+export function nameOfVariant(image: { name: string; contentType: ContentType }, contentType: ContentType): string {
+  if (image.contentType === contentType) return image.name;
+  const format = (Object.keys(CONTENT_TYPES) as ImageFormat[]).find((one) => CONTENT_TYPES[one] === contentType);
+  return `${image.name.replace(KNOWN_EXTENSION, "")}.${EXTENSIONS[format ?? "jpeg"]}`;
 }

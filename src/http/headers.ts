@@ -20,6 +20,7 @@ export const RESPONSE_HEADERS = {
   "Content-Range": "The part of the whole that this is.",
   "Accept-Ranges": "`bytes`.",
   "Repr-Digest": "Of the whole representation (RFC 9530).",
+  Vary: "`Accept` where it decided the format.",
   "WWW-Authenticate": "How to authenticate: `Bearer`.",
   "Retry-After": "Seconds to wait.",
   "Idempotent-Replayed": "`true` when this is the first answer to this Idempotency-Key, given again.",

@@ -19,7 +19,7 @@ export function readIdempotency(request: RouteRequest, content: unknown): Idempo
   const parameters = new URLSearchParams(request.search);
   parameters.sort();
   return {
-    scope: JSON.stringify([request.principal ?? null, request.method, request.path]),
+    scope: JSON.stringify([request.grant.principal ?? null, request.method, request.path]),
     key,
     fingerprint: createHash("sha256")
       .update(canonicalJson([[...parameters], content]))

@@ -70,4 +70,5 @@ const fieldsOf = (record: ImageRecord): ImageFields => ({
   description: record.description ?? EMPTY_IMAGE_FIELDS.description,
   metadata: record.metadata ?? EMPTY_IMAGE_FIELDS.metadata,
   tags: record.tags ?? EMPTY_IMAGE_FIELDS.tags,
+  focalPoint: record.focalPoint ?? EMPTY_IMAGE_FIELDS.focalPoint,
 });

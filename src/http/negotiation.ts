@@ -1,5 +1,7 @@
 import { parseAccept } from "hono/utils/accept";
 import { StoreError } from "../domain/errors.ts";
+import { CONTENT_TYPES } from "../domain/image.ts";
+import type { VariantFormat } from "../domain/variant.ts";
 
 /**
  * The media type that the client likes best (RFC 9110, 12.5.1); the first one offered where it has no preference.
@@ -17,4 +19,24 @@ export function negotiate<Type extends string>(accept: string | null, offered: r
   }
   if (best === undefined) throw new StoreError("not_acceptable", `The answer is ${offered.join(" or ")}.`);
   return best.type;
+}
+
+/** The smaller first, for a client that likes them alike. */
+const BY_SIZE: readonly VariantFormat[] = ["avif", "webp", "jpeg", "png"];
+/** Clients that can show neither send a wildcard all the same: these two count only where they are named. */
+const TO_BE_NAMED: ReadonlySet<VariantFormat> = new Set(["avif", "webp"]);
+
+/** The formats that the client takes, those that it likes best first. */
+export function acceptedFormats(accept: string | null): readonly VariantFormat[] {
+  const ranges = parseAccept(accept?.trim() || "*/*");
+  const qualityOf = (format: VariantFormat): number => {
+    const named = CONTENT_TYPES[format];
+    const patterns = TO_BE_NAMED.has(format) ? [named] : [named, "image/*", "*/*"];
+    const range = patterns.map((pattern) => ranges.find((one) => one.type.toLowerCase() === pattern)).find(Boolean);
+    return range?.q ?? 0;
+  };
+  return BY_SIZE.map((format) => ({ format, quality: qualityOf(format) }))
+    .filter(({ quality }) => quality > 0)
+    .sort((one, other) => other.quality - one.quality)
+    .map(({ format }) => format);
 }

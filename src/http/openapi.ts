@@ -48,13 +48,15 @@ export function buildOpenApi(routes: readonly Route<never>[], version: string): 
 }
 
 function describe(definition: RouteDefinition): RouteConfig {
-  const { body, streams, query, path, right, requestHeaders = [] } = definition;
+  const { acceptsLink, body, streams, path, right, requestHeaders = [] } = definition;
+  const query = acceptsLink ? (definition.query ?? z.strictObject({})).extend(linkParameters) : definition.query;
   const names = parameterNames(path);
   const types = body?.types ?? ["application/json"];
   const json = body && Object.fromEntries(types.map((type) => [type, { schema: body.schema, example: body.example }]));
   const content = json ?? (streams && mediaTypes(streams));
   const needs = right === "open" ? "" : `An API key needs the right \`${right}\`.`;
-  const description = [definition.description, needs].filter(Boolean).join(" ");
+  const instead = acceptsLink ? "A signed link needs no key; with any parameter of one, only the link counts." : "";
+  const description = [definition.description, instead, needs].filter(Boolean).join(" ");
   return {
     method: definition.method.toLowerCase() as Lowercase<RouteDefinition["method"]>,
     path,
@@ -73,6 +75,13 @@ function describe(definition: RouteDefinition): RouteConfig {
     responses: { ...successes(definition.responses), ...failures(definition) },
   };
 }
+
+/** What a signed link has, in this order at its end; `access.ts` takes them off before the query is read. */
+const linkParameters = {
+  expires: z.string().optional().openapi({ description: "Of a signed link: seconds since 1970." }),
+  key: z.string().optional().openapi({ description: "Of a signed link: the id of what it was signed with." }),
+  signature: z.string().optional().openapi({ description: "Of a signed link: over all that stands before it." }),
+};
 
 const parameterNames = (path: string): string[] => [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "");
 
@@ -143,11 +152,12 @@ function exampleOf(code: ErrorCode) {
 
 /** The codes that follow from what a route is, as the server gives them. */
 function impliedErrors(definition: RouteDefinition): ErrorCode[] {
-  const { body, method, path, right } = definition;
+  const { acceptsLink, body, method, path, right } = definition;
   // An escape that is none is invalid_request whatever the query should be.
   const codes: ErrorCode[] = ["invalid_host", "invalid_request", "unknown_parameter", "internal"];
   if (method !== "GET") codes.push("forbidden_origin", "insufficient_storage");
   if (right !== "open") codes.push("unauthorized", "forbidden", "busy", "unavailable");
+  if (acceptsLink) codes.push("invalid_link", "link_expired");
   if (parameterNames(path).some((name) => !PLAIN_PARAMETERS.has(name))) codes.push("invalid_name");
   if (body !== undefined) {
     codes.push("invalid_name", "empty_body", "too_large", "unsupported_media_type");

@@ -10,10 +10,10 @@ import {
 import { json, type RouteRequest } from "./route.ts";
 
 /** What `pageParameters` of schemas.ts gives. */
-export interface PageParameters {
+export interface PageParameters<By extends OrderBy = OrderBy> {
   readonly pageSize?: number | undefined;
   readonly pageToken?: string | undefined;
-  readonly orderBy?: OrderBy | undefined;
+  readonly orderBy?: By | undefined;
   readonly q?: string | undefined;
 }
 
@@ -29,7 +29,7 @@ export function pageScope(listing: string, parameters: PageParameters, albumId?:
 }
 
 /** @throws StoreError `invalid_page_token` */
-export function pageQuery(parameters: PageParameters, scope: string): PageQuery {
+export function pageQuery<By extends OrderBy>(parameters: PageParameters<By>, scope: string): PageQuery<By | "name"> {
   const orderBy = orderOf(parameters);
   const { pageToken, q } = parameters;
   return {
@@ -40,7 +40,7 @@ export function pageQuery(parameters: PageParameters, scope: string): PageQuery 
   };
 }
 
-const orderOf = ({ orderBy = "name" }: PageParameters): OrderBy => orderBy;
+const orderOf = <By extends OrderBy>({ orderBy }: PageParameters<By>): By | "name" => orderBy ?? "name";
 
 /** A page, with the token and the link of the next one. */
 export function answerPage(request: RouteRequest, page: Page<unknown>, scope: string): Response {

@@ -11,8 +11,10 @@ export function createQueryReader(schema: z.ZodObject | undefined): (search: str
   for (const [name, parameter] of Object.entries(schema?.shape ?? {})) {
     if (isList(parameter)) lists.add(name);
   }
+  // Most requests have none, and what they get is always the same.
+  const none = schema?.safeParse({}) ?? { success: true, data: undefined };
   return (search) => {
-    if (schema === undefined && search === "") return undefined;
+    if (search === "" && none.success) return none.data;
     const values = new Map<string, string | readonly string[]>();
     for (const [name, encoded] of splitQuery(search)) {
       if (schema === undefined || !Object.hasOwn(schema.shape, name)) throw unknown(name, "is not known here");

@@ -70,8 +70,6 @@ function createHandler<Needs>(route: Route<Needs>, needs: Needs, options: Resour
       body: body === undefined ? undefined : await readJsonBody(request, body, options.maxJson),
       requestId: exchange.requestId,
       grant,
-      principal: grant.principal,
-      neededCredential: grant.neededCredential,
       traceparent: readTraceparent(request.headers),
       get signal() {
         return request.signal;

@@ -83,10 +83,6 @@ export interface RouteRequest<Params = Readonly<Record<string, string>>, Query =
   readonly body: Body;
   readonly requestId: string;
   readonly grant: Grant;
-  /** The name of the API key; undefined without one. */
-  readonly principal: string | undefined;
-  /** Whether this answer may be given to others: false for `public` caching. */
-  readonly neededCredential: boolean;
   /** W3C trace context, well-formed. */
   readonly traceparent: string | undefined;
   /** The client went away. */

@@ -2,7 +2,7 @@ import { z } from "@hono/zod-openapi";
 import { StoreError } from "../domain/errors.ts";
 import { CONTENT_TYPES } from "../domain/image.ts";
 import { MAX_NAME_BYTES, parseName } from "../domain/names.ts";
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, ORDERS } from "../domain/page.ts";
+import { ALBUM_ORDERS, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, type OrderBy } from "../domain/page.ts";
 import {
   countCharacters,
   isCleanText,
@@ -59,12 +59,32 @@ const tagsSchema = z
   .refine((tags) => new Set(tags).size === tags.length, "tags must be unique")
   .openapi({ uniqueItems: true });
 
+/** More than enough for a picture of any size, and short in every event. */
+const FOCAL_STEPS = 10_000;
+const share = () =>
+  z
+    .number()
+    .min(0)
+    .max(1)
+    .transform((number) => Math.round(number * FOCAL_STEPS) / FOCAL_STEPS)
+    .openapi({ type: "number", minimum: 0, maximum: 1 });
+const focalPointSchema = z.strictObject({ x: share(), y: share() }).openapi("FocalPoint", {
+  description:
+    "Where it matters in the picture, from 0 to 1 of width and height as displayed: what `crop` keeps in view. " +
+    "Four decimals are kept.",
+  example: { x: 0.5, y: 0.3333 },
+});
+
 const albumFields = {
   title: titleSchema.nullable().optional(),
   description: descriptionSchema.nullable().optional(),
   metadata: metadataSchema.optional(),
 };
-const imageFields = { ...albumFields, tags: tagsSchema.optional() };
+const imageFields = {
+  ...albumFields,
+  tags: tagsSchema.optional(),
+  focalPoint: focalPointSchema.nullable().optional(),
+};
 const metadataPatch = z.record(clean(), clean().nullable()).openapi(metadataBounds).nullable().optional();
 
 export const newAlbumSchema = z.strictObject({ name: nameSchema, ...albumFields }).openapi("NewAlbum");
@@ -106,6 +126,43 @@ export const albumSchema = z
   .strictObject({ id, name: z.string(), ...storedText, imageCount: count, ...version })
   .openapi("Album");
 
+const exifSchema = z
+  .strictObject({
+    camera: z.string().optional(),
+    lens: z.string().optional(),
+    exposureTime: z.number().optional().openapi({ description: "In seconds." }),
+    fNumber: z.number().optional(),
+    focalLength: z.number().optional().openapi({ description: "In millimetres." }),
+    iso: z.number().optional(),
+    takenAt: z.string().optional().openapi({
+      description: "RFC 3339, without an offset where the camera knew none; in order and filters that counts as UTC.",
+      example: "2026-07-14T09:30:00+02:00",
+    }),
+    artist: z.string().optional(),
+    copyright: z.string().optional(),
+    location: z
+      .strictObject({ latitude: z.number(), longitude: z.number() })
+      .optional()
+      .openapi({ description: "In degrees, WGS 84. Only where the operator exposes it." }),
+  })
+  .openapi("Exif", { description: "What the camera said; what it did not say is absent." });
+
+/** Null until the image is described. */
+const describedFields = {
+  described: z.boolean().openapi({
+    description:
+      "Whether the store has looked at the pixels, which it does soon after an upload; until then the next five are null.",
+  }),
+  placeholder: z.string().nullable().openapi({ description: "A ThumbHash, in base64." }),
+  dominantColour: z
+    .string()
+    .regex(/^#[0-9a-f]{6}$/)
+    .nullable(),
+  exif: exifSchema.nullable(),
+  sound: z.boolean().nullable().openapi({ description: "Whether the pixels can be decoded to the end." }),
+  unsoundReason: z.string().nullable(),
+};
+
 export const imageSchema = z
   .strictObject({
     id,
@@ -114,6 +171,7 @@ export const imageSchema = z
     albumId: id,
     ...storedText,
     tags: z.array(z.string()),
+    focalPoint: focalPointSchema.nullable(),
     contentType: z.enum(Object.values(CONTENT_TYPES)),
     size: count.openapi({ description: "In bytes." }),
     sha256,
@@ -122,6 +180,7 @@ export const imageSchema = z
     frames: z.int().min(1),
     hasAlpha: z.boolean(),
     orientation: z.int().min(1).max(8).openapi({ description: "EXIF orientation of the stored bytes." }),
+    ...describedFields,
     ...version,
     links: z.strictObject({
       self: z.string().openapi({ description: "By name: changes with a rename." }),
@@ -165,13 +224,16 @@ export const booleanParameter = () =>
 /** Text in a query that is compared with stored text. */
 export const textParameter = () => clean();
 
+export const orderParameter = <By extends OrderBy>(orders: readonly By[]) =>
+  z.enum(orders).optional().openapi({ default: "name", description: "`-` for descending." });
+
 /** What every listing takes; spread it into the route's own query. */
 export const pageParameters = {
   pageSize: integerParameter(1, MAX_PAGE_SIZE)
     .optional()
     .openapi({ type: "integer", minimum: 1, maximum: MAX_PAGE_SIZE, default: DEFAULT_PAGE_SIZE }),
   pageToken: z.string().optional().openapi({ description: "`nextPageToken` of the page before." }),
-  orderBy: z.enum(ORDERS).optional().openapi({ default: "name", description: "`-` for descending." }),
+  orderBy: orderParameter(ALBUM_ORDERS),
   // Names are compared in NFC, and so are the beginnings of them.
   q: textParameter()
     .transform((text) => text.normalize("NFC"))

@@ -1,5 +1,5 @@
 import { StoreError } from "../domain/errors.ts";
-import type { BlobStore, Catalog, Prober } from "../ports.ts";
+import type { BlobStore, Catalog, Prober, Renderer } from "../ports.ts";
 import type { Metrics } from "./metrics.ts";
 
 type Duration = Pick<Metrics["catalogDuration"], "observe">;
@@ -12,10 +12,12 @@ export const measureCatalog = (catalog: Catalog, duration: Duration): Catalog =>
 
 export const measureBlobs = (blobs: BlobStore, duration: Duration): BlobStore => measure(blobs, duration);
 export const measureProber = (prober: Prober, duration: Duration): Prober => measure(prober, duration);
+export const measureRenderer = (renderer: Renderer, duration: Duration): Renderer => measure(renderer, duration);
 
 /**
  * The port with every method that answers a promise timed until it settles; what answers at once or is iterated
- * passes through. Outcome: ok, or the error's code.
+ * passes through. Outcome: ok, the error's code, or
+ * `cancelled` where nobody waited any longer.
  */
 function measure<Port extends object>(
   port: Port,
@@ -32,7 +34,7 @@ function measure<Port extends object>(
       // On the promise itself and not a copy: whoever called still gets its rejection.
       result.then(
         () => settled("ok"),
-        (error: unknown) => settled(error instanceof StoreError ? error.code : "internal"),
+        (error: unknown) => settled(outcomeOf(error)),
       );
       return result;
     };
@@ -42,4 +44,9 @@ function measure<Port extends object>(
     typeof value === "function" ? wrap(name, value as (...args: unknown[]) => unknown) : (value as unknown),
   ]);
   return Object.assign(Object.create(port), Object.fromEntries(wrapped)) as Port;
+}
+
+function outcomeOf(error: unknown): string {
+  if (error instanceof StoreError) return error.code;
+  return error instanceof DOMException && error.name === "AbortError" ? "cancelled" : "internal";
 }

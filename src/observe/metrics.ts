@@ -81,6 +81,10 @@ export function createMetrics() {
     albums: gauge("albums", "Albums"),
     images: gauge("images", "Images"),
     imageBytes: gauge("image_bytes", "Bytes of all images"),
+    variantLookups: counter("variant_lookups_total", "Variants looked for in the cache, by hit and miss", ["outcome"]),
+    variantEvictions: counter("variant_evictions_total", "Variants that left the cache to make room"),
+    variantCacheBytes: gauge("variant_cache_bytes", "Bytes that the cached variants take of the disk"),
+    variantCacheEntries: gauge("variant_cache_entries", "Cached variants"),
     freeBytes: gauge("blobs_free_bytes", "Free space where bytes are stored"),
   };
 }

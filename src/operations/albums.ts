@@ -1,7 +1,7 @@
 import { type Album, type AlbumFields, type AlbumPatch, requireTextBounds } from "../domain/album.ts";
 import type { Idempotency, Preconditions, RecordVersion, Replayable } from "../domain/change.ts";
 import { albumNotFound } from "../domain/errors.ts";
-import type { Page, PageQuery } from "../domain/page.ts";
+import type { AlbumOrderBy, Page, PageQuery } from "../domain/page.ts";
 import type { Catalog } from "../ports.ts";
 import type { RunningKeys } from "./idempotency.ts";
 
@@ -57,8 +57,10 @@ export async function getAlbum({ catalog }: Pick<AlbumPorts, "catalog">, name: s
   return album;
 }
 
-export const listAlbums = ({ catalog }: Pick<AlbumPorts, "catalog">, query: PageQuery): Promise<Page<Album>> =>
-  catalog.albums(query);
+export const listAlbums = (
+  { catalog }: Pick<AlbumPorts, "catalog">,
+  query: PageQuery<AlbumOrderBy>,
+): Promise<Page<Album>> => catalog.albums(query);
 
 /** @throws StoreError `album_not_found`, `album_exists`, `invalid_request`, `precondition_failed` */
 export async function updateAlbum(

@@ -1,6 +1,6 @@
 import type { Preconditions, RecordVersion } from "../domain/change.ts";
 import { albumNotFound, imageNotFound } from "../domain/errors.ts";
-import type { Image, ImagePatch, StoredImage } from "../domain/image.ts";
+import type { Image, ImagePatch, StoredContent, StoredImage } from "../domain/image.ts";
 import type { Page } from "../domain/page.ts";
 import type { Catalog, ImageQuery } from "../ports.ts";
 
@@ -22,6 +22,20 @@ export async function getImage({ catalog }: ImagePorts, album: string, name: str
 export async function getImageById({ catalog }: ImagePorts, id: string): Promise<StoredImage> {
   const stored = await catalog.imageById(id);
   if (stored === undefined) throw imageNotFound();
+  return stored;
+}
+
+/** @throws StoreError `album_not_found`, `image_not_found` */
+export async function getContent({ catalog }: ImagePorts, album: string, name: string): Promise<StoredContent> {
+  const stored = await catalog.content(album, name);
+  if (stored !== undefined) return stored;
+  throw (await catalog.album(album)) === undefined ? albumNotFound() : imageNotFound();
+}
+
+/** @throws StoreError `image_not_found`, also when it has other bytes than `sha256` */
+export async function getContentVersion({ catalog }: ImagePorts, id: string, sha256: string): Promise<StoredContent> {
+  const stored = await catalog.contentById(id);
+  if (stored?.image.sha256 !== sha256) throw imageNotFound();
   return stored;
 }
 

@@ -21,9 +21,7 @@ export interface SignedTarget {
 export interface VerifiedLink {
   /** The query without what makes it a link. */
   readonly query: string;
-  /** Milliseconds since 1970. */
-  readonly expiresAt: number;
-  /** Whole seconds until then. */
+  /** Whole seconds until it expires. */
   readonly maxAge: number;
 }
 
@@ -54,10 +52,9 @@ export function createLinkSigner(keys: readonly LinkKey[], now: () => number = D
       const text = `${path}?${search.slice(0, search.lastIndexOf("&"))}`;
       if (key === undefined || !isEqual(given, signature(key, text)))
         throw new StoreError("invalid_link", "The link was altered, or what it was signed with is no longer in use.");
-      const expiresAt = Number(expires) * 1000;
-      const left = expiresAt - now();
+      const left = Number(expires) * 1000 - now();
       if (left <= 0) throw new StoreError("link_expired", "The link has expired.");
-      return { query, expiresAt, maxAge: Math.floor(left / 1000) };
+      return { query, maxAge: Math.floor(left / 1000) };
     },
   };
 }

@@ -7,7 +7,7 @@ import type { RunningKeys } from "./idempotency.ts";
 import type { UploadSlots } from "./upload-slots.ts";
 
 export interface UploadPorts {
-  readonly catalog: Pick<Catalog, "album" | "image" | "write">;
+  readonly catalog: Pick<Catalog, "album" | "hasAnswered" | "image" | "write">;
   readonly blobs: Pick<BlobStore, "stage" | "commit" | "discard" | "settle">;
   readonly prober: Pick<Prober, "probe">;
   readonly runningKeys: RunningKeys;
@@ -56,15 +56,14 @@ export function uploadImages(ports: UploadPorts, upload: Upload): Promise<Replay
 async function store(ports: UploadPorts, upload: Upload): Promise<Replayable<readonly PutImage[]>> {
   const { catalog, blobs } = ports;
   // Once, and first: what was begun on this album must not land in another that takes its name meanwhile.
-  const album = await catalog.album(upload.album);
-  if (album === undefined) throw albumNotFound();
+  const albumId = await findAlbumId(catalog, upload);
   const received = await receive(ports, upload);
   try {
     const idempotency = upload.idempotency?.(received);
     const locations = await commitAll(blobs, received);
     return await catalog.write({
       type: "putImages",
-      albumId: album.id,
+      albumId,
       mode: upload.mode,
       images: received.map(({ name, fields, blob, info }, index) => ({
         id: Bun.randomUUIDv7(),
@@ -80,6 +79,15 @@ async function store(ports: UploadPorts, upload: Upload): Promise<Replayable<rea
   } finally {
     blobs.settle(received.map(({ blob }) => blob.key));
   }
+}
+
+/** Null under a key that has its answer: that is given again, whatever has become of the album since. */
+async function findAlbumId(catalog: UploadPorts["catalog"], upload: Upload): Promise<string | null> {
+  const album = await catalog.album(upload.album);
+  if (album !== undefined) return album.id;
+  const key = upload.idempotency?.([]);
+  if (key === undefined || !(await catalog.hasAnswered(key))) throw albumNotFound();
+  return null;
 }
 
 /** Stages and probes each as it comes: one is probed while the next is on its way. After a failure nothing is left. */

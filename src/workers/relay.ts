@@ -2,15 +2,14 @@ import { setImmediate } from "node:timers/promises";
 import { type LogPosition, toCloudEvent } from "../domain/event.ts";
 import { createWakeUp } from "../domain/wake-up.ts";
 import type { Catalog, EventBatch, Publisher } from "../ports.ts";
+import { type Backoff, backoff } from "./backoff.ts";
 
-export interface RelayOptions {
+export interface RelayOptions extends Backoff {
   readonly catalog: Pick<Catalog, "storeId" | "write" | "events" | "onEvents">;
   readonly publisher: Pick<Publisher, "topic" | "publish">;
   readonly observer?: RelayObserver;
-  /** Times in milliseconds. */
+  /** Milliseconds. */
   readonly pollInterval?: number;
-  readonly minBackoff?: number;
-  readonly maxBackoff?: number;
   /** Events in one call of the publisher. */
   readonly batchSize?: number;
 }
@@ -102,11 +101,6 @@ export async function runRelay(options: RelayOptions, signal: AbortSignal): Prom
 function handled<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => undefined);
   return promise;
-}
-
-/** Doubles from try to try, a random half of it left out, so that many do not come back at the same moment. */
-function backoff({ minBackoff = 100, maxBackoff = 10_000 }: RelayOptions, attempts: number): number {
-  return Math.min(maxBackoff, minBackoff * 2 ** attempts) * (0.5 + Math.random() / 2);
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

@@ -1,9 +1,9 @@
 import { expect } from "bun:test";
 import { type Album, EMPTY_ALBUM_FIELDS } from "../../src/domain/album.ts";
-import type { CreateAlbum, ImageToPut, NewBlob, PutImage, PutImages } from "../../src/domain/change.ts";
+import type { CreateAlbum, DescribeImage, ImageToPut, NewBlob, PutImage, PutImages } from "../../src/domain/change.ts";
 import { type ErrorCode, StoreError } from "../../src/domain/errors.ts";
 import type { EventData, StoredEvent } from "../../src/domain/event.ts";
-import type { Image, ImageInfo } from "../../src/domain/image.ts";
+import type { DescribedFields, Exif, Image, ImageInfo } from "../../src/domain/image.ts";
 import type { Page, PageStart } from "../../src/domain/page.ts";
 import type { Catalog } from "../../src/ports.ts";
 
@@ -19,6 +19,15 @@ export const JPEG: ImageInfo = {
   frames: 1,
   hasAlpha: false,
   orientation: 1,
+};
+
+export const UNDESCRIBED: DescribedFields = {
+  described: false,
+  placeholder: null,
+  dominantColour: null,
+  exif: null,
+  sound: null,
+  unsoundReason: null,
 };
 
 export const albumNamed = (name: string, more: Partial<CreateAlbum> = {}): CreateAlbum => ({
@@ -64,6 +73,16 @@ export async function createImage(catalog: Catalog, album: Album, name: string, 
 
 export const replaceWith = (catalog: Catalog, album: Album, image: ImageToPut, more: Partial<PutImages> = {}) =>
   put(catalog, album, [image], { mode: "put", ...more }).then(([result]) => result as PutImage);
+
+export const describing = (imageId: string, blobKey: string, exif: Exif | null = null): DescribeImage => ({
+  type: "describeImage",
+  imageId,
+  blobKey,
+  description: { placeholder: "AAAA", dominantColour: "#336699", exif, sound: true, unsoundReason: null },
+});
+
+export const describeImage = (catalog: Catalog, imageId: string, blobKey: string, exif: Exif | null = null) =>
+  catalog.write(describing(imageId, blobKey, exif));
 
 export async function expectCode(promise: Promise<unknown>, code: ErrorCode): Promise<StoreError> {
   const error = await promise.then(

@@ -18,9 +18,16 @@ import {
   type OpenCatalog,
   put,
   replaceWith,
+  UNDESCRIBED,
 } from "./catalog-changes.ts";
 
-const FIELDS = { title: "T", description: "D", metadata: { k: "v" }, tags: ["sea", "blue", "sea"] };
+const FIELDS = {
+  title: "T",
+  description: "D",
+  metadata: { k: "v" },
+  tags: ["sea", "blue", "sea"],
+  focalPoint: { x: 0.25, y: 1 },
+};
 
 export function imageContract(open: OpenCatalog): void {
   let catalog: Catalog;
@@ -56,6 +63,7 @@ export function imageContract(open: OpenCatalog): void {
           albumId: album.id,
           ...FIELDS,
           ...info,
+          ...UNDESCRIBED,
           size: 6,
           sha256: digest("ü?.jpg"),
           revision: 1,
@@ -88,6 +96,41 @@ export function imageContract(open: OpenCatalog): void {
       });
       expect(await catalog.album("a/lbum é")).toMatchObject({ imageCount: 2, revision: 1, updatedAt: album.updatedAt });
       await totals({ albums: 1, images: 2, bytes: 7 });
+    });
+
+    test("their content is found as they are, for as long as they are there", async () => {
+      const fields = { ...FIELDS, focalPoint: { x: 0.5, y: 0.75 } };
+      const info = { ...JPEG, contentType: "image/gif", frames: 3, hasAlpha: true, orientation: 6 } as const;
+      const other = await createAlbum(catalog, "other");
+      const images = [
+        await createImage(catalog, album, "i", { fields, info }),
+        await createImage(catalog, album, "j"),
+        await createImage(catalog, other, "i", { blob: blobOf("other bytes") }),
+        await createImage(catalog, other, "k"),
+      ];
+      const expectAll = async (there: number) => {
+        let found = 0;
+        for (const { id, album: of, name } of images) {
+          const stored = await catalog.imageById(id);
+          const content = await catalog.contentById(id);
+          expect(content === undefined).toBe(stored === undefined);
+          expect(await catalog.content(of, name)).toEqual(content);
+          if (stored === undefined || content === undefined) continue;
+          found++;
+          expect(stored).toMatchObject(content);
+          expect(Object.keys(content.image).toSorted()).toEqual(
+            ["id", "name", "size", "sha256", "focalPoint", ...Object.keys(JPEG)].toSorted(),
+          );
+        }
+        expect(found).toBe(there);
+      };
+      await expectAll(4);
+      await replaceWith(catalog, album, imageNamed("i", { blob: blobOf("new bytes") }));
+      await expectAll(4);
+      await removeImage("j");
+      await expectAll(3);
+      await catalog.write({ type: "deleteAlbum", albumId: other.id, recursive: true, atOnce: 1 });
+      await expectAll(1);
     });
 
     test("all or none", async () => {

@@ -1,13 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Album } from "../../src/domain/album.ts";
-import type { Image } from "../../src/domain/image.ts";
-import { ORDERS, type OrderBy } from "../../src/domain/page.ts";
+import { type Image, takenAtTime } from "../../src/domain/image.ts";
+import { ALBUM_ORDERS, type AlbumOrderBy, IMAGE_ORDERS, type OrderBy } from "../../src/domain/page.ts";
 import type { Catalog, ImageQuery } from "../../src/ports.ts";
 import {
   blobOf,
   createAlbum,
   createImage,
+  describeImage,
   eventsAfter,
   imageNamed,
   JPEG,
@@ -38,13 +39,32 @@ const HOSTILE_NAMES = [
   "\ue000",
 ];
 
+const inBytes = (one: string, two: string) => Buffer.compare(Buffer.from(one), Buffer.from(two));
+
+const takenAt = (item: Image | Album): number | null => ("exif" in item ? takenAtTime(item.exif) : null);
+
 const compareBy = (orderBy: OrderBy) => (one: Image | Album, two: Image | Album) => {
-  const field = orderBy.replace("-", "") as "name" | "createdAt" | "updatedAt";
-  const order =
-    Buffer.compare(Buffer.from(one[field]), Buffer.from(two[field])) ||
-    Buffer.compare(Buffer.from(one.id), Buffer.from(two.id));
+  const field = orderBy.replace("-", "") as "name" | "createdAt" | "updatedAt" | "takenAt";
+  const times = [takenAt(one), takenAt(two)];
+  if (field === "takenAt" && (times[0] === null) !== (times[1] === null)) return times[0] === null ? 1 : -1;
+  const byKey =
+    field !== "takenAt"
+      ? inBytes(one[field], two[field])
+      : (times[0] ?? 0) - (times[1] ?? 0) || (times[0] === null ? inBytes(one.name, two.name) : 0);
+  const order = byKey || inBytes(one.id, two.id);
   return orderBy.startsWith("-") ? -order : order;
 };
+
+/** Before and after 1970, with and without an offset, some at the same moment, and nothing known of the last. */
+const TAKEN_AT = [
+  "2026-07-14T09:30:00+02:00",
+  "1936-01-01T00:00:00",
+  "2026-07-14T07:30:00",
+  "2024-02-29T23:59:59-11:00",
+  undefined,
+];
+
+const isAlbumOrder = (orderBy: OrderBy): orderBy is AlbumOrderBy => ALBUM_ORDERS.some((order) => order === orderBy);
 
 export function listingContract(open: OpenCatalog): void {
   let catalog: Catalog;
@@ -58,8 +78,17 @@ export function listingContract(open: OpenCatalog): void {
     expect(pages.every((page) => page.items.length <= limit)).toBe(true);
     return pages.flatMap((page) => page.items);
   };
-  const albumsOf = async (query: { orderBy: OrderBy; q?: string }, limit = 3) =>
+  const albumsOf = async (query: { orderBy: AlbumOrderBy; q?: string }, limit = 3) =>
     (await pagesOf((start) => catalog.albums({ ...query, limit, ...start }))).flatMap((page) => page.items);
+
+  /** All but every sixth. */
+  const describeSome = async () => {
+    for (const [index, { imageId, blobKey }] of (await catalog.undescribedImages(1000)).entries()) {
+      const taken = TAKEN_AT[index % 6];
+      if (index % 6 < TAKEN_AT.length)
+        await describeImage(catalog, imageId, blobKey, taken ? { takenAt: taken } : null);
+    }
+  };
 
   describe("listings", () => {
     test("names are in the order of their bytes, both ways", async () => {
@@ -88,17 +117,20 @@ export function listingContract(open: OpenCatalog): void {
       const [album] = albums as [Album, Album];
       for (const name of ["c", "a"])
         await catalog.write({ type: "updateImage", albumId: album.id, name, patch: { title: name } });
-      for (const orderBy of ORDERS)
+      await describeSome();
+      for (const orderBy of IMAGE_ORDERS)
         for (const albumId of [undefined, album.id]) {
           const query = { orderBy, ...(albumId && { albumId }) };
           const whole = [...(await catalog.images({ ...query, limit: 1000 })).items];
           expect(whole).toHaveLength(albumId ? 5 : 10);
           expect(whole).toEqual(whole.toSorted(compareBy(orderBy)));
           for (const limit of [1, 3]) expect(await imagesOf(query, limit)).toEqual(whole);
-          const allAlbums = await albumsOf({ orderBy }, 1);
-          expect(allAlbums).toEqual(allAlbums.toSorted(compareBy(orderBy)));
-          expect(allAlbums).toHaveLength(2);
         }
+      for (const orderBy of ALBUM_ORDERS) {
+        const allAlbums = await albumsOf({ orderBy }, 1);
+        expect(allAlbums).toEqual(allAlbums.toSorted(compareBy(orderBy)));
+        expect(allAlbums).toHaveLength(2);
+      }
     });
 
     test("q is a prefix of the name, byte for byte", async () => {
@@ -110,10 +142,11 @@ export function listingContract(open: OpenCatalog): void {
         HOSTILE_NAMES.map((name) => imageNamed(name)),
       );
       for (const q of ["", ...HOSTILE_NAMES, "b", "\u{10ffff}\u{10ffff}", "\ud7ffx"])
-        for (const orderBy of ORDERS) {
+        for (const orderBy of IMAGE_ORDERS) {
           const expected = inByteOrder(HOSTILE_NAMES.filter((name) => name.startsWith(q)));
-          expect(inByteOrder(namesOf(await albumsOf({ orderBy, q }, 2)))).toEqual(expected);
           expect(inByteOrder(namesOf(await imagesOf({ orderBy, q, albumId: album.id }, 2)))).toEqual(expected);
+          if (!isAlbumOrder(orderBy)) continue;
+          expect(inByteOrder(namesOf(await albumsOf({ orderBy, q }, 2)))).toEqual(expected);
         }
     });
 
@@ -129,9 +162,11 @@ export function listingContract(open: OpenCatalog): void {
               title: null,
               description: null,
               metadata: {},
+              focalPoint: null,
               tags: [...(number % 3 === 0 ? ["third"] : []), ...(number % 2 ? ["odd"] : ["even"])],
             },
           });
+      await describeSome();
       const all = (await catalog.images({ orderBy: "name", limit: 1000 })).items;
       const times = all.map((image) => Date.parse(image.createdAt)).toSorted((one, two) => one - two);
       const middle = times[Math.floor(times.length / 2)] as number;
@@ -144,6 +179,8 @@ export function listingContract(open: OpenCatalog): void {
         q: ["odd"],
         createdAfter: [middle],
         createdBefore: [middle],
+        takenAfter: [Date.parse("2000-01-01T00:00:00Z"), Date.parse("2026-07-14T07:30:00Z"), -1e13],
+        takenBefore: [Date.parse("2026-07-14T07:30:00Z"), Date.parse("2026-07-14T07:30:00.001Z")],
       };
       const filters = fc
         .tuple(
@@ -155,7 +192,7 @@ export function listingContract(open: OpenCatalog): void {
       await fc.assert(
         fc.asyncProperty(
           filters,
-          fc.constantFrom(...ORDERS),
+          fc.constantFrom(...IMAGE_ORDERS),
           fc.integer({ min: 1, max: 9 }),
           async (filter, orderBy, limit) => {
             const expected = all.filter(
@@ -166,7 +203,9 @@ export function listingContract(open: OpenCatalog): void {
                 (filter.sha256 === undefined || image.sha256 === filter.sha256) &&
                 (filter.q === undefined || image.name.startsWith(filter.q)) &&
                 (filter.createdAfter === undefined || Date.parse(image.createdAt) > filter.createdAfter) &&
-                (filter.createdBefore === undefined || Date.parse(image.createdAt) < filter.createdBefore),
+                (filter.createdBefore === undefined || Date.parse(image.createdAt) < filter.createdBefore) &&
+                (filter.takenAfter === undefined || (takenAt(image) ?? -Infinity) > filter.takenAfter) &&
+                (filter.takenBefore === undefined || (takenAt(image) ?? Infinity) < filter.takenBefore),
             );
             expect(await imagesOf({ ...filter, orderBy }, limit)).toEqual(expected.toSorted(compareBy(orderBy)));
           },
@@ -200,11 +239,11 @@ export function listingContract(open: OpenCatalog): void {
       await Promise.all(writes);
     });
 
-    for (const orderBy of ORDERS)
+    for (const orderBy of IMAGE_ORDERS)
       test(`what is there all the while appears exactly once, by ${orderBy}`, async () => {
         const names = fc.string({ minLength: 1, maxLength: 2, unit: fc.constantFrom("a", "b", "é", "😀") });
         const disturbance = fc.record({
-          kind: fc.constantFrom("create", "delete", "update", "rename"),
+          kind: fc.constantFrom("create", "delete", "update", "rename", "describe"),
           name: names,
           other: names,
         });
@@ -220,6 +259,7 @@ export function listingContract(open: OpenCatalog): void {
                 album,
                 present.map((name) => imageNamed(name)),
               );
+              await describeSome();
               const steady = new Set(created.map(({ image }) => image.id));
 
               const disturb = async () => {
@@ -233,6 +273,7 @@ export function listingContract(open: OpenCatalog): void {
                       await catalog.write({ type: "updateImage", ...target, patch: { title: crypto.randomUUID() } });
                     if (kind === "rename")
                       await catalog.write({ type: "updateImage", ...target, patch: { name: other } });
+                    if (kind === "describe") await describeSome();
                   } catch {
                     continue;
                   }
@@ -241,8 +282,11 @@ export function listingContract(open: OpenCatalog): void {
                     delete: true,
                     update: orderBy.endsWith("updatedAt"),
                     rename: !orderBy.endsWith("createdAt"),
+                    describe: false,
                   };
                   if (moves[kind]) steady.delete(id);
+                  // It gives several an order key.
+                  if (kind === "describe" && orderBy.endsWith("takenAt")) steady.clear();
                 }
               };
               const pages = await pagesOf(

@@ -2,6 +2,7 @@ import { describe } from "bun:test";
 import { albumContract } from "./catalog-albums.ts";
 import { blobContract } from "./catalog-blobs.ts";
 import type { OpenCatalog } from "./catalog-changes.ts";
+import { descriptionContract } from "./catalog-descriptions.ts";
 import { imageContract } from "./catalog-images.ts";
 import { listingContract } from "./catalog-listings.ts";
 import { logContract } from "./catalog-log.ts";
@@ -18,6 +19,7 @@ export function catalogContract(name: string, open: OpenCatalog): void {
       logContract,
       replayContract,
       blobContract,
+      descriptionContract,
       modelContract,
     ])
       describe(part.name, () => part(open));

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { closeSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { readdirSync, rmSync, statfsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fillDisk } from "./fill-disk.ts";
 import { createLedger, type Entry, type Outcome } from "./ledger.ts";
 import { awaitSweep } from "./leftovers.ts";
 import { startLoad } from "./load.ts";
@@ -102,22 +103,6 @@ async function untilAcknowledged(request: () => Promise<Outcome>): Promise<void>
     outcome = await request();
   } while (outcome === "refused" && Date.now() < deadline);
   expect(outcome).toBe("acknowledged");
-}
-
-function fillDisk(path: string): void {
-  const descriptor = openSync(path, "w");
-  try {
-    for (let size = MEBIBYTE; size >= 1024; ) {
-      try {
-        writeSync(descriptor, Buffer.alloc(size));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-        size /= 2;
-      }
-    }
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function freeBytes(folder: string): number {

@@ -71,13 +71,32 @@ export async function runCommand(
   options: ServerOptions,
   ...command: readonly string[]
 ): Promise<{ exitCode: number; output: string }> {
-  const child = Bun.spawn([process.execPath, MAIN, ...command], {
+  const { ended } = startCommand(options, command);
+  return await ended;
+}
+
+export interface CommandProcess {
+  /** SIGKILL, if it still runs. */
+  kill(): void;
+  readonly ended: Promise<{ exitCode: number; output: string }>;
+}
+
+/** A subcommand that may be killed; `wrapper` is a command that runs it, such as strace. */
+export function startCommand(
+  options: Omit<ServerOptions, "wrapper">,
+  command: readonly string[],
+  wrapper: readonly string[] = [],
+): CommandProcess {
+  const child = Bun.spawn([...wrapper, process.execPath, MAIN, ...command], {
     env: serverEnvironment(options, {}),
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output: string[] = [];
-  await Promise.all([collect(child.stdout, output), collect(child.stderr, output), child.exited]);
-  return { exitCode: await child.exited, output: output.join("") };
+  const ended = Promise.all([child.exited, collect(child.stdout, output), collect(child.stderr, output)]);
+  return {
+    kill: () => child.kill("SIGKILL"),
+    ended: ended.then(([exitCode]) => ({ exitCode, output: output.join("") })),
+  };
 }
 
 /** Nothing of the tester's own settings, so that a run means the same everywhere. */
@@ -86,6 +105,7 @@ function serverEnvironment(options: ServerOptions, more: Record<string, string>)
   return {
     ...Object.fromEntries(inherited),
     IMAGE_STORE_DATA: options.dataFolder,
+    IMAGE_STORE_DESCRIBE: "false",
     IMAGE_STORE_LOG_LEVEL: "warn",
     IMAGE_STORE_LOG_FORMAT: "json",
     ...options.env,

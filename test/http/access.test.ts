@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { describeApi } from "../../src/app.ts";
 import { parseApiKeys } from "../../src/config/api-keys.ts";
-import { createAccess } from "../../src/http/access.ts";
+import { RIGHTS as RIGHTS_OF_KEYS, type Right } from "../../src/domain/access.ts";
+import { type AccessOptions, createAccess } from "../../src/http/access.ts";
 import { createLinkSigner } from "../../src/operations/link-signer.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 
@@ -21,6 +22,7 @@ const RIGHTS: Readonly<Record<string, "read" | "write" | "admin" | "open">> = {
   "DELETE /v1/albums/{album}/images/{image}": "write",
   "PUT /v1/albums/{album}/images/{image}/content": "write",
   "GET /v1/albums/{album}/images/{image}/content": "read",
+  "POST /v1/albums/{album}/images/{image}/links": "read",
   "GET /v1/images": "read",
   "GET /v1/images/{id}": "read",
   "GET /v1/images/{id}/content/{sha256}": "read",
@@ -150,6 +152,46 @@ test("whether a credential was needed, which decides who may keep the answer", (
   expect(neededBy("read", { apiKeys, publicRead: true })).toBeFalse();
   expect(neededBy("write", { apiKeys, publicRead: true })).toBeTrue();
   expect(neededBy("read", { apiKeys: [], publicRead: false })).toBeFalse();
+});
+
+test("what may be done beyond the right of a route", () => {
+  const apiKeys = parseApiKeys(API_KEYS);
+  const mayBy = (right: Right | "open", name: string | undefined, options: Partial<AccessOptions>) => {
+    const nothing = { publicRead: false, publicUrl: undefined, corsOrigins: [], links: createLinkSigner([]) };
+    const request = new Request("http://localhost/", { headers: name === undefined ? {} : bearer(name) });
+    const grant = createAccess({ ...nothing, apiKeys, ...options }).authorize(request, right);
+    expect(grant.link).toBeUndefined();
+    return RIGHTS_OF_KEYS.filter((other) => grant.may(other));
+  };
+  expect(mayBy("read", undefined, { apiKeys: [] })).toEqual([...RIGHTS_OF_KEYS]);
+  expect(mayBy("open", undefined, { apiKeys: [] })).toEqual([...RIGHTS_OF_KEYS]);
+  expect(mayBy("open", undefined, {})).toEqual([]);
+  expect(mayBy("read", "reader", {})).toEqual(["read"]);
+  expect(mayBy("write", "writer", {})).toEqual(["write"]);
+  expect(mayBy("read", "boss", {})).toEqual([...RIGHTS_OF_KEYS]);
+  expect(mayBy("read", undefined, { publicRead: true })).toEqual(["read"]);
+  expect(mayBy("read", "writer", { publicRead: true })).toEqual(["read", "write"]);
+});
+
+test("by link: the picture that was signed, for as long as it was", () => {
+  const links = createLinkSigner([{ id: "one", secret: "s".repeat(43) }], () => 0);
+  const access = createAccess({ apiKeys: [], publicRead: false, publicUrl: undefined, corsOrigins: [], links });
+  const [path = "", search = ""] = links.sign("/path", "w=1", 60).target.split("?");
+  const grant = access.authorizeLink(path, search);
+  expect(grant).toMatchObject({ principal: undefined, neededCredential: false });
+  expect(grant?.link).toEqual({ query: "w=1", maxAge: 60 });
+  expect(RIGHTS_OF_KEYS.filter((right) => grant?.may(right))).toEqual(["read", "transform"]);
+  expect(access.authorizeLink("/path", "w=1")).toBeUndefined();
+});
+
+test("the routes that take a signed link say so", () => {
+  type Documented = { parameters?: { name?: string }[]; responses: Record<string, { description: string }> };
+  const { paths } = JSON.parse(describeApi()) as { paths: Record<string, Record<string, Documented>> };
+  const linked = Object.entries(paths).filter(([, { get }]) =>
+    get?.parameters?.some(({ name }) => name === "signature"),
+  );
+  expect(linked.map(([path]) => path)).toEqual(["/v1/images/{id}/content/{sha256}"]);
+  expect(linked[0]?.[1].get?.responses[403]?.description).toContain("`link_expired`");
 });
 
 describe("with keys and public reading", () => {

@@ -211,14 +211,6 @@ describe("content", () => {
     }
   });
 
-  test("takes no parameter yet", async () => {
-    for (const query of ["w=100", "h=1&fit=cover", "format=webp", "preset=small"]) {
-      for (const path of [byName, byDigest]) {
-        expect(await codeOf(await get(`${path}?${query}`))).toBe("unknown_parameter");
-      }
-    }
-  });
-
   test("whose bytes are missing or cut short is blob_damaged, and healed by uploading it again", async () => {
     const damage: (readonly [bytes: number, harm: (harmed: Image) => Promise<unknown>])[] = [
       [1_100_000, async (harmed) => Promise.all((await ownFile(harmed)).map(unlink))],

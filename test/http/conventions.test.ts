@@ -432,7 +432,12 @@ describe("the server itself", () => {
     const query = z.strictObject({ n: z.string().optional(), tag: z.array(z.string()).optional() });
     const routes = [
       route({ ...plain, path: "/things/{thing}/{id}", operationId: "getThing", query }, (given) =>
-        json(200, { ...given.params, ...given.query, traceparent: given.traceparent, needed: given.neededCredential }),
+        json(200, {
+          ...given.params,
+          ...given.query,
+          traceparent: given.traceparent,
+          needed: given.grant.neededCredential,
+        }),
       ),
     ];
     const { server, url, responses } = serveRoutes(routes);

@@ -30,7 +30,9 @@ export async function startStore(
   options: AppOptions = {},
 ): Promise<TestStore> {
   const dataFolder = await mkdtemp(join(tmpdir(), "image-store-http-"));
-  const settings = { DATA: dataFolder, PORT: "0", MIN_FREE: "0", LOG_LEVEL: "silent", ...env };
+  // A description makes an event when it is ready, in the middle of those that a test counts.
+  const defaults = { PORT: "0", MIN_FREE: "0", LOG_LEVEL: "silent", DESCRIBE: "false" };
+  const settings = { ...defaults, DATA: dataFolder, ...env };
   const prefixed = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`IMAGE_STORE_${name}`, value]));
   const app = await createApp(parseConfig({ env: prefixed, readFile: (path) => readFileSync(path, "utf8") }), options);
   const port = Number(new URL(app.url).port);

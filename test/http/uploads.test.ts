@@ -508,6 +508,32 @@ describe("an Idempotency-Key", () => {
     expect(await eventCount()).toBe(events);
   });
 
+  test("gives the first answer again, also after the album was renamed or deleted", async () => {
+    const headers = key();
+    const [path, name, png] = [`/v1/albums/${newName()}`, newName(), newPng()];
+    const send = (bytes = png, more: Record<string, string> = headers) =>
+      store.fetch(`${path}/images?name=${name}`, { method: "POST", body: bytes, headers: more });
+    await store.send("PUT", path, {});
+    const first = await send();
+    const image = await jsonOf<Image>(first);
+    const expectReplay = async () => {
+      const again = await send();
+      expect(again.status).toBe(201);
+      expect(again.headers.get("idempotent-replayed")).toBe("true");
+      expect(await again.json()).toEqual(image);
+      expect(await codeOf(await send(newPng()))).toBe("idempotency_key_reused");
+      expect(await eventCount()).toBe(events);
+    };
+    const renamed = `/v1/albums/${newName()}`;
+    await store.send("PATCH", path, { name: renamed.slice("/v1/albums/".length) });
+    let events = await eventCount();
+    await expectReplay();
+    expect(await codeOf(await send(png, key()))).toBe("album_not_found");
+    await store.fetch(`${renamed}?recursive=true`, { method: "DELETE" });
+    events = await eventCount();
+    await expectReplay();
+  });
+
   test("with other content, or another name, is refused", async () => {
     const headers = key();
     const name = newName();

@@ -73,7 +73,10 @@ async function checkAll(
   return { ...result, findings };
 }
 
-const keyOf = (finding: Finding) => (finding.kind === "damaged" ? finding.row.key : finding.blob.key);
+const keyOf = (finding: Finding) => {
+  if (finding.kind === "unreadable") return finding.bytes.where;
+  return finding.kind === "damaged" ? finding.row.key : finding.blob.key;
+};
 
 const FINE = { damaged: 0, unrecorded: 0, young: 0, findings: [] };
 

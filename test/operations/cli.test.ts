@@ -25,7 +25,7 @@ describe("help and version", () => {
     const { code, out, err } = await runWith(command.split(" "));
     expect({ code, err }).toEqual({ code: 0, err: "" });
     for (const name of Object.keys(SETTINGS)) expect(out).toContain(PREFIX + name);
-    for (const known of ["serve", "check", "key", "openapi", "version"])
+    for (const known of ["serve", "check", "backup", "restore", "key", "openapi", "version"])
       expect(out).toContain(`image-store ${known}`.replace(" serve", " [serve]"));
   });
 
@@ -76,6 +76,11 @@ describe("usage", () => {
     [["--colour"], "--colour"],
     [["--port"], "--port"],
     [["serve", "--rights", "read"], "belongs to the command key"],
+    [["backup"], "image-store backup needs a folder"],
+    [["restore"], "image-store restore needs a folder"],
+    [["backup", "a", "b"], '"b" is one argument too many'],
+    [["backup", "a", "--partial"], "--partial belongs to the command restore"],
+    [["restore", "a", "--verify"], "--verify belongs to the command backup"],
   ])("%j is refused with exit code 2", async (argv, message) => {
     const { code, out, err } = await runWith(argv);
     expect({ code, out }).toEqual({ code: 2, out: "" });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
+import { DEFAULT_PRESETS, parsePresets } from "../../src/config/presets.ts";
 import { parseDuration, parseSize } from "../../src/config/values.ts";
 import { type Config, ConfigError, type ConfigSource, parseConfig } from "../../src/config.ts";
 
@@ -48,6 +49,11 @@ describe("defaults", () => {
         minUploadRate: 32 * 2 ** 10,
         acceptTiff: true,
       },
+      describe: true,
+      exposeLocation: false,
+      renderers: undefined,
+      presets: parsePresets(DEFAULT_PRESETS),
+      variantCache: { folder: "data/variants", maxBytes: 2 ** 30 },
       grace: 3_600_000,
       minFree: undefined,
       smallImage: 1024 * 1024,
@@ -153,6 +159,15 @@ describe("problems", () => {
     ["API_KEYS", "app:read:abc", "64 hexadecimal"],
     ["API_KEYS", `a b:read:${digest}`, "name must be"],
     ["LINK_KEYS_FILE", "/no/such/file", "cannot be read"],
+    ["PRESETS_FILE", "/no/such/file", "cannot be read"],
+    ["PRESETS", "thumb", "must be JSON"],
+    ["PRESETS", "[]", "must be a JSON object"],
+    ["PRESETS", '{"a b":{"w":1}}', "has a name that is not"],
+    ["PRESETS", '{"card":640}', "has card, which must be a JSON object"],
+    ["PRESETS", '{"card":{"width":640}}', 'has card with "width"'],
+    ["PRESETS", '{"card":{"v":"1"}}', 'has card with "v"'],
+    ["PRESETS", '{"card":{"w":"wide"}}', "has card, in which w must be a whole number"],
+    ["PRESETS", '{"card":{"dpr":2}}', "has card, which asks for nothing"],
     ["LINK_KEYS", `one:${linkSecret},one:${linkSecret}`, '"one" more than once'],
     ["LINK_KEYS", `one:${linkSecret},two`, "entry 2: must be id:secret"],
     ["LINK_KEYS", `one:${linkSecret}:x`, "must be id:secret"],
@@ -248,6 +263,27 @@ describe("who is let in", () => {
       { readFile: () => "# none yet\n" },
     );
     expect(problems).toHaveLength(1);
+  });
+});
+
+describe("presets", () => {
+  const card = { kind: "resized", width: 640, height: 480, fit: "cover", crop: "attention", format: "auto" } as const;
+  const text = JSON.stringify({ card: { w: 320, h: "240", dpr: 2, crop: "attention", format: "auto" } });
+
+  test.each(["PRESETS", "PRESETS_FILE"])("come from %s, instead of the default ones", (name) => {
+    const value = name === "PRESETS" ? text : "presets.json";
+    const { presets } = parse({ [`IMAGE_STORE_${name}`]: value }, { readFile: () => text });
+    expect([...presets.keys()]).toEqual(["card"]);
+    expect(presets.get("card")).toMatchObject(card);
+  });
+
+  test("may be none", () => {
+    expect(parse({ IMAGE_STORE_PRESETS: "{}" }).presets.size).toBe(0);
+  });
+
+  test("have one source", () => {
+    const both = { IMAGE_STORE_PRESETS: text, IMAGE_STORE_PRESETS_FILE: "presets.json" };
+    expect(problemsOf(both, { readFile: () => text })).toEqual([expect.stringContaining("both set")]);
   });
 });
 

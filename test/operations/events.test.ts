@@ -118,9 +118,19 @@ describe("the envelope", () => {
           size: 2 ** 40,
           revision: 2 ** 40,
         };
+        const described = {
+          focalPoint: { x: 0.1234, y: 0.5678 },
+          described: true,
+          placeholder: "A".repeat(36),
+          dominantColour: "#ffffff",
+          exif: { artist: "a".repeat(2030) },
+          sound: false,
+          unsoundReason: "a".repeat(200),
+        };
         const data = JSON.stringify({
           ...image,
           ...numbers,
+          ...described,
           links,
           album,
           previousName: image.name,

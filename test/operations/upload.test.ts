@@ -37,6 +37,9 @@ function rig(failure?: Failure, present?: StoredImage) {
         await step("album", name);
         return name === "none" ? undefined : ({ id: `id of ${name}` } as never);
       },
+      async hasAnswered({ key }) {
+        return key === "known";
+      },
       async image(_album, name) {
         await step("image", name);
         return present;
@@ -115,7 +118,7 @@ const idempotency = (received: readonly { readonly name: string }[]) => ({
 describe("an upload", () => {
   test("stages, probes, commits, records, and then settles", async () => {
     const { ports, log, changes } = rig();
-    const fields = { title: "T", description: null, metadata: {}, tags: [] };
+    const fields = { title: "T", description: null, metadata: {}, tags: [], focalPoint: null };
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     await uploadImages(ports, upload({ images: [image("one", { fields }), image("two")], traceparent }));
     expect(log).toEqual([
@@ -159,8 +162,11 @@ describe("an upload", () => {
       read = true;
       yield image("one");
     }
-    expect(await codeOf(uploadImages(ports, upload({ album: "none", images: untouched() })))).toBe("album_not_found");
-    expect({ log, read }).toEqual({ log: ["album none"], read: false });
+    for (const more of [{}, { idempotency }])
+      expect(await codeOf(uploadImages(ports, upload({ album: "none", images: untouched(), ...more })))).toBe(
+        "album_not_found",
+      );
+    expect({ log, read }).toEqual({ log: ["album none", "album none"], read: false });
   });
 
   test.each<[Failure, number, readonly string[]]>([
@@ -254,6 +260,13 @@ describe("what the change would refuse", () => {
   });
 });
 
+test("under a known idempotency key the album need not be there any more", async () => {
+  const { ports, changes } = rig();
+  const known = { scope: "s", key: "known", fingerprint: "f" };
+  await uploadImages(ports, upload({ album: "none", mode: "create", idempotency: () => known }));
+  expect(changes[0]).toMatchObject({ albumId: null, idempotency: known });
+});
+
 describe("uploads in flight", () => {
   test("are bounded, counted, and free their place however they end", async () => {
     const counts: number[] = [];
@@ -283,6 +296,7 @@ const fieldsOver16KiB = () => ({
   description: "\u{1f30a}".repeat(1000),
   metadata: Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`${index}`, "\n".repeat(60)])),
   tags: Array.from({ length: 64 }, (_, index) => `${index}${"\u{1f30a}".repeat(60)}`),
+  focalPoint: null,
 });
 
 /** Two that run side by side may come in either order. */

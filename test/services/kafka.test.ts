@@ -5,6 +5,7 @@ import { decodeRecord } from "../contracts/publisher.ts";
 import { jsonOf, startStore, type TestStore } from "../http/harness.ts";
 import { type KafkaBroker, kafkaIsMissing, startKafka } from "./kafka-broker.ts";
 import { consumeTopic } from "./kafka-consumer.ts";
+import { dropLateDuplicates, readLog, waitForRelay } from "./relayed-log.ts";
 
 const CHANGES = 5000;
 const WRITERS = 16;
@@ -21,36 +22,6 @@ afterAll(async () => {
 
 const newTopic = () => `image-store-test-${crypto.randomUUID()}`;
 const startStoreWith = (topic: string) => startStore({ KAFKA_URL: `kafka://${kafka.address}/${topic}` });
-
-async function waitForRelay(store: TestStore, topic: string): Promise<void> {
-  for (;;) {
-    const { items } = await jsonOf<{ items: { name: string; lagEvents: number }[] }>(await store.fetch("/v1/cursors"));
-    if (items.find(({ name }) => name === topic)?.lagEvents === 0) return;
-    await Bun.sleep(100);
-  }
-}
-
-async function readLog({ url }: TestStore): Promise<CloudEvent[]> {
-  const events: CloudEvent[] = [];
-  for (let query = ""; ; ) {
-    const response = await fetch(`${url}/v1/events?limit=1000${query}`);
-    const page = await jsonOf<{ items: CloudEvent[]; nextCursor: string }>(response);
-    if (page.items.length === 0) return events;
-    events.push(...page.items);
-    query = `&after=${page.nextCursor}`;
-  }
-}
-
-/** What a consumer keeps that follows our documentation: nothing whose sequence is not above its key's highest. */
-function dropLateDuplicates(events: readonly CloudEvent[]): Map<string, CloudEvent[]> {
-  const kept = new Map<string, CloudEvent[]>();
-  for (const event of events) {
-    const ofKey = kept.get(event.partitionkey) ?? [];
-    kept.set(event.partitionkey, ofKey);
-    if (event.sequence > (ofKey.at(-1)?.sequence ?? "")) ofKey.push(event);
-  }
-  return kept;
-}
 
 async function createAlbum(store: TestStore, name: string): Promise<Album> {
   const body = JSON.stringify({ name });

@@ -3,8 +3,10 @@ import { createAlbum, putAlbum, updateAlbum } from "./changes/albums.ts";
 import { beginBlobDeletion, claimUnrecorded, finishBlobDeletion, hold, releaseHold } from "./changes/blobs.ts";
 import type { ChangeContext } from "./changes/context.ts";
 import { deleteAlbum, deleteAlbumChunk } from "./changes/delete-album.ts";
+import { describeImage } from "./changes/describe-image.ts";
 import { pruneIdempotency } from "./changes/idempotency.ts";
 import { deleteImage, updateImage } from "./changes/images.ts";
+import { ensureLinkKey } from "./changes/link-key.ts";
 import { advanceCursor, deleteCursor, pruneEvents, registerCursor } from "./changes/log.ts";
 import { moveBlobs } from "./changes/move-blobs.ts";
 import { putImages } from "./changes/put-images.ts";
@@ -21,6 +23,8 @@ const CHANGES: { readonly [Type in Change["type"]]: Apply<Extract<Change, { type
   putImages,
   updateImage,
   deleteImage,
+  describeImage,
+  ensureLinkKey,
   registerCursor,
   advanceCursor,
   deleteCursor,

@@ -2,13 +2,17 @@ import { dirname } from "node:path";
 import type { Catalog, Totals } from "../../ports.ts";
 import type { Driver } from "./driver.ts";
 import { lockFolder } from "./lock.ts";
-import { migrate } from "./migrations/sqlite.ts";
+import { migrate, migrateUnserved } from "./migrations/sqlite.ts";
 import { albumsBeingDeleted, findAlbum, listAlbums, totals } from "./queries/albums.ts";
 import { listBlobs, recordedBlobs } from "./queries/blobs.ts";
 import { listCursors, logState, readEvents } from "./queries/events.ts";
-import { findImage, findImageById, listImages } from "./queries/images.ts";
+import { hasAnswered } from "./queries/idempotency.ts";
+import { listImages } from "./queries/image-listing.ts";
+import { findContent, findContentById, findImage, findImageById } from "./queries/images.ts";
+import { undescribedImages } from "./queries/undescribed.ts";
 import { openConnection } from "./sqlite-connection.ts";
 import { openSqliteReader } from "./sqlite-reader.ts";
+import { refuseHalfRestored } from "./sqlite-restore.ts";
 import { createSqliteWriter } from "./sqlite-writer.ts";
 import { startWriterThread } from "./sqlite-writer-thread.ts";
 import { type BatchReport, createWriteQueue } from "./write-queue.ts";
@@ -33,12 +37,14 @@ export interface SqliteCatalogOptions {
 
 /**
  * The embedded catalog.
- * @throws CatalogOpenError when another server uses the folder, a newer version wrote it, or it would not be durable
+ * @throws CatalogOpenError when another server uses the folder, a newer version wrote it, an older version did and a
+ * server uses it, or it would not be durable
  */
 export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<Catalog> {
   const { path, maxWaiting, observe, onFatal } = options;
   await using opening = new AsyncDisposableStack();
   if (options.exclusive) opening.use(lockFolder(dirname(path)));
+  refuseHalfRestored(path);
   const writer = await openWriter(options);
   opening.defer(() => writer.close());
   const reader = opening.use(openSqliteReader(path));
@@ -70,6 +76,8 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
     albums: (query) => reader.snapshot((db) => listAlbums(db, query)),
     image: (album, name) => reader.read((db) => findImage(db, album, name)),
     imageById: (id) => reader.read((db) => findImageById(db, id)),
+    content: (album, name) => reader.read((db) => findContent(db, album, name)),
+    contentById: (id) => reader.read((db) => findContentById(db, id)),
     images: (query) => reader.snapshot((db) => listImages(db, query)),
 
     events: (query) => reader.snapshot((db) => readEvents(db, query)),
@@ -80,6 +88,8 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
       return () => listeners.delete(listener);
     },
 
+    undescribedImages: (limit, after) => reader.read((db) => undescribedImages(db, limit, after)),
+    hasAnswered: (key) => reader.read((db) => hasAnswered(db, key)),
     albumsBeingDeleted: (limit) => reader.read((db) => albumsBeingDeleted(db, limit)),
     recordedBlobs: (keys) => reader.snapshot((db) => recordedBlobs(db, keys)),
     blobs: (query) => reader.read((db) => listBlobs(db, query)),
@@ -89,10 +99,11 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
   };
 }
 
-async function openWriter({ path, writer }: SqliteCatalogOptions): Promise<Writer> {
+async function openWriter({ path, exclusive, writer }: SqliteCatalogOptions): Promise<Writer> {
   const db = openConnection(path, { readonly: false });
   try {
-    migrate(db);
+    if (exclusive) migrate(db);
+    else migrateUnserved(db);
   } catch (error) {
     db.close();
     throw error;

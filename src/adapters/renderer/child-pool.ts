@@ -1,167 +1,142 @@
-import { readFileSync } from "node:fs";
-import { deserializeError, type SerializedError, StoreError } from "../../domain/errors.ts";
+import { StoreError } from "../../domain/errors.ts";
+import { type Child, ChildEnded, type ChildOptions, type EndOfChild, startChild } from "./child.ts";
 
-export interface ChildPoolOptions {
-  /** The module that a child runs: says `{ ready: true }`, then answers each message with `{ result }` or `{ error }`. */
-  readonly entry: string;
+export interface ChildPoolOptions extends ChildOptions {
   readonly children: number;
-  /** How many jobs may wait for a child. */
+  /** How many jobs may wait for a child; as many again in the background. */
   readonly queue: number;
-  /** Of one job, in milliseconds; a child gets as long to start. */
-  readonly timeLimit: number;
-  /** Resident bytes of one child. Watched on Linux only. */
-  readonly memoryLimit: number;
+  /** After so many a child is replaced: what fragments or leaks in native code goes with it. Default: never. */
+  readonly jobsPerChild?: number;
+}
+
+export interface RunOptions {
+  /** Removes the job while it waits and kills the child that works on it; the rejection is the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Waits behind every job that is not. */
+  readonly background?: boolean;
 }
 
 /** Processes that may crash, hang or grow on what they are given, at the cost of that one job. */
 export interface ChildPool<Job, Result> extends AsyncDisposable {
   /**
-   * @throws StoreError what the child answers; `invalid_image` when the child came to harm on this job; `busy` when too
-   * many wait; `unavailable` when no child can be started
+   * A child that works on it is gone when this rejects.
+   * @throws StoreError what the child answers; `invalid_image` when the child came to harm on this job, with the member
+   * `reason`: `crash`, `time` or `memory`; `busy` when too many wait; `unavailable` when no child can be started
    */
-  run(job: Job): Promise<Result>;
+  run(job: Job, options?: RunOptions): Promise<Result>;
 }
-
-type Answer<Result> = { ready: true } | { result: Result } | { error: SerializedError };
 
 interface Waiting<Job, Result> extends PromiseWithResolvers<Result> {
   readonly job: Job;
+  readonly signal: AbortSignal | undefined;
+  readonly queue: Waiting<Job, Result>[];
+  /** A child ended before it took notice of it. */
+  wasUnheard: boolean;
 }
-
-interface Child<Job, Result> {
-  readonly process: Bun.Subprocess;
-  ready: boolean;
-  /** Told to end. What it still says counts no more, and it gets no other job. */
-  killed: boolean;
-  /** What it works on, or was started for. */
-  current: Waiting<Job, Result> | undefined;
-  watch: Timer | undefined;
-}
-
-const WATCH_EVERY_MS = 100;
-/** The children get none of the server's environment, in which there are keys. */
-const ENVIRONMENT = { VIPS_BLOCK_UNTRUSTED: "1", MALLOC_ARENA_MAX: "2" };
 
 /** Children are started when they are first needed, and again after they ended. */
 export function createChildPool<Job, Result>(options: ChildPoolOptions): ChildPool<Job, Result> {
-  const children = new Set<Child<Job, Result>>();
+  const { jobsPerChild = Number.POSITIVE_INFINITY } = options;
+  /** Each with the number of jobs that it had. */
+  const children = new Map<Child<Job, Result>, number>();
   const idle: Child<Job, Result>[] = [];
-  const waiting: Waiting<Job, Result>[] = [];
+  const urgent: Waiting<Job, Result>[] = [];
+  const background: Waiting<Job, Result>[] = [];
   let closed = false;
 
   function dispatch(): void {
-    while (waiting.length > 0) {
-      const child = idle.pop();
-      if (child === undefined && children.size >= options.children) return;
-      const next = waiting.shift();
+    while (idle.length > 0 || children.size < options.children) {
+      const next = urgent.shift() ?? background.shift();
       if (next === undefined) return;
-      if (child === undefined) start(next);
-      else give(child, next);
+      try {
+        void give(idle.pop() ?? start(), next);
+      } catch (cause) {
+        next.reject(unavailable(cause));
+      }
     }
   }
 
-  function start(first: Waiting<Job, Result>): void {
+  function start(): Child<Job, Result> {
+    const child = startChild<Job, Result>(options, () => {
+      children.delete(child);
+      const index = idle.indexOf(child);
+      if (index >= 0) idle.splice(index, 1);
+      dispatch();
+    });
+    children.set(child, 0);
+    return child;
+  }
+
+  async function give(child: Child<Job, Result>, next: Waiting<Job, Result>): Promise<void> {
+    const cancel = () => void child.kill();
+    next.signal?.addEventListener("abort", cancel, { once: true });
+    children.set(child, (children.get(child) ?? 0) + 1);
     try {
-      const child: Child<Job, Result> = {
-        process: Bun.spawn([process.execPath, options.entry], {
-          env: ENVIRONMENT,
-          stdio: ["ignore", "ignore", "ignore"],
-          ipc: (answer: Answer<Result>) => receive(child, answer),
-          onExit: () => bury(child),
-        }),
-        ready: false,
-        killed: false,
-        current: first,
-        watch: undefined,
-      };
-      children.add(child);
-      watch(child);
-    } catch (cause) {
-      first.reject(unavailable(cause));
+      next.resolve(await child.run(next.job));
+    } catch (error) {
+      if (error instanceof ChildEnded) recover(next, error.how);
+      else next.reject(error);
+    } finally {
+      next.signal?.removeEventListener("abort", cancel);
     }
+    release(child);
   }
 
-  function give(child: Child<Job, Result>, work: Waiting<Job, Result>): void {
-    child.current = work;
-    watch(child);
-    child.process.send(work.job);
-  }
-
-  function watch(child: Child<Job, Result>): void {
-    clearInterval(child.watch);
-    const deadline = performance.now() + options.timeLimit;
-    child.watch = setInterval(() => {
-      const isOver = performance.now() > deadline || residentBytes(child.process.pid) > options.memoryLimit;
-      if (!isOver) return;
-      child.killed = true;
-      child.process.kill("SIGKILL");
-    }, WATCH_EVERY_MS);
-  }
-
-  function receive(child: Child<Job, Result>, answer: Answer<Result>): void {
-    const { current } = child;
-    if (current === undefined || child.killed) return;
-    if ("ready" in answer) {
-      child.ready = true;
-      give(child, current);
-      return;
-    }
-    clearInterval(child.watch);
-    child.current = undefined;
-    idle.push(child);
-    if ("error" in answer) current.reject(deserializeError(answer.error));
-    else current.resolve(answer.result);
+  function release(child: Child<Job, Result>): void {
+    const jobs = children.get(child);
+    if (jobs !== undefined && jobs < jobsPerChild) idle.push(child);
+    else void child.kill();
     dispatch();
   }
 
-  function bury(child: Child<Job, Result>): void {
-    clearInterval(child.watch);
-    children.delete(child);
-    const index = idle.indexOf(child);
-    if (index >= 0) idle.splice(index, 1);
-    child.current?.reject(
-      child.ready && !closed
-        ? new StoreError(
-            "invalid_image",
-            "The image could not be read: it takes too much time or memory, or is broken.",
-          )
-        : unavailable(),
-    );
+  /** A child may end while it has nothing to do: the job that it is given in that moment is not what ended it. */
+  function recover(next: Waiting<Job, Result>, how: EndOfChild): void {
+    if (next.signal?.aborted) next.reject(next.signal.reason);
+    else if (closed || how === "not_started") next.reject(unavailable());
+    else if (how === "unheard" && !next.wasUnheard) {
+      next.wasUnheard = true;
+      next.queue.unshift(next);
+    } else next.reject(cameToHarm(how));
+  }
+
+  function enqueue(job: Job, { signal, background: isBackground = false }: RunOptions): Promise<Result> {
+    signal?.throwIfAborted();
+    if (closed) throw unavailable();
+    const queue = isBackground ? background : urgent;
+    if (queue.length >= options.queue)
+      throw new StoreError("busy", "Too many images wait to be read. Try again later.");
+    const entry = { job, signal, queue, wasUnheard: false, ...Promise.withResolvers<Result>() };
+    const leave = () => {
+      const index = queue.indexOf(entry);
+      if (index < 0) return;
+      queue.splice(index, 1);
+      entry.reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", leave, { once: true });
+    queue.push(entry);
     dispatch();
+    return entry.promise.finally(() => signal?.removeEventListener("abort", leave));
   }
 
   return {
-    run(job) {
-      if (closed) return Promise.reject(unavailable());
-      if (waiting.length >= options.queue) {
-        return Promise.reject(new StoreError("busy", "Too many images wait to be examined. Try again later."));
-      }
-      const entry = { job, ...Promise.withResolvers<Result>() };
-      waiting.push(entry);
-      dispatch();
-      return entry.promise;
-    },
+    run: async (job, runOptions = {}) => enqueue(job, runOptions),
     async [Symbol.asyncDispose]() {
       closed = true;
-      for (const { reject } of waiting.splice(0)) reject(unavailable());
-      const exits = Array.from(children, (child) => {
-        child.process.kill("SIGKILL");
-        return child.process.exited;
-      });
-      await Promise.all(exits);
+      for (const { reject } of [...urgent.splice(0), ...background.splice(0)]) reject(unavailable());
+      await Promise.all(Array.from(children.keys(), (child) => child.kill()));
     },
   };
 }
 
 const unavailable = (cause?: unknown) =>
-  new StoreError("unavailable", "Images cannot be examined at the moment. Try again later.", { cause });
+  new StoreError("unavailable", "Images cannot be read at the moment. Try again later.", { cause });
 
-/** 0 where the system does not tell, and for a process that just ended. */
-function residentBytes(pid: number): number {
-  if (process.platform !== "linux") return 0;
-  try {
-    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
+function cameToHarm(how: EndOfChild): StoreError {
+  const reason = how === "time" || how === "memory" ? how : "crash";
+  const message = {
+    time: "The image takes too long to decode.",
+    memory: "The image takes too much memory to decode.",
+    crash: "The image could not be decoded: the decoder broke down over it.",
+  }[reason];
+  return new StoreError("invalid_image", message, { members: { reason } });
 }

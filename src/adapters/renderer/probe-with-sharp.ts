@@ -9,20 +9,6 @@ export type ProbeJob = BlobSource & {
   readonly maxPixels: number;
 };
 
-/** Everything that is not listed stays shut, whatever the library was built with. */
-const LOADERS = ["Jpeg", "Png", "Webp", "Nsgif", "Heif", "Tiff"].flatMap((name) => [
-  `VipsForeignLoad${name}File`,
-  `VipsForeignLoad${name}Buffer`,
-]);
-
-/** For a process that does nothing else: these settings are global. */
-export function prepareSharp(): void {
-  sharp.block({ operation: ["VipsForeignLoad"] });
-  sharp.unblock({ operation: LOADERS });
-  sharp.cache(false);
-  sharp.concurrency(1);
-}
-
 /**
  * What libvips reads from the headers.
  * @throws StoreError `invalid_image`, `image_too_large`; `unsupported_image` when it is another format after all

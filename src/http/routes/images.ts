@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import type { Image } from "../../domain/image.ts";
+import { IMAGE_ORDERS } from "../../domain/page.ts";
 import { getAlbum } from "../../operations/albums.ts";
 import {
   deleteImage,
@@ -14,7 +15,7 @@ import { recordPreconditions } from "../conditional.ts";
 import { answerPage, pageQuery, pageScope } from "../paging.ts";
 import { answerRecord } from "../record-answer.ts";
 import { answers, type Route, type RouteRequest, route } from "../route.ts";
-import { imagePatchSchema, imageSchema, pageOf, pageParameters, textParameter } from "../schemas.ts";
+import { imagePatchSchema, imageSchema, orderParameter, pageOf, pageParameters, textParameter } from "../schemas.ts";
 
 const tag = "Images";
 
@@ -27,6 +28,7 @@ export const exampleImage: Image = {
   description: null,
   metadata: { camera: "X100" },
   tags: ["lake", "dawn"],
+  focalPoint: { x: 0.5, y: 0.3333 },
   contentType: "image/jpeg",
   size: 2_483_112,
   sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -35,6 +37,20 @@ export const exampleImage: Image = {
   frames: 1,
   hasAlpha: false,
   orientation: 1,
+  described: true,
+  placeholder: "1QcSHQRnh493V4dIh4eXh1h4kJUI",
+  dominantColour: "#5a7d9a",
+  exif: {
+    camera: "FUJIFILM X100V",
+    lens: "23.0 mm f/2.0",
+    exposureTime: 0.004,
+    fNumber: 5.6,
+    focalLength: 23,
+    iso: 160,
+    takenAt: "2026-07-14T06:12:40+02:00",
+  },
+  sound: true,
+  unsoundReason: null,
   revision: 1,
   createdAt: "2026-07-14T09:31:00.000Z",
   updatedAt: "2026-07-14T09:31:00.000Z",
@@ -53,11 +69,18 @@ const timeParameter = () =>
 
 const listQuery = z.strictObject({
   ...pageParameters,
+  orderBy: orderParameter(IMAGE_ORDERS).openapi({
+    description: "`-` for descending. By `takenAt`, images without one come last, either way.",
+  }),
   contentType: textParameter().optional().openapi({ description: "Images of this type only.", example: "image/png" }),
   tag: textParameter().optional().openapi({ description: "Images with this tag only." }),
   sha256: textParameter().optional().openapi({ description: "Images with these bytes only: lower-case hex." }),
   createdAfter: timeParameter().optional().openapi({ description: "Exclusive." }),
   createdBefore: timeParameter().optional().openapi({ description: "Exclusive." }),
+  takenAfter: timeParameter()
+    .optional()
+    .openapi({ description: "Exclusive. Compared with `exif.takenAt`; images without one do not pass." }),
+  takenBefore: timeParameter().optional().openapi({ description: "Exclusive, as `takenAfter`." }),
 });
 
 const page = answers(

@@ -38,14 +38,15 @@ export async function updateAlbum(db: Driver, context: ChangeContext, change: Up
  * Nothing that is begun on an album lands in another of the same name, since changes carry its id.
  * @throws StoreError `album_not_found` when it is not live
  */
-export async function lockAlbum(db: Driver, id: string): Promise<AlbumRow> {
-  const row = await db.get<AlbumRow>(
-    `select ${ALBUM_COLUMNS} from albums where id = $1 and state = 'live' for no key update`,
-    [id],
-  );
+export async function lockAlbum(db: Driver, id: string | null): Promise<AlbumRow> {
+  const row = id === null ? undefined : await findLiveAlbum(db, id);
   if (row === undefined) throw albumNotFound();
   return row;
 }
+
+/** Locked. */
+export const findLiveAlbum = (db: Driver, id: string) =>
+  db.get<AlbumRow>(`select ${ALBUM_COLUMNS} from albums where id = $1 and state = 'live' for no key update`, [id]);
 
 export const version = ({ id, revision }: RecordVersion): RecordVersion => ({ id, revision });
 

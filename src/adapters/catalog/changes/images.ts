@@ -60,30 +60,33 @@ export const countImages = (db: Driver, albumId: string, change: { images: numbe
     change.bytes,
   ]);
 
-export const fieldColumns = ({ title, description, metadata, tags }: ImageFields) => ({
+export const fieldColumns = ({ title, description, metadata, tags, focalPoint }: ImageFields) => ({
   title,
   description,
   metadata: JSON.stringify(metadata),
   tags: JSON.stringify(tags),
+  focal_x: focalPoint?.x ?? null,
+  focal_y: focalPoint?.y ?? null,
 });
 
 export const sameFields = (one: ImageFields, other: ImageFields): boolean =>
   one.title === other.title &&
   one.description === other.description &&
   Bun.deepEquals(one.metadata, other.metadata) &&
-  Bun.deepEquals(one.tags, other.tags);
+  Bun.deepEquals(one.tags, other.tags) &&
+  Bun.deepEquals(one.focalPoint, other.focalPoint);
 
 export const nextVersion = (row: ImageRow, context: ChangeContext) => ({
   revision: row.revision + 1,
   updated_at: touched(row, context),
 });
 
-/** Everything but what never changes: id, album and creation. */
+/** Everything but its description, and what never changes: id, album and creation. */
 export const updateRow = (db: Driver, row: ImageRow) =>
   db.run(
     `update images set name = $2, title = $3, description = $4, metadata = $5, tags = $6, content_type = $7, size = $8,
        sha256 = $9, width = $10, height = $11, frames = $12, has_alpha = $13, orientation = $14, revision = $15,
-       updated_at = $16
+       updated_at = $16, focal_x = $17, focal_y = $18
      where id = $1`,
     [
       row.id,
@@ -102,6 +105,8 @@ export const updateRow = (db: Driver, row: ImageRow) =>
       row.orientation,
       row.revision,
       row.updated_at,
+      row.focal_x,
+      row.focal_y,
     ],
   );
 

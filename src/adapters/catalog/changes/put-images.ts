@@ -1,11 +1,12 @@
 import type { ImageToPut, PutImage, PutImages, Replayable } from "../../../domain/change.ts";
 import { EMPTY_IMAGE_FIELDS, type ImageInfo } from "../../../domain/image.ts";
 import type { Driver } from "../driver.ts";
-import { type AlbumRow, IMAGE_COLUMN_NAMES, type ImageRow, toImage } from "../rows.ts";
+import { type AlbumRow, type ImageRow, NEW_IMAGE_COLUMNS, toImage, UNDESCRIBED } from "../rows.ts";
 import { lockAlbum } from "./albums.ts";
 import { appendEvent } from "./append-event.ts";
 import { condemnBlob, recordBlob } from "./blobs.ts";
 import type { ChangeContext } from "./context.ts";
+import { writeDescription } from "./describe-image.ts";
 import { onlyOnce } from "./idempotency.ts";
 import {
   countImages,
@@ -46,8 +47,8 @@ export function putImages(
   });
 }
 
-const INSERT_IMAGE = `insert into images (${IMAGE_COLUMN_NAMES.join(", ")})
-  values (${IMAGE_COLUMN_NAMES.map((_, index) => `$${index + 1}`).join(", ")})`;
+const INSERT_IMAGE = `insert into images (${NEW_IMAGE_COLUMNS.join(", ")})
+  values (${NEW_IMAGE_COLUMNS.map((_, index) => `$${index + 1}`).join(", ")})`;
 
 async function insertImage(
   db: Driver,
@@ -62,6 +63,7 @@ async function insertImage(
     name,
     ...fieldColumns(fields),
     ...infoColumns(info),
+    ...UNDESCRIBED,
     size: blob.size,
     sha256: blob.sha256,
     revision: 1,
@@ -70,7 +72,7 @@ async function insertImage(
   };
   await db.run(
     INSERT_IMAGE,
-    IMAGE_COLUMN_NAMES.map((column) => row[column]),
+    NEW_IMAGE_COLUMNS.map((column) => row[column]),
   );
   await insertTags(db, id, fields.tags);
   await recordBlob(db, context, blob, id);
@@ -98,10 +100,11 @@ async function replaceImage(
   const next: ImageRow = {
     ...row,
     ...(newFields ? fieldColumns(fields) : {}),
-    ...(newBytes ? { ...infoColumns(info), size: blob.size, sha256: blob.sha256 } : {}),
+    ...(newBytes ? { ...infoColumns(info), ...UNDESCRIBED, size: blob.size, sha256: blob.sha256 } : {}),
     ...nextVersion(row, context),
   };
   await updateRow(db, next);
+  if (newBytes) await writeDescription(db, next);
   if (next.tags !== row.tags) await replaceTags(db, row.id, fields?.tags ?? []);
   const image = toImage(next, album.name);
   await appendEvent(db, context, { type: "imagestore.image.updated", image, traceparent });

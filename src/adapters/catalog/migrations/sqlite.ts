@@ -1,9 +1,12 @@
 import type { Database } from "bun:sqlite";
+import { dirname } from "node:path";
+import { lockFolder } from "../lock.ts";
 import { CatalogOpenError } from "../open-error.ts";
 import { begin } from "./sqlite-0001-begin.ts";
+import { describe } from "./sqlite-0002-describe.ts";
 
 /** In order; the version of a catalog is how many of them it has had. One that was released is never changed. */
-const MIGRATIONS: readonly ((db: Database) => void)[] = [begin];
+const MIGRATIONS: readonly ((db: Database) => void)[] = [begin, describe];
 
 /**
  * All in one transaction, so that a catalog is never between two versions.
@@ -22,6 +25,29 @@ export function migrate(db: Database): void {
     for (const apply of MIGRATIONS.slice(version)) apply(db);
     db.run(`pragma user_version = ${MIGRATIONS.length}`);
   }).immediate();
+}
+
+/**
+ * For whoever opens it beside a server: that may be of an older version, and would not know its tables any more. So only
+ * who has the folder's lock migrates.
+ * @throws CatalogOpenError `newer_version`, `older_version` when a server uses it
+ */
+export function migrateUnserved(db: Database): void {
+  if (versionOf(db) >= MIGRATIONS.length) return migrate(db);
+  try {
+    using _ = lockFolder(dirname(db.filename));
+    migrate(db);
+  } catch (cause) {
+    if (!(cause instanceof CatalogOpenError) || cause.reason !== "folder_in_use") throw cause;
+    // It may be a server of this version, which has just started.
+    if (versionOf(db) === MIGRATIONS.length) return;
+    throw new CatalogOpenError(
+      "older_version",
+      `${db.filename} was written by an older version of Image Store, and a server uses it. Stop that server and start ` +
+        "this version of it, or use the version that it is of.",
+      { cause },
+    );
+  }
 }
 
 const versionOf = (db: Database): number =>

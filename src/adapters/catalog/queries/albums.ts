@@ -1,5 +1,5 @@
 import type { Album } from "../../../domain/album.ts";
-import type { Page, PageQuery } from "../../../domain/page.ts";
+import type { AlbumOrderBy, Page, PageQuery } from "../../../domain/page.ts";
 import type { Totals } from "../../../ports.ts";
 import type { Driver } from "../driver.ts";
 import { ALBUM_COLUMNS, type AlbumRow, toAlbum } from "../rows.ts";
@@ -22,7 +22,7 @@ export async function findAlbum(db: Driver, name: string): Promise<Album | undef
   return row && toAlbum(row);
 }
 
-export async function listAlbums(db: Driver, query: PageQuery): Promise<Page<Album>> {
+export async function listAlbums(db: Driver, query: PageQuery<AlbumOrderBy>): Promise<Page<Album>> {
   const watermark = await watermarkOf(db, query);
   const listing = createListing("albums a", "a", query.orderBy);
   listing.conditions.push("a.state = 'live'");

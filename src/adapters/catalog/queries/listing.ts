@@ -19,7 +19,12 @@ export interface Listing {
   readonly values: SqlValue[];
 }
 
-const ORDER_COLUMNS = { name: "name", createdAt: "created_at", updatedAt: "updated_at" } as const;
+const ORDER_COLUMNS = {
+  name: "name",
+  createdAt: "created_at",
+  updatedAt: "updated_at",
+  takenAt: "taken_at",
+} as const;
 export type OrderColumn = (typeof ORDER_COLUMNS)[keyof typeof ORDER_COLUMNS];
 
 export const orderColumn = (orderBy: OrderBy): OrderColumn =>
@@ -41,7 +46,7 @@ export const bind = (listing: Listing, value: SqlValue): string => `$${listing.v
 export interface KeyRange {
   readonly low: SqlValue;
   readonly high: SqlValue;
-  readonly includes: (key: string | number) => boolean;
+  readonly includes: (key: PagePosition["key"]) => boolean;
 }
 
 /** Begins after the position, within the range, so that the index is entered right there however far in it is. */
@@ -59,7 +64,7 @@ export function walkFrom(listing: Listing, after: PagePosition | undefined, rang
 export async function limitWindow(db: Driver, listing: Listing): Promise<PagePosition | undefined> {
   // The one OFFSET: it skips entries of an index, and never more than a window of them.
   const sql = `select ${listing.key} as key, ${listing.id} as id ${body(listing, listing.table)} limit 1 offset ${WINDOW - 1}`;
-  const end = await db.get<{ key: string | number; id: string }>(sql, listing.values);
+  const end = await db.get<PagePosition>(sql, listing.values);
   if (end !== undefined) addKeyset(listing, listing.descending ? ">=" : "<=", end);
   return end;
 }
@@ -81,7 +86,12 @@ const body = ({ conditions, key, id, descending }: Listing, from: string): strin
   return `from ${from}${where} order by ${key}${direction}, ${id}${direction}`;
 };
 
-export function toPage<Row extends { readonly id: string } & Readonly<Record<OrderColumn, string | number>>, Item>(
+/** Whatever is listed by a column has it. */
+const keyOf = (row: OrderedRow, { orderBy }: PageQuery) => row[orderColumn(orderBy)] as PagePosition["key"];
+
+type OrderedRow = { readonly id: string } & { readonly [Column in OrderColumn]?: PagePosition["key"] | null };
+
+export function toPage<Row extends OrderedRow, Item>(
   rows: readonly Row[],
   query: PageQuery,
   watermark: LogPosition,
@@ -90,7 +100,7 @@ export function toPage<Row extends { readonly id: string } & Readonly<Record<Ord
 ): Page<Item> {
   const full = rows.length > query.limit;
   const last = full ? rows[query.limit - 1] : undefined;
-  const after = last === undefined ? windowEnd : { key: last[orderColumn(query.orderBy)], id: last.id };
+  const after = last === undefined ? windowEnd : { key: keyOf(last, query), id: last.id };
   const items = (full ? rows.slice(0, query.limit) : rows).map(toItem);
   return { items, next: after === undefined ? undefined : { after, watermark }, watermark };
 }

@@ -1,0 +1,56 @@
+import type { DescribeImage } from "../../../domain/change.ts";
+import { type Description, takenAtTime } from "../../../domain/image.ts";
+import type { Driver } from "../driver.ts";
+import { type DescriptionColumns, IMAGE_COLUMNS, type ImageRow, toImage } from "../rows.ts";
+import { findLiveAlbum } from "./albums.ts";
+import { appendEvent } from "./append-event.ts";
+import type { ChangeContext } from "./context.ts";
+
+export async function describeImage(db: Driver, context: ChangeContext, change: DescribeImage) {
+  const { imageId, blobKey } = change;
+  const of = await db.get<{ album_id: string }>("select album_id from images where id = $1", [imageId]);
+  const album = of && (await findLiveAlbum(db, of.album_id));
+  const row = await db.get<ImageRow>(`select ${IMAGE_COLUMNS} from images i where i.id = $1 for no key update`, [
+    imageId,
+  ]);
+  const blob = await db.get("select 1 from blobs where key = $1 and image_id = $2 and state = 'live'", [
+    blobKey,
+    imageId,
+  ]);
+  if (album === undefined || row === undefined || blob === undefined) return { applied: false };
+
+  const columns = descriptionColumns(change.description);
+  const next: ImageRow = { ...row, ...columns };
+  if (Bun.deepEquals(next, row)) return { applied: true };
+  await writeDescription(db, next);
+  const image = toImage(next, album.name);
+  await appendEvent(db, context, { type: "imagestore.image.updated", image, reason: "described" });
+  return { applied: true };
+}
+
+export const writeDescription = (db: Driver, row: ImageRow) =>
+  db.run(
+    `update images set described = $2, placeholder = $3, dominant_colour = $4, exif = $5, taken_at = $6, sound = $7,
+       unsound_reason = $8
+     where id = $1`,
+    [
+      row.id,
+      row.described,
+      row.placeholder,
+      row.dominant_colour,
+      row.exif,
+      row.taken_at,
+      row.sound,
+      row.unsound_reason,
+    ],
+  );
+
+const descriptionColumns = (description: Description): DescriptionColumns => ({
+  described: 1,
+  placeholder: description.placeholder,
+  dominant_colour: description.dominantColour,
+  exif: description.exif === null ? null : JSON.stringify(description.exif),
+  taken_at: takenAtTime(description.exif),
+  sound: description.sound ? 1 : 0,
+  unsound_reason: description.unsoundReason,
+});

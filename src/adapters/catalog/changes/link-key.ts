@@ -1,0 +1,12 @@
+import type { EnsureLinkKey } from "../../../domain/change.ts";
+import type { LinkKey } from "../../../domain/link.ts";
+import type { Driver } from "../driver.ts";
+import type { ChangeContext } from "./context.ts";
+
+export async function ensureLinkKey(db: Driver, context: ChangeContext, { id, secret }: EnsureLinkKey) {
+  await db.run(
+    "insert into link_keys (only, id, secret, created_at) values (1, $1, $2, $3) on conflict (only) do nothing",
+    [id, secret, context.now],
+  );
+  return (await db.get<LinkKey>("select id, secret from link_keys")) as LinkKey;
+}

@@ -1,0 +1,51 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { CONTENT_TYPES, type ContentType } from "../../domain/image.ts";
+import type { Picture, ResizedPicture } from "../../domain/variant.ts";
+import type { BlobSource, Rendered } from "../../ports.ts";
+import { translateFileError } from "../files/file-system.ts";
+import { renderWithSharp } from "./render-with-sharp.ts";
+import { writeWithoutLocation } from "./without-location/write-without-location.ts";
+
+export interface FileJob {
+  readonly source: BlobSource;
+  readonly picture: Picture;
+  readonly target: string;
+  /** Summed over frames. */
+  readonly maxPixels: number;
+}
+
+/** @throws StoreError what rendering throws; `insufficient_storage`, `unavailable` when the file cannot be written */
+export async function renderToFile({ source, picture, target, maxPixels }: FileJob): Promise<Rendered> {
+  try {
+    const contentType =
+      picture.kind === "resized"
+        ? await writeResized(source, picture, target, maxPixels)
+        : await writeWithoutLocation(source, target);
+    return { contentType, ...(await measure(target)) };
+  } catch (error) {
+    throw translateFileError(error);
+  }
+}
+
+async function writeResized(
+  source: BlobSource,
+  picture: ResizedPicture,
+  target: string,
+  maxPixels: number,
+): Promise<ContentType> {
+  await writeFile(target, await renderWithSharp(source, picture, maxPixels), { flag: "wx" });
+  return CONTENT_TYPES[picture.format];
+}
+
+/** Of what was just written, and so is read from memory. */
+async function measure(path: string): Promise<Pick<Rendered, "size" | "sha256">> {
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Uint8Array>) {
+    hash.update(chunk);
+    size += chunk.length;
+  }
+  return { size, sha256: hash.digest("hex") };
+}

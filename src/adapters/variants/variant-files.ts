@@ -1,0 +1,132 @@
+import { mkdirSync, renameSync } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { BlobContent, ByteRange } from "../../ports.ts";
+import { createFileReader } from "../files/file-reader.ts";
+import { isMissing } from "../files/file-system.ts";
+
+/** A file of the cache. `name` is the digest of its variant's key; each that is made has a `generation` of its own. */
+export interface VariantFile {
+  readonly name: string;
+  readonly generation: string;
+}
+
+/** Nothing is synced: what a power cut takes is made again. */
+export interface VariantFiles extends Disposable {
+  /** Nothing is there yet, but its folder is, even where somebody removed everything. */
+  newTemporaryPath(): Promise<string>;
+  readonly pathOf: (file: VariantFile) => string;
+  /** Moves a temporary file to where it stays. */
+  keep(path: string, file: VariantFile): Promise<void>;
+  /** @throws StoreError `blob_damaged` when the file is missing or has not `size` bytes */
+  read(path: string, options: { size: number; range?: ByteRange }): Promise<BlobContent>;
+  /** Whether its bytes have that digest. */
+  isSound(path: string, expected: { size: number; sha256: string }): Promise<boolean>;
+  /** What it cannot remove goes with a later removal, or at the next open; then it rejects. */
+  remove(paths: readonly string[]): Promise<void>;
+  /** Everything that is kept when it is called. */
+  clear(): Promise<void>;
+  /** Those in one shard. */
+  list(shard: string): Promise<readonly VariantFile[]>;
+}
+
+/** Two hex digits of the name. */
+export const SHARDS = Array.from({ length: 256 }, (_, shard) => shard.toString(16).padStart(2, "0"));
+const TEMPORARY_NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const FILE_NAME = /^([0-9a-f]{64})\.([0-9a-f]{16})$/;
+/** Fewer than the blob store's: together they have to fit into the process's limit. */
+const KEPT_OPEN = 1024;
+const HASHED_AT_ONCE = 1024 * 1024;
+
+export const newGeneration = (): string => crypto.getRandomValues(Buffer.alloc(8)).toString("hex");
+
+/** Makes the folders that are missing, and empties the temporary one. */
+export async function openVariantFiles(folder: string): Promise<VariantFiles> {
+  const filesFolder = join(folder, "files");
+  const temporaryFolder = join(folder, "tmp");
+  let reader = createFileReader({ keptOpen: KEPT_OPEN });
+  const left = new Set<string>();
+
+  const temporaryPath = () => join(temporaryFolder, crypto.randomUUID());
+  const pathOf = ({ name, generation }: VariantFile) => join(filesFolder, name.slice(0, 2), `${name}.${generation}`);
+
+  async function remove(paths: readonly string[]): Promise<void> {
+    for (const path of paths) left.add(path);
+    const removals = Array.from(left, async (path) => {
+      await rm(path, { recursive: true, force: true });
+      left.delete(path);
+      // Not before: whoever reads it meanwhile would open it once more, and keep its space.
+      reader.forget(path);
+    });
+    const failed = (await Promise.allSettled(removals)).find(({ status }) => status === "rejected");
+    if (failed !== undefined) await Promise.reject((failed as PromiseRejectedResult).reason);
+  }
+
+  await makeFolder(filesFolder);
+  await makeFolder(temporaryFolder);
+  for (const name of await readdir(temporaryFolder))
+    if (TEMPORARY_NAME.test(name)) await rm(join(temporaryFolder, name), { recursive: true, force: true });
+
+  return {
+    async newTemporaryPath() {
+      await makeFolder(temporaryFolder);
+      return temporaryPath();
+    },
+
+    pathOf,
+
+    async keep(path, file) {
+      try {
+        await rename(path, pathOf(file));
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+        await makeFolder(dirname(pathOf(file)));
+        await rename(path, pathOf(file));
+      }
+    },
+
+    read: (path, options) => reader.read(path, options),
+
+    async isSound(path, { size, sha256 }) {
+      const hasher = new Bun.CryptoHasher("sha256");
+      for (let start = 0; start < size; start += HASHED_AT_ONCE) {
+        const range = { start, end: Math.min(size, start + HASHED_AT_ONCE) };
+        hasher.update(await new Response(await reader.read(path, { size, range })).bytes());
+      }
+      return hasher.digest("hex") === sha256;
+    },
+
+    remove,
+
+    async clear() {
+      // At once, so that what is stored from now on is not taken too.
+      const doomed = temporaryPath();
+      renameSync(filesFolder, doomed);
+      mkdirSync(filesFolder, { recursive: true, mode: 0o700 });
+      reader[Symbol.dispose]();
+      reader = createFileReader({ keptOpen: KEPT_OPEN });
+      await remove([doomed]);
+    },
+
+    async list(shard) {
+      const names = await namesIn(join(filesFolder, shard));
+      return names.flatMap((text) => {
+        const [, name, generation] = FILE_NAME.exec(text) ?? [];
+        return name === undefined || generation === undefined ? [] : [{ name, generation }];
+      });
+    },
+
+    [Symbol.dispose]: () => reader[Symbol.dispose](),
+  };
+}
+
+const makeFolder = (path: string) => mkdir(path, { recursive: true, mode: 0o700 });
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,127 @@
+import { openSnapshot, type Snapshot, type SnapshotBlob, writeSnapshot } from "../adapters/catalog/sqlite-snapshot.ts";
+import type { BlobStore, Catalog } from "../ports.ts";
+import { atOnce } from "./at-once.ts";
+import type { BackupFolder } from "./backup-folder.ts";
+import { DamagedBytes, findBlob, piecesOf } from "./blob-damage.ts";
+import { whileHeld } from "./while-held.ts";
+
+export interface BackupOptions {
+  readonly catalog: Pick<Catalog, "write" | "blobs">;
+  readonly catalogPath: string;
+  readonly blobs: Pick<BlobStore, "read">;
+  readonly target: BackupFolder;
+  /** Read all that an earlier backup left, too. */
+  readonly verify: boolean;
+  /** In bytes, of those that the backup has in the end. */
+  readonly progress: (done: number, total: number) => void;
+  readonly report: (damage: Damage) => void;
+}
+
+/** An image whose bytes can't be had. */
+export interface Damage extends SnapshotBlob {
+  readonly reason: string;
+}
+
+export interface BackupResult {
+  readonly images: number;
+  readonly bytes: number;
+  readonly copied: number;
+  readonly copiedBytes: number;
+  readonly removed: number;
+  readonly damaged: number;
+}
+
+/** Enough to keep a disk busy, and to share its syncs. */
+const COPIES_AT_ONCE = 16;
+/** Longer than any catalog takes: this thread can't renew the hold meanwhile. */
+const SNAPSHOT_HOLD_SECONDS = 3600;
+
+/**
+ * Copies the store as it is at one moment, also beside a server that writes: nothing that it refers to is destroyed until
+ * it is copied. Cut off at any point it leaves the backup of before, and what was copied is not copied again.
+ * @throws Error when the folder, the catalog or the store fails
+ */
+export async function backupStore(options: BackupOptions): Promise<BackupResult> {
+  const { catalog, catalogPath, target } = options;
+  const temporaryPath = target.newTemporaryPath();
+  return whileHeld(catalog, "backup", async (holdFor) => {
+    await holdFor(SNAPSHOT_HOLD_SECONDS);
+    const takenAt = new Date().toISOString();
+    writeSnapshot(catalogPath, temporaryPath);
+    using snapshot = openSnapshot(temporaryPath);
+    const copied = await copyBlobs(snapshot, options);
+    const { totals, position } = snapshot;
+    const about = { takenAt, epoch: position.epoch, head: position.seq, ...totals, damaged: copied.damaged };
+    await target.complete(temporaryPath, about);
+    const removed = await target.removeUnneeded(
+      (prefix) => new Set(snapshot.blobs(prefix).map(({ sha256 }) => sha256)),
+    );
+    return { ...totals, ...copied, removed };
+  });
+}
+
+async function copyBlobs(snapshot: Snapshot, options: BackupOptions) {
+  const { target, verify, progress, report } = options;
+  const result = { copied: 0, copiedBytes: 0, damaged: 0 };
+  let done = 0;
+
+  /** Of equal images, any will do. */
+  const copyOne = async (equal: readonly [SnapshotBlob, ...SnapshotBlob[]]): Promise<void> => {
+    const [blob] = equal;
+    if (!(await target.has(blob, { verify }))) {
+      const damaged: Damage[] = [];
+      for (const each of equal) {
+        const reason = await copy(each, options);
+        if (reason === undefined) break;
+        damaged.push({ ...each, reason });
+      }
+      if (damaged.length < equal.length) {
+        result.copied++;
+        result.copiedBytes += blob.size;
+      } else {
+        result.damaged += damaged.length;
+        for (const each of damaged) report(each);
+      }
+    }
+    done += blob.size * equal.length;
+    progress(done, snapshot.totals.bytes);
+  };
+
+  await atOnce(COPIES_AT_ONCE, byDigest(snapshot), copyOne);
+  return result;
+}
+
+/** In memory bounded by the blobs of one prefix. */
+function* byDigest(snapshot: Snapshot): Generator<readonly [SnapshotBlob, ...SnapshotBlob[]]> {
+  for (let shard = 0; shard < 256; shard++) {
+    const blobs = snapshot.blobs(shard.toString(16).padStart(2, "0"));
+    const groups = Map.groupBy(blobs, ({ sha256 }) => sha256).values();
+    for (const [first, ...others] of groups) if (first !== undefined) yield [first, ...others];
+  }
+}
+
+/** Answers why it could not be copied. */
+async function copy(blob: SnapshotBlob, { catalog, blobs, target }: BackupOptions): Promise<string | undefined> {
+  const copyFrom = async (location: string): Promise<string | undefined> => {
+    try {
+      await target.put(
+        blob,
+        piecesOf(() => blobs.read(location, { size: blob.size })),
+      );
+    } catch (error) {
+      if (error instanceof DamagedBytes) return error.message;
+      throw error;
+    }
+    return undefined;
+  };
+
+  const reason = await copyFrom(blob.location);
+  if (reason === undefined) return undefined;
+  const row = await findBlob(catalog, blob.key);
+  if (row === undefined || row.state === "deleting")
+    throw new Error(
+      "The hold on the store lapsed, and bytes were deleted meanwhile: did this machine sleep? " +
+        "Run it again; what was copied is not copied again.",
+    );
+  return row.location === blob.location ? reason : copyFrom(row.location);
+}

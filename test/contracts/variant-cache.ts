@@ -1,0 +1,246 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { stat, writeFile } from "node:fs/promises";
+import fc from "fast-check";
+import { StoreError } from "../../src/domain/errors.ts";
+import type { Refusal, Rendered, Variant, VariantCache, VariantOwner } from "../../src/ports.ts";
+import { contentBytes, patterned, sha256 } from "./blob-store.ts";
+
+/** What every VariantCache does. `open` gives a fresh, empty one, in which a file takes its size in whole blocks. */
+export function variantCacheContract(
+  name: string,
+  { open, blockBytes }: { open: (options: { maxBytes: number }) => Promise<VariantCache>; blockBytes: number },
+): void {
+  describe(`VariantCache contract: ${name}`, () => {
+    let cache: VariantCache;
+    beforeEach(async () => {
+      cache = await open({ maxBytes: 1024 * 1024 * 1024 });
+    });
+    afterEach(() => cache[Symbol.asyncDispose]());
+
+    test("gives back what was made, whole and in ranges", async () => {
+      for (const size of [0, 1, 70_000, 3_000_000]) {
+        const bytes = patterned(size);
+        const stored = await cache.store(`size ${size}`, owner("a"), making(bytes));
+        const found = cache.find(`size ${size}`) as Variant;
+        for (const variant of [stored, found]) {
+          const { contentType } = variant;
+          expect({ contentType, size: variant.size, sha256: variant.sha256 }).toEqual(renderedOf(bytes));
+          expect(sha256(await contentBytes(await variant.read()))).toBe(sha256(bytes));
+          const range = { start: Math.floor(size / 3), end: size };
+          expect(sha256(await contentBytes(await variant.read(range)))).toBe(sha256(bytes.subarray(range.start)));
+          await variant[Symbol.asyncDispose]();
+        }
+      }
+    });
+
+    test("what was never made is not there", () => {
+      expect(cache.find("nothing")).toBeUndefined();
+    });
+
+    test("what was made again replaces the former, and who has that reads it no more", async () => {
+      const former = await cache.store("key", owner("a"), making(patterned(10)));
+      await cache.store("key", owner("a"), making(patterned(20)));
+      expect(await bytesAt(cache, "key")).toEqual(patterned(20));
+      const outcome = await former.read().catch((error: unknown) => error);
+      expect(outcome).toBeInstanceOf(StoreError);
+      expect((outcome as StoreError).code).toBe("unavailable");
+      expect(await bytesAt(cache, "key")).toEqual(patterned(20));
+    });
+
+    test("what cannot be made fails with its own error, and leaves nothing", async () => {
+      const failure = new RangeError("no picture");
+      let path = "";
+      const make = async (target: string): Promise<Rendered> => {
+        path = target;
+        await writeFile(target, "half a picture");
+        throw failure;
+      };
+      expect(await cache.store("key", owner("a"), make).catch((error: unknown) => error)).toBe(failure);
+      expect(cache.find("key")).toBeUndefined();
+      expect(await exists(path)).toBe(false);
+    });
+
+    test("a refusal is remembered until the picture is made, or its image goes", async () => {
+      const refusal: Refusal = { code: "invalid_image", message: "It ends too early." };
+      cache.refuse("key", owner("a"), refusal);
+      cache.refuse("other", owner("b"), refusal);
+      expect(cache.find("key")).toEqual(refusal);
+      await cache.purge("b");
+      expect([cache.find("key"), cache.find("other")]).toEqual([refusal, undefined]);
+      await cache.store("key", owner("a"), making(patterned(10)));
+      expect(await bytesAt(cache, "key")).toEqual(patterned(10));
+    });
+
+    test("a purge takes what was made of an image, and of no other", async () => {
+      for (const id of ["a", "b"])
+        for (const key of [1, 2]) await cache.store(`${id}${key}`, owner(id), making(patterned(key)));
+      await cache.purge("a");
+      expect(["a1", "a2", "b1", "b2"].map((key) => cache.find(key) !== undefined)).toEqual([false, false, true, true]);
+      await cache.purge("a");
+      await cache.purge("unknown");
+    });
+
+    test("a purge may spare what was made of the present bytes", async () => {
+      await cache.store("old", owner("a", "old digest"), making(patterned(1)));
+      await cache.store("new", owner("a", "new digest"), making(patterned(2)));
+      cache.refuse("refused", owner("a", "old digest"), { code: "invalid_image", message: "no" });
+      await cache.purge("a", "new digest");
+      expect(["old", "new", "refused"].map((key) => cache.find(key) !== undefined)).toEqual([false, true, false]);
+    });
+
+    test("what is being made of a purged image is not kept, and can still be read", async () => {
+      const bytes = patterned(5000);
+      const gate = Promise.withResolvers<void>();
+      const begin = (key: string, of: VariantOwner) =>
+        cache.store(key, of, async (path) => {
+          await gate.promise;
+          return making(bytes)(path);
+        });
+      const purged = begin("purged", owner("a"));
+      const spared = begin("spared", owner("a", "new digest"));
+      const another = begin("another", owner("b"));
+      await cache.purge("a", "new digest");
+      gate.resolve();
+      const variant = await purged;
+      await Promise.all([spared, another]);
+      expect(["purged", "spared", "another"].map((key) => cache.find(key) !== undefined)).toEqual([false, true, true]);
+      expect(await contentBytes(await variant.read())).toEqual(bytes);
+      expect(await contentBytes(await variant.read({ start: 10, end: 20 }))).toEqual(bytes.slice(10, 20));
+      await variant[Symbol.asyncDispose]();
+      expect(variant.read()).rejects.toThrow(StoreError);
+    });
+
+    test("clearing takes everything, and what is being made too", async () => {
+      await cache.store("key", owner("a"), making(patterned(10)));
+      cache.refuse("refused", owner("a"), { code: "invalid_image", message: "no" });
+      cache.setPosition({ epoch: 1, seq: 2 });
+      const gate = Promise.withResolvers<void>();
+      const running = cache.store("running", owner("a"), async (path) => {
+        await gate.promise;
+        return making(patterned(7))(path);
+      });
+      await cache.clear();
+      gate.resolve();
+      await using variant = await running;
+      expect(["key", "refused", "running"].map((key) => cache.find(key))).toEqual([undefined, undefined, undefined]);
+      expect(cache.position()).toBeUndefined();
+      expect(await contentBytes(await variant.read())).toEqual(patterned(7));
+      await cache.store("key", owner("a"), making(patterned(20)));
+      expect(await bytesAt(cache, "key")).toEqual(patterned(20));
+    });
+
+    test("keeps the position that it is given", () => {
+      expect(cache.position()).toBeUndefined();
+      for (const position of [
+        { epoch: 1, seq: 0 },
+        { epoch: 2, seq: 123_456_789_012 },
+      ]) {
+        cache.setPosition(position);
+        expect(cache.position()).toEqual(position);
+      }
+    });
+
+    test("without a budget nothing is kept, and all works", async () => {
+      await using none = await open({ maxBytes: 0 });
+      for (const size of [10, 3_000_000]) {
+        const variant = await none.store("key", owner("a"), making(patterned(size)));
+        expect(none.find("key")).toBeUndefined();
+        expect(sha256(await contentBytes(await variant.read()))).toBe(sha256(patterned(size)));
+        await variant[Symbol.asyncDispose]();
+        await variant[Symbol.asyncDispose]();
+      }
+      await none.purge("a");
+      none.refuse("refused", owner("a"), { code: "invalid_image", message: "no" });
+      expect(none.find("refused")).toEqual({ code: "invalid_image", message: "no" });
+    });
+
+    test("many at once, some of them the same", async () => {
+      const keys = Array.from({ length: 60 }, (_, index) => index % 20);
+      await Promise.all(keys.map((key) => cache.store(`key ${key}`, owner("a"), making(patterned(100 + key)))));
+      for (const key of keys) expect(await bytesAt(cache, `key ${key}`)).toEqual(patterned(100 + key));
+    });
+
+    test("what was not used for longest goes first, whatever happened before", async () => {
+      const KEYS = ["a", "b", "c", "d", "e", "f"] as const;
+      const budgetBlocks = 5;
+      const command = fc.oneof(
+        {
+          weight: 4,
+          arbitrary: fc.record({
+            do: fc.constant("store" as const),
+            key: keyOf(KEYS),
+            blocks: fc.integer({ min: 1, max: 6 }),
+          }),
+        },
+        { weight: 4, arbitrary: fc.record({ do: fc.constant("find" as const), key: keyOf(KEYS) }) },
+        { weight: 1, arbitrary: fc.record({ do: fc.constant("purge" as const), image: fc.constantFrom("0", "1") }) },
+      );
+      /** Images 0 and 1, by turns. */
+      const imageOf = (key: string) => String((KEYS as readonly string[]).indexOf(key) % 2);
+      await fc.assert(
+        fc.asyncProperty(fc.array(command, { maxLength: 30 }), async (commands) => {
+          await using small = await open({ maxBytes: budgetBlocks * blockBytes });
+          /** Least recently used first: key → blocks. */
+          const model = new Map<string, number>();
+          const use = (key: string, blocks: number) => {
+            model.delete(key);
+            model.set(key, blocks);
+          };
+          for (const step of commands) {
+            if (step.do === "store") {
+              const bytes = patterned((step.blocks - 1) * blockBytes + 1);
+              await using variant = await small.store(step.key, owner(imageOf(step.key)), making(bytes));
+              expect(variant.size).toBe(bytes.length);
+              // What alone is over the budget changes nothing.
+              if (step.blocks <= budgetBlocks) use(step.key, step.blocks);
+              const over = () => [...model.values()].reduce((sum, blocks) => sum + blocks, 0) > budgetBlocks;
+              for (const oldest of model.keys()) if (over()) model.delete(oldest);
+            } else if (step.do === "purge") {
+              await small.purge(step.image);
+              for (const key of model.keys()) if (imageOf(key) === step.image) model.delete(key);
+            } else {
+              const blocks = model.get(step.key);
+              expect(small.find(step.key) !== undefined).toBe(blocks !== undefined);
+              if (blocks !== undefined) use(step.key, blocks);
+            }
+          }
+          for (const key of KEYS) {
+            const blocks = model.get(key);
+            if (blocks === undefined) expect(small.find(key)).toBeUndefined();
+            else expect(await bytesAt(small, key)).toEqual(patterned((blocks - 1) * blockBytes + 1));
+          }
+        }),
+        { numRuns: Number(process.env["IMAGE_STORE_TEST_RUNS"] ?? 60) },
+      );
+    });
+  });
+}
+
+const keyOf = (keys: readonly string[]) => fc.constantFrom(...keys);
+
+export const owner = (imageId: string, digest = "digest"): VariantOwner => ({ imageId, sha256: digest });
+
+export const renderedOf = (bytes: Uint8Array): Rendered => ({
+  contentType: "image/png",
+  size: bytes.length,
+  sha256: sha256(bytes),
+});
+
+/** A renderer for `store`. */
+export const making =
+  (bytes: Uint8Array) =>
+  async (path: string): Promise<Rendered> => {
+    await writeFile(path, bytes, { flag: "wx" });
+    return renderedOf(bytes);
+  };
+
+export async function bytesAt(cache: VariantCache, key: string): Promise<Uint8Array | undefined> {
+  const found = cache.find(key);
+  return found !== undefined && "read" in found ? contentBytes(await found.read()) : undefined;
+}
+
+export const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );

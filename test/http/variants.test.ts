@@ -1,0 +1,445 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import sharp from "sharp";
+import type { Image } from "../../src/domain/image.ts";
+import { LADDER } from "../../src/domain/variant-presets.ts";
+import { VARIANT_PARAMETERS } from "../../src/domain/variant-query.ts";
+import { jsonOf, startStore, type TestStore } from "./harness.ts";
+import { codeOf, newAlbum, newImage, putContent, sha256 } from "./image-fixtures.ts";
+
+const svg = (width: number, height: number, content: string) =>
+  Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${content}</svg>`);
+const stripes = (width: number, height: number, colours: readonly string[]) =>
+  sharp(
+    svg(
+      width,
+      height,
+      colours
+        .map((colour, index) => {
+          const share = width / colours.length;
+          return `<rect x="${index * share}" width="${share}" height="${height}" fill="${colour}"/>`;
+        })
+        .join(""),
+    ),
+  );
+
+/** Red, green and blue beside one another. */
+const PHOTO = await stripes(600, 400, ["#f00", "#0f0", "#00f"]).jpeg({ quality: 90 }).toBuffer();
+/** A black disc on nothing. */
+const LOGO = await sharp(svg(300, 200, '<circle cx="150" cy="100" r="50"/>'))
+  .png()
+  .toBuffer();
+const frame = (red: number) => Buffer.alloc(80 * 60 * 3, Buffer.from([red, 0, 0]));
+const CLIP = await sharp(Buffer.concat([0, 128, 255].map(frame)), {
+  raw: { width: 80, height: 180, channels: 3, pageHeight: 60 },
+})
+  .gif({ delay: [50, 50, 50], loop: 0 })
+  .toBuffer();
+
+/** What compresses badly. */
+const noise = (width: number, height: number) =>
+  sharp({
+    create: {
+      width,
+      height,
+      channels: 3,
+      background: "#888",
+      noise: { type: "gaussian", mean: 128, sigma: 60 },
+    },
+  });
+
+const bytesOf = async (response: Response) => Buffer.from(await response.arrayBuffer());
+const upload = (store: TestStore, album: string, name: string, bytes: Uint8Array) =>
+  newImage(store, album, name, new Uint8Array(bytes));
+
+async function rendersOf(store: TestStore): Promise<number> {
+  const metrics = await (await store.fetch("/metrics")).text();
+  const counts = metrics.matchAll(
+    /renderer_operation_duration_seconds_count\{operation="render",outcome="\w+"\} (\d+)/g,
+  );
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+async function variantFiles({ dataFolder }: TestStore): Promise<string[]> {
+  const entries = await readdir(join(dataFolder, "variants"), { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile() && !entry.name.startsWith("index.")).map((entry) => entry.name);
+}
+
+let store: TestStore;
+let album: string;
+let photo: Image;
+let logo: Image;
+let clip: Image;
+let content: string;
+beforeAll(async () => {
+  store = await startStore();
+  album = await newAlbum(store);
+  photo = await upload(store, album, "stripes.jpg", PHOTO);
+  logo = await upload(store, album, "logo", LOGO);
+  clip = await upload(store, album, "clip.gif", CLIP);
+  content = `${photo.links.self}/content`;
+});
+afterAll(() => store[Symbol.asyncDispose]());
+
+const lastingHeaders = ({ headers }: Response) => {
+  const { date: _date, "x-request-id": _id, ...others } = Object.fromEntries(headers);
+  return others;
+};
+
+const get = (path: string, headers: Readonly<Record<string, string>> = {}) => store.fetch(path, { headers });
+
+describe("a variant", () => {
+  const pictures: readonly (readonly [query: string, expected: string])[] = [
+    ["w=160", "image/jpeg 160x107"],
+    ["h=200", "image/jpeg 300x200"],
+    ["w=100&dpr=2", "image/jpeg 200x133"],
+    ["w=100&h=100", "image/jpeg 100x100"],
+    ["w=100&h=100&fit=contain&background=0ff", "image/jpeg 100x100"],
+    ["w=100&h=100&fit=fill", "image/jpeg 100x100"],
+    ["w=100&h=100&fit=inside", "image/jpeg 100x67"],
+    ["w=100&h=100&crop=attention", "image/jpeg 100x100"],
+    ["w=100&h=100&crop=entropy", "image/jpeg 100x100"],
+    ["w=4000", "image/jpeg 600x400"],
+    ["w=4000&h=4000", "image/jpeg 400x400"],
+    ["format=webp", "image/webp 600x400"],
+    ["w=160&format=png", "image/png 160x107"],
+    ["w=160&format=avif", "image/avif 160x107"],
+    ["w=160&q=10", "image/jpeg 160x107"],
+    ["w=160&blur=5", "image/jpeg 160x107"],
+    ["preset=thumb", "image/jpeg 240x240"],
+    ["preset=small&format=webp", "image/webp 480x320"],
+  ];
+  test.each(pictures)("%s is %s, whatever the path", async (query, expected) => {
+    const bodies: Buffer[] = [];
+    for (const path of [content, photo.links.content]) {
+      const response = await get(`${path}?${query}`);
+      expect(response.status).toBe(200);
+      const body = await bytesOf(response);
+      const { width, height } = await sharp(body).metadata();
+      expect(`${response.headers.get("content-type")} ${width}x${height}`).toBe(expected);
+      bodies.push(body);
+    }
+    expect(bodies[0]?.equals(bodies[1] ?? Buffer.alloc(0))).toBe(true);
+  });
+
+  test.each([
+    ["w=100&h=400&crop=0,0.5", [255, 0, 0]],
+    ["w=100&h=400&crop=centre", [0, 255, 0]],
+    ["w=100&h=400&crop=1,0.5", [0, 0, 255]],
+    ["w=100&h=400", [0, 0, 255]],
+  ])("%s shows what it should", async (query, colour) => {
+    const focal = await upload(
+      store,
+      album,
+      `focal ${query}.png`,
+      await stripes(600, 400, ["#f00", "#0f0", "#00f"]).png().toBuffer(),
+    );
+    expect((await store.send("PATCH", focal.links.self, { focalPoint: { x: 0.9, y: 0.5 } })).status).toBe(200);
+    const body = await bytesOf(await get(`${focal.links.self}/content?${query}`));
+    const { channels } = await sharp(body).stats();
+    expect(channels.slice(0, 3).map(({ mean }) => Math.round(mean))).toEqual(colour);
+  });
+
+  test("has the background where there is nothing", async () => {
+    const body = await bytesOf(await get(`${logo.links.self}/content?format=jpeg&background=0000ff&q=100`));
+    const [red, green, blue] = await sharp(body).extract({ left: 0, top: 0, width: 1, height: 1 }).raw().toBuffer();
+    expect([red ?? 255, green ?? 255, 255 - (blue ?? 0)].every((difference) => difference < 5)).toBe(true);
+    const kept = await bytesOf(await get(`${logo.links.self}/content?w=100`));
+    expect((await sharp(kept).stats()).isOpaque).toBe(false);
+  });
+
+  test("of an animation moves, unless a still is asked for", async () => {
+    const moving = [
+      ["w=40", "image/webp 40x30x3"],
+      ["w=40&frame=0", "image/png 40x30x1"],
+      ["w=40&format=jpeg", "image/jpeg 40x30x1"],
+    ];
+    for (const [query, expected] of moving) {
+      const response = await get(`${clip.links.self}/content?${query}`);
+      const { pages = 1, width, pageHeight, height } = await sharp(await bytesOf(response)).metadata();
+      expect(`${response.headers.get("content-type")} ${width}x${pageHeight ?? height}x${pages}`).toBe(expected ?? "");
+    }
+  });
+
+  test("has every header that an original has, with an ETag and a digest of its own", async () => {
+    const original = await get(content);
+    const variant = await get(`${content}?w=240&format=webp`);
+    const body = await bytesOf(variant);
+    expect([...variant.headers.keys()].sort()).toEqual([...original.headers.keys()].sort());
+    const digest = sha256(body);
+    expect(variant.headers.get("etag")).toBe(`"${digest}"`);
+    expect(variant.headers.get("repr-digest")).toBe(`sha-256=:${Buffer.from(digest, "hex").toString("base64")}:`);
+    expect(variant.headers.get("content-length")).toBe(String(body.byteLength));
+    expect(variant.headers.get("content-disposition")).toContain('filename="stripes.webp"');
+    for (const name of ["content-security-policy", "cross-origin-resource-policy", "accept-ranges"]) {
+      expect(variant.headers.get(name)).toBe(original.headers.get(name));
+    }
+    expect((await get(`${logo.links.self}/content?w=9&format=jpeg`)).headers.get("content-disposition")).toContain(
+      'filename="logo.jpg"',
+    );
+    expect((await get(`${logo.links.self}/content?w=9`)).headers.get("content-disposition")).toContain(
+      'filename="logo"',
+    );
+  });
+
+  test("answers HEAD with the headers of GET, made for it or found", async () => {
+    const path = `${content}?w=77`;
+    const head = await store.fetch(path, { method: "HEAD" });
+    const whole = await get(path);
+    const again = await store.fetch(path, { method: "HEAD" });
+    expect(lastingHeaders(head)).toEqual(lastingHeaders(whole));
+    expect(lastingHeaders(again)).toEqual(lastingHeaders(whole));
+    expect([head.status, (await bytesOf(head)).byteLength]).toEqual([200, 0]);
+  });
+
+  test("is conditional, and given in ranges", async () => {
+    const path = `${content}?w=320`;
+    const whole = await get(path);
+    const etag = whole.headers.get("etag") ?? "";
+    const body = await bytesOf(whole);
+    expect((await get(path, { "If-None-Match": etag })).status).toBe(304);
+    expect((await get(path, { "If-None-Match": `"${photo.sha256}"` })).status).toBe(200);
+    expect((await get(path, { "If-Match": etag })).status).toBe(200);
+    expect(await codeOf(await get(path, { "If-Match": `"${photo.sha256}"` }))).toBe("precondition_failed");
+    const part = await get(path, { Range: "bytes=10-19", "If-Range": etag });
+    expect([part.status, part.headers.get("content-range")]).toEqual([206, `bytes 10-19/${body.byteLength}`]);
+    expect(await bytesOf(part)).toEqual(body.subarray(10, 20));
+    expect((await get(path, { Range: "bytes=10-19", "If-Range": '"other"' })).status).toBe(200);
+    expect(await codeOf(await get(path, { Range: "bytes=9999999-" }))).toBe("range_not_satisfiable");
+  });
+
+  test.each([
+    ["w=0", "invalid_variant", "w"],
+    ["w=99999", "invalid_variant", "w"],
+    ["q=abc", "invalid_variant", "q"],
+    ["preset=huge", "invalid_variant", "preset"],
+    ["preset=thumb&w=100", "invalid_variant", "w"],
+    ["width=100", "unknown_parameter", "width"],
+    ["w=100&w=100", "unknown_parameter", "w"],
+  ])("%s is %s", async (query, code, parameter) => {
+    for (const path of [content, photo.links.content]) {
+      const response = await get(`${path}?${query}`);
+      expect(response.status).toBe(400);
+      expect(await jsonOf(response)).toMatchObject({ code, errors: [{ parameter }] });
+    }
+  });
+
+  test("strip=location is of formats that can be rewritten", async () => {
+    const response = await get(`${clip.links.self}/content?strip=location`);
+    expect(await jsonOf(response)).toMatchObject({ code: "invalid_variant", errors: [{ parameter: "strip" }] });
+  });
+});
+
+describe("format=auto", () => {
+  const chrome = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8";
+  test.each([
+    ["preset=thumb", chrome, "image/avif"],
+    ["w=320", "image/webp,*/*", "image/webp"],
+    ["w=320", "image/webp;q=0.5,image/jpeg;q=0.9", "image/jpeg"],
+    ["w=320", "image/webp;q=0,*/*", "image/jpeg"],
+    ["w=320", "*/*", "image/jpeg"],
+    ["w=320", "IMAGE/WEBP", "image/webp"],
+    ["w=320", "text/html", "image/jpeg"],
+    ["w=480", chrome, "image/webp"],
+  ])("of %s for %s is %s", async (query, accept, type) => {
+    const path = `${content}?${query}&format=auto`;
+    const response = await get(path, { Accept: accept });
+    expect(response.headers.get("content-type")).toBe(type);
+    expect(response.headers.get("vary")).toBe("Accept");
+    const etag = response.headers.get("etag") ?? "";
+    const unchanged = await get(path, { Accept: accept, "If-None-Match": etag });
+    expect([unchanged.status, unchanged.headers.get("vary")]).toEqual([304, "Accept"]);
+    await bytesOf(response);
+  });
+
+  test("keeps transparent pixels", async () => {
+    const response = await get(`${logo.links.self}/content?w=160&format=auto`, { Accept: "image/jpeg,*/*" });
+    expect(response.headers.get("content-type")).toBe("image/png");
+  });
+});
+
+const secretOf = (name: string): string => `${name}-${"k".repeat(40)}`;
+const bearer = (name: string) => ({ Authorization: `Bearer ${secretOf(name)}` });
+const digestOf = (name: string) => createHash("sha256").update(secretOf(name)).digest("hex");
+
+describe("keys", () => {
+  const API_KEYS = `reader:read:${digestOf("reader")},artist:read+transform:${digestOf("artist")},boss:read+write:${digestOf("boss")}`;
+
+  async function startWithKeys(env: Readonly<Record<string, string>>) {
+    const keyed = await startStore({ API_KEYS, ...env });
+    await keyed.send("POST", "/v1/albums", { name: "a" }, bearer("boss"));
+    const response = await keyed.fetch("/v1/albums/a/images/b.jpg/content", {
+      method: "PUT",
+      body: PHOTO,
+      headers: bearer("boss"),
+    });
+    const { links } = await jsonOf<Image>(response);
+    const version = (await keyed.fetch(`${links.content}?w=160`, { headers: bearer("reader") })).status;
+    expect(version).toBe(200);
+    return { keyed, links };
+  }
+
+  test("say who may ask for what, and everybody is told", async () => {
+    const { keyed, links } = await startWithKeys({ PUBLIC_READ: "true" });
+    await using _ = keyed;
+    const status = async (query: string, headers: Readonly<Record<string, string>> = {}) =>
+      (await keyed.fetch(`${links.self}/content?${query}`, { headers })).status;
+    for (const query of ["w=160", "w=80&dpr=2&format=webp", "preset=thumb&format=png", "strip=location"]) {
+      expect({ query, status: await status(query) }).not.toEqual({ query, status: 403 });
+    }
+    for (const query of ["w=161", "w=160&h=160", "w=160&q=1", "blur=3"]) {
+      const refused = await keyed.fetch(`${links.self}/content?${query}`, { headers: bearer("reader") });
+      expect(refused.status).toBe(403);
+      expect(await jsonOf(refused)).toMatchObject({
+        code: "variant_not_allowed",
+        allowed: { presets: ["thumb", "small", "medium", "large"], widths: expect.arrayContaining([160]) },
+      });
+      expect([await status(query), await status(query, bearer("artist"))]).toEqual([403, 200]);
+    }
+    const gone = await keyed.fetch("/v1/albums/a/images/none/content?w=161", { headers: bearer("reader") });
+    expect(await codeOf(gone)).toBe("image_not_found");
+  });
+
+  test("are nobody's to give on", async () => {
+    const { keyed, links } = await startWithKeys({});
+    await using _ = keyed;
+    const cached = async (path: string) =>
+      (await keyed.fetch(path, { headers: bearer("artist") })).headers.get("cache-control");
+    const version = await versionOf(keyed, links.content, bearer("artist"));
+    expect(await cached(`${links.content}?w=160&v=${version}`)).toBe("private, max-age=31536000, immutable");
+    expect(await cached(`${links.content}?w=160`)).toBe("no-cache");
+  });
+});
+
+/** Of the renderer, as the store says it where it is asked for another. */
+async function versionOf(of: TestStore, path: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
+  const response = await of.fetch(`${path}?w=160&v=none`, { headers });
+  expect([response.status, response.headers.get("cache-control")]).toEqual([404, "no-store"]);
+  const { present } = await jsonOf<{ present: string }>(response);
+  return present;
+}
+
+const cacheControl = async (path: string) => (await get(path)).headers.get("cache-control");
+
+test("only a URL that says all by itself may be kept for ever", async () => {
+  const version = await versionOf(store, photo.links.content);
+  for (const query of ["w=160", "w=99&h=99&crop=centre", "w=99&h=99&fit=inside&format=webp&q=7"]) {
+    expect(await cacheControl(`${photo.links.content}?${query}&v=${version}`)).toBe(
+      "public, max-age=31536000, immutable",
+    );
+    expect(await cacheControl(`${photo.links.content}?${query}`)).toBe("no-cache");
+    expect(await cacheControl(`${content}?${query}&v=${version}`)).toBe("no-cache");
+  }
+  // Configuration, the record or the client's Accept decide these.
+  for (const query of ["preset=thumb", "w=99&h=99", "w=160&format=auto"]) {
+    expect(await cacheControl(`${photo.links.content}?${query}&v=${version}`)).toBe("no-cache");
+  }
+});
+
+describe("together", () => {
+  test("200 who ask for the same cold variant cost one render", async () => {
+    const before = await rendersOf(store);
+    const answers = await Promise.all(Array.from({ length: 200 }, () => get(`${content}?w=123&format=png`)));
+    const digests = await Promise.all(answers.map(async (answer) => sha256(await bytesOf(answer))));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    expect(new Set(digests).size).toBe(1);
+    expect((await rendersOf(store)) - before).toBe(1);
+  });
+
+  test("many who ask for different ones are all answered, or told to come again", async () => {
+    await using busy = await startStore({ RENDERERS: "1" });
+    const image = await upload(busy, await newAlbum(busy), "a", PHOTO);
+    // Over sockets of their own: fetch has 256 at most.
+    const answers = await Promise.all(
+      Array.from({ length: 320 }, async (_, index) => {
+        const target = `${image.links.content}?w=${index + 1}`;
+        const { text } = await busy.sendRaw(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+        const end = text.indexOf("\r\n\r\n") + 4;
+        return { head: text.slice(0, end), body: Buffer.from(text.slice(end), "latin1") };
+      }),
+    );
+    const statuses = answers.map(({ head }) => head.slice(9, 12));
+    expect([...new Set(statuses)].sort()).toEqual(["200", "503"]);
+    for (const [index, { head, body }] of answers.entries()) {
+      if (statuses[index] === "503") expect(head).toMatch(/^Retry-After: 1\r$/im);
+      else expect((await sharp(body).metadata()).width).toBe(index + 1);
+    }
+  });
+
+  test("who leaves takes his render with him", async () => {
+    const image = await upload(store, album, "noise", await noise(2000, 1500).jpeg().toBuffer());
+    const before = await rendersOf(store);
+    const leaving = new AbortController();
+    const left = store.fetch(`${image.links.content}?format=avif&q=100`, { signal: leaving.signal });
+    setTimeout(() => leaving.abort(), 100);
+    expect(await left.catch((error: Error) => error.name)).toBe("AbortError");
+    while ((await rendersOf(store)) === before) await Bun.sleep(10);
+    const metrics = await (await store.fetch("/metrics")).text();
+    expect(metrics).toContain('operation="render",outcome="cancelled"} 1');
+  });
+});
+
+describe("docs/images.md", () => {
+  const docs = join(import.meta.dir, "../../docs");
+
+  test("shows what the store makes of its own picture", async () => {
+    const page = await Bun.file(join(docs, "images.md")).text();
+    const boat = await upload(store, album, "boat.png", await Bun.file(join(docs, "images/boat.png")).bytes());
+    const shown = [...page.matchAll(/^\| `\?(\S+)` \| !\[.*\]\((images\/\S+)\) \|$/gm)];
+    expect(shown).toHaveLength(10);
+    for (const [, query, file = ""] of shown) {
+      const response = await get(`${boat.links.self}/content?${query}`);
+      const picture = await sharp(join(docs, file)).metadata();
+      const { width, height } = await sharp(await bytesOf(response)).metadata();
+      expect({ query, width, height }).toEqual({ query, width: picture.width, height: picture.height });
+    }
+  });
+
+  test("has every parameter, preset and width", async () => {
+    const page = await Bun.file(join(docs, "images.md")).text();
+    const rows = [...page.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(([, names = ""]) => names.split(", "));
+    expect(rows.sort()).toEqual(VARIANT_PARAMETERS.map((name) => `\`${name}\``).sort());
+    for (const width of LADDER) expect(page).toMatch(new RegExp(`\\b${width}\\b`));
+  });
+});
+
+describe("when an image", () => {
+  test("is deleted, its variants are gone at once, and soon from the disk", async () => {
+    await using own = await startStore();
+    const image = await upload(own, await newAlbum(own), "a.jpg", PHOTO);
+    const paths = [`${image.links.self}/content?w=160`, `${image.links.content}?w=160`];
+    for (const path of paths) expect((await own.fetch(path)).status).toBe(200);
+    expect(await variantFiles(own)).toHaveLength(1);
+    expect((await own.fetch(image.links.self, { method: "DELETE" })).status).toBe(204);
+    for (const path of paths) expect((await own.fetch(path)).status).toBe(404);
+    while ((await variantFiles(own)).length > 0) await Bun.sleep(10);
+  });
+
+  test("is replaced, its name shows the new one and its old link nothing", async () => {
+    const image = await upload(store, album, "changing", PHOTO);
+    expect((await get(`${image.links.content}?w=160`)).status).toBe(200);
+    const green = await sharp({ create: { width: 500, height: 500, channels: 3, background: "#080" } })
+      .png()
+      .toBuffer();
+    expect((await putContent(store, album, "changing", new Uint8Array(green))).status).toBe(200);
+    const gone = await get(`${image.links.content}?w=160`);
+    expect([gone.status, gone.headers.get("cache-control")]).toEqual([404, "no-store"]);
+    const now = await get(`${image.links.self}/content?w=160`);
+    expect((await sharp(await bytesOf(now)).metadata()).height).toBe(160);
+  });
+
+  test("cannot be decoded, that is found out once", async () => {
+    const sound = await noise(64, 64).png().toBuffer();
+    const broken = Buffer.concat([sound.subarray(0, 200), Buffer.alloc(sound.length - 200)]);
+    const image = await upload(store, album, "broken.png", broken);
+    const before = await rendersOf(store);
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const response = await get(`${image.links.content}?w=32`);
+      expect(response.status).toBe(422);
+      expect(await codeOf(response)).toBe("invalid_image");
+    }
+    expect((await rendersOf(store)) - before).toBe(1);
+  });
+});

@@ -1,0 +1,213 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
+import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
+import { openSnapshot } from "../../src/adapters/catalog/sqlite-snapshot.ts";
+import { atOnce } from "../../src/cli/at-once.ts";
+import { openBackupFolder } from "../../src/cli/backup-folder.ts";
+import { type BackupOptions, backupStore, type Damage } from "../../src/cli/backup-store.ts";
+import { explainFolderError } from "../../src/cli/folder-error.ts";
+import type { Album } from "../../src/domain/album.ts";
+import type { BlobStore, Catalog } from "../../src/ports.ts";
+import { sweepCondemned } from "../../src/workers/sweep.ts";
+import { patterned, putBlob } from "../contracts/blob-store.ts";
+import { createAlbum, imageNamed, put } from "../contracts/catalog-changes.ts";
+import { failTest } from "../contracts/catalog-sqlite.ts";
+
+const HOUR = 3_600_000;
+let folder: string;
+let catalogPath: string;
+let catalog: Catalog;
+let blobs: BlobStore;
+let album: Album;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "image-store-backup-"));
+  catalogPath = join(folder, "catalog.sqlite");
+  catalog = await openSqliteCatalog({ path: catalogPath, exclusive: true, writer: "inline", onFatal: failTest });
+  blobs = await openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover: true });
+  album = await createAlbum(catalog, "a");
+});
+afterEach(async () => {
+  await blobs[Symbol.asyncDispose]();
+  await catalog[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function storeImage(name: string, size: number) {
+  const { key, location } = await putBlob(blobs, patterned(size));
+  const blob = { key, location, size, sha256: key.slice(0, 64) };
+  await put(catalog, album, [imageNamed(name, { blob })]);
+  return blob;
+}
+
+async function backUp(more: Partial<BackupOptions> = {}) {
+  const damages: Damage[] = [];
+  await using target = await openBackupFolder(join(folder, "backup"), catalog.storeId);
+  const result = await backupStore({
+    catalog,
+    catalogPath,
+    blobs,
+    target,
+    verify: false,
+    progress: () => {},
+    report: (damage) => void damages.push(damage),
+    ...more,
+  });
+  return { ...result, damages };
+}
+
+/** What the backup in the folder would restore. */
+async function backedUp(): Promise<string[]> {
+  const name = (await readdir(join(folder, "backup"))).find((file) => file.startsWith("catalog-")) ?? "";
+  using snapshot = openSnapshot(join(folder, "backup", name));
+  return snapshot
+    .blobs("")
+    .map(({ image }) => image)
+    .sort();
+}
+
+const deleteImage = (name: string) => catalog.write({ type: "deleteImage", albumId: album.id, name });
+/** As a server beside it would, with no grace at all. */
+const sweep = () =>
+  sweepCondemned({ catalog, blobs }, { grace: -HOUR, onFailure: (error) => failTest(error as Error) });
+
+describe("backupStore", () => {
+  test("has all that was there when it began, whatever is deleted and swept meanwhile", async () => {
+    for (const [index, name] of ["i", "j", "k"].entries()) await storeImage(name, 1000 + index);
+    let swept = -1;
+    const deleting: BlobStore = {
+      ...blobs,
+      async read(location, what) {
+        if (swept < 0) {
+          swept = 0;
+          for (const name of ["i", "j", "k"]) await deleteImage(name);
+          swept = await sweep();
+        }
+        return blobs.read(location, what);
+      },
+    };
+    expect(await backUp({ blobs: deleting })).toMatchObject({ images: 3, copied: 3, damaged: 0 });
+    expect(swept).toBe(0);
+    expect(await backedUp()).toEqual(["a/i", "a/j", "a/k"]);
+    // The hold is gone with it.
+    expect(await sweep()).toBe(3);
+  });
+
+  test("fails where its hold lapsed and bytes went, and is complete when it is run again", async () => {
+    await storeImage("i", 1000);
+    const sleeping: BlobStore = {
+      ...blobs,
+      async read(location, what) {
+        await deleteImage("i");
+        await releaseHolds();
+        expect(await sweep()).toBe(1);
+        return blobs.read(location, what);
+      },
+    };
+    const held: string[] = [];
+    const watched: Catalog = {
+      ...catalog,
+      write(change) {
+        if (change.type === "hold") held.push(change.id);
+        return catalog.write(change);
+      },
+    };
+    const releaseHolds = () => Promise.all(held.map((id) => catalog.write({ type: "releaseHold", id })));
+    expect(await backUp({ blobs: sleeping, catalog: watched }).catch(String)).toContain(
+      "The hold on the store lapsed" as never,
+    );
+    expect(await backUp()).toMatchObject({ images: 0, damaged: 0 });
+  });
+
+  test("follows bytes that were moved while its hold had lapsed", async () => {
+    const { location } = await storeImage("i", 1000);
+    const moved: BlobStore = {
+      ...blobs,
+      read: (where, what) => blobs.read(where === "moved" ? location : "elsewhere", what),
+    };
+    const moving: Catalog = {
+      ...catalog,
+      blobs: async (query) => (await catalog.blobs(query)).map((row) => ({ ...row, location: "moved" })),
+    };
+    expect(await backUp({ blobs: moved, catalog: moving })).toMatchObject({ copied: 1, damaged: 0 });
+  });
+
+  test("holds the store for long while the snapshot keeps it from renewing, then for as long as the others", async () => {
+    const holds: number[] = [];
+    const watched: Catalog = {
+      ...catalog,
+      write(change) {
+        if (change.type === "hold") holds.push(change.seconds);
+        return catalog.write(change);
+      },
+    };
+    await backUp({ catalog: watched });
+    expect(holds).toEqual([60, 3600]);
+  });
+
+  test("tells a disk that fails within a large file, and has the rest", async () => {
+    await storeImage("large", 3_000_000);
+    await storeImage("small", 1000);
+    const failing: BlobStore = {
+      ...blobs,
+      read: (location, what) =>
+        what.size === 1000
+          ? blobs.read(location, what)
+          : Promise.resolve(
+              new ReadableStream({
+                pull: (controller) =>
+                  controller.error(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO", syscall: "read" })),
+              }),
+            ),
+    };
+    const { damages, ...result } = await backUp({ blobs: failing });
+    expect(result).toMatchObject({ images: 2, copied: 1, damaged: 1 });
+    expect(damages).toMatchObject([{ image: "a/large", reason: "EIO: i/o error, read" }]);
+  });
+
+  test("that fails leaves the backup of before and nothing half-named, and copies only the rest the next time", async () => {
+    await storeImage("i", 1000);
+    await backUp();
+    const before = await readdir(join(folder, "backup"), { recursive: true });
+    await storeImage("j", 1001);
+    await storeImage("k", 1002);
+    const broken: BlobStore = {
+      ...blobs,
+      async read(location, what) {
+        if (what.size === 1002) throw new TypeError("a bug");
+        return blobs.read(location, what);
+      },
+    };
+    expect(await backUp({ blobs: broken }).catch(String)).toBe("TypeError: a bug");
+    const after = await readdir(join(folder, "backup"), { recursive: true });
+    expect(after.filter((name) => !name.startsWith("blobs"))).toEqual(
+      before.filter((name) => !name.startsWith("blobs")),
+    );
+    expect(await backedUp()).toEqual(["a/i"]);
+    expect(await backUp()).toMatchObject({ images: 3, copied: 1 });
+  });
+});
+
+test("atOnce begins nothing new after a failure, and throws when what runs has ended", async () => {
+  const log: string[] = [];
+  const done = atOnce(2, [1, 2, 3, 4], async (item) => {
+    log.push(`begin ${item}`);
+    await Bun.sleep(item === 1 ? 1 : 30);
+    if (item === 1) throw new Error("first");
+    log.push(`end ${item}`);
+  });
+  expect(await done.catch(String)).toBe("Error: first");
+  expect(log).toEqual(["begin 1", "begin 2", "end 2"]);
+});
+
+const coded = (code: string) => Object.assign(new Error("raw"), { code });
+
+test("what a folder's file system says is told to people, and other errors pass", () => {
+  expect(String(explainFolderError("/x", coded("ENOSPC")))).toBe("Error: /x: the disk is full (raw).");
+  expect(String(explainFolderError("/x", coded("SQLITE_READONLY_DIRECTORY")))).toContain("/x: it can't be written to");
+  for (const error of [new Error("plain"), coded("ECONNRESET"), "text"])
+    expect(explainFolderError("/x", error)).toBe(error);
+});

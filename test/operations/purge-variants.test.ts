@@ -1,0 +1,229 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
+import { openVariantCache } from "../../src/adapters/variants/variant-cache.ts";
+import type { Album } from "../../src/domain/album.ts";
+import { StoreError } from "../../src/domain/errors.ts";
+import type { Catalog, VariantCache } from "../../src/ports.ts";
+import { purgeOnce, runVariantPurge } from "../../src/workers/purge-variants.ts";
+import { patterned } from "../contracts/blob-store.ts";
+import {
+  blobOf,
+  createAlbum,
+  createImage,
+  describeImage,
+  imageNamed,
+  put,
+  replaceWith,
+} from "../contracts/catalog-changes.ts";
+import { failTest } from "../contracts/catalog-sqlite.ts";
+import { making } from "../contracts/variant-cache.ts";
+
+let folder: string;
+let catalog: Catalog;
+let cache: VariantCache;
+let album: Album;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "image-store-purge-"));
+  const path = join(folder, "catalog.sqlite");
+  catalog = await openSqliteCatalog({ path, exclusive: false, writer: "inline", onFatal: failTest });
+  cache = await openVariantCache({ folder: join(folder, "variants"), maxBytes: 2 ** 30, minFree: 0 });
+  album = await createAlbum(catalog, "album");
+});
+afterEach(async () => {
+  await cache[Symbol.asyncDispose]();
+  await catalog[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+/** Makes a variant of it, under the image's name and what the key says more. */
+const render = ({ id, sha256, name }: { id: string; sha256: string; name: string }, more = "") =>
+  cache.store(`${name}${more}`, { imageId: id, sha256 }, making(patterned(100)));
+
+const isKept = (...keys: readonly string[]) => keys.map((key) => cache.find(key) !== undefined);
+
+const deleteImage = (name: string) => catalog.write({ type: "deleteImage", albumId: album.id, name });
+
+async function catchUp(ports = { catalog, cache }): Promise<void> {
+  while (!(await purgeOnce(ports)).atEnd);
+}
+
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await Bun.sleep(1);
+};
+
+async function deleteUntilPurged(name: string): Promise<void> {
+  await deleteImage(name);
+  await until(() => !isKept(name)[0]);
+}
+
+/** Runs the worker until `use` is done, and answers what it told. */
+async function withWorker(
+  use: () => Promise<unknown>,
+  {
+    ports = { catalog, cache },
+    ...intervals
+  }: Partial<Parameters<typeof runVariantPurge>[1]> & { ports?: Parameters<typeof runVariantPurge>[0] } = {},
+): Promise<unknown[]> {
+  const stop = new AbortController();
+  const failures: unknown[] = [];
+  const quick = { pollInterval: 20, restInterval: 1, minBackoff: 1, maxBackoff: 5 };
+  const onFailure = (failure: unknown) => failures.push(failure);
+  const running = runVariantPurge(ports, { ...quick, ...intervals, onFailure }, stop.signal);
+  try {
+    await use();
+  } finally {
+    stop.abort();
+    await running;
+  }
+  return failures;
+}
+
+describe("what leaves the cache", () => {
+  test("is what was made of images that are deleted, one by one or with their album", async () => {
+    await catchUp();
+    const other = await createAlbum(catalog, "other");
+    const [first, second, third] = [
+      await createImage(catalog, album, "first"),
+      await createImage(catalog, album, "second"),
+      await createImage(catalog, other, "third"),
+    ];
+    for (const image of [first, second, third]) await render(image);
+    await deleteImage("first");
+    await catchUp();
+    expect(isKept("first", "second", "third")).toEqual([false, true, true]);
+    await catalog.write({ type: "deleteAlbum", albumId: album.id, recursive: true });
+    await catchUp();
+    expect(isKept("first", "second", "third")).toEqual([false, false, true]);
+  });
+
+  test("is what was made of bytes that were replaced, and not what was made of the new ones", async () => {
+    await catchUp();
+    const image = await createImage(catalog, album, "image");
+    await render(image, " old");
+    const { image: replaced } = await replaceWith(catalog, album, imageNamed("image", { blob: blobOf("other") }));
+    await render(replaced, " new");
+    await catchUp();
+    expect(isKept("image old", "image new")).toEqual([false, true]);
+  });
+
+  test("is nothing where an image gets another name, other fields or a description", async () => {
+    await catchUp();
+    const blob = blobOf("image");
+    const image = await createImage(catalog, album, "image", { blob });
+    await render(image);
+    await catalog.write({ type: "updateImage", albumId: album.id, name: "image", patch: { name: "renamed" } });
+    await catalog.write({ type: "updateImage", albumId: album.id, name: "renamed", patch: { title: "Dusk" } });
+    await describeImage(catalog, image.id, blob.key);
+    await catchUp();
+    expect(isKept("image")).toEqual([true]);
+    expect(cache.position()?.seq).toBe((await catalog.log()).head);
+  });
+});
+
+describe("where the cache's position", () => {
+  test("is not there, all goes and it begins at the head", async () => {
+    await render(await createImage(catalog, album, "image"));
+    await catchUp();
+    expect(isKept("image")).toEqual([false]);
+    const { epoch, head } = await catalog.log();
+    expect(cache.position()).toEqual({ epoch, seq: head });
+  });
+
+  test.each([
+    ["is beyond the log", { epoch: 1, seq: 1000 }],
+    ["is of another epoch", { epoch: 7, seq: 1 }],
+  ])("%s, all goes and it begins at the head", async (_, position) => {
+    await render(await createImage(catalog, album, "image"));
+    cache.setPosition(position);
+    await catchUp();
+    expect(isKept("image")).toEqual([false]);
+    const { epoch, head } = await catalog.log();
+    expect(cache.position()).toEqual({ epoch, seq: head });
+  });
+
+  test("is before what is kept of the log, all goes and it begins at the head", async () => {
+    await catchUp();
+    await render(await createImage(catalog, album, "image"));
+    await catalog.write({ type: "pruneEvents", olderThan: Date.now() + 60_000, maxBytes: null, limit: 1000 });
+    expect((await catalog.log()).floor).toBeGreaterThan(cache.position()?.seq ?? 0);
+    await catchUp();
+    expect(isKept("image")).toEqual([false]);
+    expect(cache.position()?.seq).toBe((await catalog.log()).head);
+  });
+
+  test("is lost while images are deleted, none of their variants stays", async () => {
+    const image = await createImage(catalog, album, "image");
+    // Between the look at the head and the clearing.
+    const clear = async () => {
+      await render(image);
+      await deleteImage("image");
+      await cache.clear();
+      await render(image, " late");
+    };
+    await catchUp({ catalog, cache: Object.assign(Object.create(cache) as VariantCache, { clear }) });
+    expect(isKept("image", "image late")).toEqual([false, false]);
+  });
+});
+
+describe("the worker", () => {
+  test("is woken by a change, and does not wait for its poll", async () => {
+    await catchUp();
+    await render(await createImage(catalog, album, "image"));
+    const failures = await withWorker(() => Bun.sleep(5).then(() => deleteUntilPurged("image")), {
+      pollInterval: 3_600_000,
+    });
+    expect(failures).toEqual([]);
+  });
+
+  test("finds by its poll what no hint told of", async () => {
+    await catchUp();
+    await render(await createImage(catalog, album, "image"));
+    const silent = Object.assign(Object.create(catalog) as Catalog, { onEvents: () => () => {} });
+    expect(await withWorker(() => deleteUntilPurged("image"), { ports: { catalog: silent, cache } })).toEqual([]);
+  });
+
+  test("goes through more events than it reads at a time", async () => {
+    await catchUp();
+    await put(
+      catalog,
+      album,
+      Array.from({ length: 1200 }, (_, index) => imageNamed(`image ${index}`)),
+    );
+    await catalog.write({ type: "deleteAlbum", albumId: album.id, recursive: true });
+    const { head } = await catalog.log();
+    await withWorker(() => until(() => cache.position()?.seq === head));
+  });
+
+  test("tells what fails, and tries again until it is done", async () => {
+    await catchUp();
+    await render(await createImage(catalog, album, "image"));
+    await deleteImage("image");
+    const failure = new StoreError("unavailable", "The disk does not answer.");
+    let left = 3;
+    const purge: VariantCache["purge"] = async (...image) => {
+      if (left-- > 0) throw failure;
+      await cache.purge(...image);
+    };
+    const failing = Object.assign(Object.create(cache) as VariantCache, { purge });
+    const failures = await withWorker(() => until(() => !isKept("image")[0]), { ports: { catalog, cache: failing } });
+    expect(failures).toEqual([failure, failure, failure]);
+  });
+
+  test("stops when it is told to, whatever it waits for", async () => {
+    await withWorker(() => Bun.sleep(5), { pollInterval: 3_600_000 });
+    await withWorker(() => Bun.sleep(5), { restInterval: 3_600_000 });
+    const failing = Object.assign(Object.create(catalog) as Catalog, {
+      events: () => Promise.reject(new StoreError("busy", "Try again.")),
+    });
+    const failures = await withWorker(() => Bun.sleep(20), {
+      ports: { catalog: failing, cache },
+      minBackoff: 3_600_000,
+      maxBackoff: 3_600_000,
+    });
+    expect(failures).toHaveLength(1);
+  });
+});
