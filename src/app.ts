@@ -165,15 +165,22 @@ async function openCatalog(
 }
 
 async function openBlobs(
-  { blobs: { path }, catalog, minFree, smallImage, imageCache }: Config,
+  { blobs: { path }, catalog, minFree, smallImage, segmentSize, imageCache }: Config,
   metrics: Metrics,
   stack: AsyncDisposableStack,
 ): Promise<BlobStore> {
   await makeFolder(path);
   // Beside the catalog's own lock: with another catalog, a server would sweep these bytes as nobody's.
   if ((await realpath(path)) !== (await realpath(dirname(catalog.path)))) stack.use(lockFolder(path));
-  const options = { folder: path, minFree, recover: true, smallBytes: smallImage, cacheBytes: imageCache };
-  return measureBlobs(await openDiskBlobs(options), metrics.blobDuration);
+  const blobs = await openDiskBlobs({
+    folder: path,
+    minFree,
+    recover: true,
+    smallBytes: smallImage,
+    segmentBytes: segmentSize,
+    cacheBytes: imageCache,
+  });
+  return measureBlobs(blobs, metrics.blobDuration);
 }
 
 const openCacheOfVariants = ({ variantCache, minFree }: Config, metrics: Metrics): Promise<VariantCache> =>

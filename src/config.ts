@@ -43,6 +43,8 @@ export interface Config {
   readonly minFree: number | undefined;
   /** Images up to so many bytes share files; 0: each has one of its own. */
   readonly smallImage: number;
+  /** Of the files that they share. */
+  readonly segmentSize: number;
   /** Memory for images that are read often. */
   readonly imageCache: number;
   readonly eventsRetention: number | "forever";
@@ -164,6 +166,7 @@ export function parseConfig(source: ConfigSource): Config {
     grace: values.GRACE,
     minFree: values.MIN_FREE,
     smallImage: values.SMALL_IMAGE,
+    segmentSize: values.SEGMENT_SIZE,
     imageCache: values.IMAGE_CACHE,
     eventsRetention: values.EVENTS_RETENTION,
     eventsMaxBytes: values.EVENTS_MAX_BYTES,

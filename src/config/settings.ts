@@ -129,6 +129,7 @@ export const SETTINGS = {
     help: "images up to this size share files, which is several times faster; 0: a file each",
     default: "1MiB",
   },
+  SEGMENT_SIZE: { parse: atLeast(64 * 1024), help: "size of the files that small images share", default: "128MiB" },
   IMAGE_CACHE: { parse: parseSize, help: "memory for small images that are read often; 0: none", default: "64MiB" },
   EVENTS_RETENTION: { parse: parseRetention, help: "how long events are kept: a time, or forever", default: "30d" },
   EVENTS_MAX_BYTES: {
@@ -168,6 +169,14 @@ function atMost(most: number): (value: string) => number {
   return (value) => {
     const size = parseSize(value);
     if (size > most) throw new Error(`must be at most ${most} bytes`);
+    return size;
+  };
+}
+
+function atLeast(least: number): (value: string) => number {
+  return (value) => {
+    const size = parseSize(value);
+    if (size < least) throw new Error(`must be at least ${least} bytes`);
     return size;
   };
 }

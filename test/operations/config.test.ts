@@ -57,6 +57,7 @@ describe("defaults", () => {
       grace: 3_600_000,
       minFree: undefined,
       smallImage: 1024 * 1024,
+      segmentSize: 128 * 1024 * 1024,
       imageCache: 64 * 1024 * 1024,
       eventsRetention: 30 * 86_400_000,
       eventsMaxBytes: undefined,

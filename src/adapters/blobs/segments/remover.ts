@@ -7,6 +7,8 @@ export interface RemoverOptions {
   readonly pathOf: (segment: string) => string;
   /** What was there until now, and is gone. */
   readonly onRemoved: (segment: string, removed: Living) => Promise<void>;
+  /** It is not known what is still there. */
+  readonly onFailure: (segment: string) => void;
 }
 
 /** Makes records zeros. Those of one segment that come together share a sync. */
@@ -22,7 +24,7 @@ interface Group {
   readonly done: Promise<void>;
 }
 
-export function createRemover({ pathOf, onRemoved }: RemoverOptions): Remover {
+export function createRemover({ pathOf, onRemoved, onFailure }: RemoverOptions): Remover {
   const punchHole = openHolePuncher();
   const gathering = new Map<string, Group>();
   const last = new Map<string, Promise<void>>();
@@ -68,6 +70,9 @@ export function createRemover({ pathOf, onRemoved }: RemoverOptions): Remover {
         removed.bytes += recordBytes(place.length);
       }
       await fdatasync(fd);
+    } catch (error) {
+      onFailure(segment);
+      throw error;
     } finally {
       await close(fd);
     }

@@ -64,7 +64,7 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
   const openFiles = createOpenFiles(KEPT_OPEN);
   const reader = createSegmentReader(openFiles);
   const pathOf = (id: string) => join(folder, segmentFileName(id));
-  /** Of segments that were written or walked since the start; a sealed one only loses. */
+  /** Of segments that were made or walked since the start; any but the growing one only loses. */
   const living = new Map<string, Living>();
   /** Where to go on; found at the start. */
   let newest: OpenSegment | undefined;
@@ -90,9 +90,10 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
   const remover = createRemover({
     pathOf,
     async onRemoved(id, removed) {
-      if (living.has(id)) count(id, -removed.records, -removed.bytes);
+      count(id, -removed.records, -removed.bytes);
       if (id !== growing) await unlinkIfEmpty(id);
     },
+    onFailure: (id) => living.delete(id),
   });
 
   const compactor = createCompactor({
@@ -109,8 +110,8 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
   });
 
   function count(id: string, records: number, bytes: number): void {
-    const before = living.get(id) ?? { records: 0, bytes: 0 };
-    living.set(id, { records: before.records + records, bytes: before.bytes + bytes });
+    const before = living.get(id);
+    if (before !== undefined) living.set(id, { records: before.records + records, bytes: before.bytes + bytes });
   }
 
   async function createSegment(): Promise<OpenSegment> {
@@ -183,7 +184,7 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
         if (!unsettled.has(record.key))
           yield { key: record.key, location, size: record.length, modifiedAt: record.writtenAt };
       }
-      if (before === undefined && removals === remover.count(id)) living.set(id, found);
+      if (before === undefined && id !== growing && removals === remover.count(id)) living.set(id, found);
     }
   }
 
