@@ -5,7 +5,7 @@ import { jpegOf } from "./images.ts";
 import { LOAD_PLACE, runGetLoad } from "./load.ts";
 import { canPin, SERVER_CORE } from "./machine.ts";
 import { startNginx } from "./peers/nginx.ts";
-import { createAlbum, putImage, startStore } from "./store.ts";
+import { createAlbum, putImage, type RunningStore, startStore } from "./store.ts";
 
 const CONNECTIONS = 32;
 const PEER = "nginx, one worker";
@@ -17,53 +17,69 @@ export const content: Benchmark = {
     const root = join(context.folder, "root");
     await mkdir(root);
     await using nginx = await startNginx(root, join(context.folder, "nginx"));
-    await using store = await startStore({ dataFolder: join(context.folder, "data"), core: SERVER_CORE });
-    await createAlbum(store, "bench");
+    const start = (name: string, settings: Readonly<Record<string, string>>) =>
+      startStore({ dataFolder: join(context.folder, name), core: SERVER_CORE, settings });
+    await using store = await start("data", {});
+    await using uncached = await start("uncached", { IMAGE_CACHE: "0" });
+    await using files = await start("files", { SMALL_IMAGE: "0" });
+    for (const each of [store, uncached, files]) await createAlbum(each, "bench");
 
     const rows: Row[] = [];
     for (const kilobytes of [100, 4]) {
       const bytes = await jpegOf(kilobytes * 1024);
       await Bun.write(join(root, `${kilobytes}.jpg`), bytes);
-      const image = await putImage(store, "bench", `${kilobytes}.jpg`, bytes);
-      const compare = (name: string, path: string) =>
-        row(context, { work: `GET content, ${kilobytes} KB, ${name}`, kilobytes, path, port: store.port, nginx });
-      rows.push(await compare("by id and digest", image.links.content));
-      if (kilobytes === 100) rows.push(await compare("by name", `${image.links.self}/content`));
+      const put = async (to: RunningStore) => {
+        const { links } = await putImage(to, "bench", `${kilobytes}.jpg`, bytes);
+        return { port: to.port, byDigest: links.content, byName: `${links.self}/content` };
+      };
+      const [ours, read, file] = [await put(store), await put(uncached), await put(files)];
+      const theirs = nginx && { name: PEER, port: nginx.port, path: `/${kilobytes}.jpg` };
+      const fileEach = { name: "a file each", port: file.port, path: file.byDigest };
+      const work = `GET content, ${kilobytes} KB`;
+      const [large, hot, inSegment] = [kilobytes === 100, kilobytes === 100 ? 0.9 : 0.7, kilobytes === 100 ? 1 : 1.2];
+      rows.push(await row(context, `${work}, by id and digest`, { port: ours.port, path: ours.byDigest }, theirs, hot));
+      if (large) rows.push(await row(context, `${work}, by name`, { port: ours.port, path: ours.byName }, theirs, hot));
+      const unkept = { port: read.port, path: read.byDigest };
+      rows.push(await row(context, `${work}, not in our memory`, unkept, theirs, large ? 0.5 : undefined));
+      rows.push(await row(context, `${work}, not in our memory`, unkept, fileEach, inSegment));
     }
     return rows;
   },
 };
 
-interface Comparison {
-  readonly work: string;
-  readonly kilobytes: number;
-  readonly path: string;
+interface Target {
   readonly port: number;
-  readonly nginx: { readonly port: number } | undefined;
+  readonly path: string;
 }
 
-async function row(context: Context, { work, kilobytes, path, port, nginx }: Comparison): Promise<Row> {
+/** `goal`: their rate times that, at least. */
+async function row(
+  context: Context,
+  work: string,
+  target: Target,
+  peer: (Target & { readonly name: string }) | undefined,
+  goal: number | undefined,
+): Promise<Row> {
   const worst: Record<string, number> = {};
-  const measure = async (name: string, target: { port: number; path: string }, seconds = context.seconds(4)) => {
-    const result = await runGetLoad({ ...target, connections: CONNECTIONS, seconds });
+  const measure = async (name: string, { port, path }: Target, seconds = context.seconds(4)) => {
+    const result = await runGetLoad({ port, path, connections: CONNECTIONS, seconds });
     worst[name] = Math.max(worst[name] ?? 0, result.p99);
     return result.perSecond;
   };
-  const nginxTarget = { port: nginx?.port ?? 0, path: `/${kilobytes}.jpg` };
-  await measure("warm-up", { port, path }, context.seconds(2));
+  await measure("warm-up", target, context.seconds(2));
   const { ours, theirs } = await interleave(context.runs, {
-    ours: () => measure("ours", { port, path }),
-    theirs: () => (nginx === undefined ? Promise.resolve(Number.NaN) : measure("nginx", nginxTarget)),
+    ours: () => measure("ours", target),
+    theirs: () => (peer === undefined ? Promise.resolve(Number.NaN) : measure("theirs", peer)),
   });
   const p99 = Object.entries(worst).filter(([name]) => name !== "warm-up");
   return {
     work: `${work}, ${CONNECTIONS} connections`,
     ours: { unit: "/s", runs: ours },
     against:
-      nginx === undefined
+      peer === undefined
         ? { name: PEER, missing: "nginx is not installed" }
-        : { name: PEER, series: { unit: "/s", runs: theirs } },
-    ...(kilobytes === 100 ? { goal: { of: "ratio", bound: "least", value: 0.5 } } : {}),
+        : { name: peer.name, series: { unit: "/s", runs: theirs } },
+    ...(goal === undefined ? {} : { goal: { of: "ratio", bound: "least", value: goal } }),
     note: `worst p99 ${p99.map(([name, ms]) => `${name} ${ms.toFixed(1)} ms`).join(", ")}; ${LOAD_PLACE}`,
   };
 }

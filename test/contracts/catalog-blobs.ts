@@ -66,6 +66,41 @@ export function blobContract(open: OpenCatalog): void {
       expect(await begin(0)).toEqual([{ key: stray.key, location: stray.location }]);
     });
 
+    test("what is moved is at its new location, unless it is being deleted, has moved, or the store is held", async () => {
+      const live = imageNamed("live");
+      await put(catalog, album, [live]);
+      const condemned = await condemnedBlob("condemned");
+      const deleting = await condemnedBlob("deleting");
+      await catalog.write({ type: "finishBlobDeletion", keys: [] });
+      const locations = async () =>
+        Object.fromEntries((await catalog.blobs({ limit: 10 })).map((row) => [row.key, row.location]));
+      const move = (from: { key: string; location: string }, to: string, at = from.location) =>
+        ({ key: from.key, from: at, to }) as const;
+
+      await catalog.write({ type: "hold", id: "backup", seconds: 60 });
+      expect(await catalog.write({ type: "moveBlobs", moves: [move(live.blob, "held")] })).toEqual({ moved: [] });
+      await catalog.write({ type: "releaseHold", id: "backup" });
+
+      expect(await catalog.write({ type: "moveBlobs", moves: [move(condemned, "there")] })).toEqual({
+        moved: [condemned.key],
+      });
+      const begun = await begin(afterGrace());
+      expect(begun).toContainEqual({ key: condemned.key, location: "there" });
+      const moves = [
+        move(live.blob, "here"),
+        move(deleting, "nowhere"),
+        move(live.blob, "elsewhere", "where it never was"),
+        move({ key: blobOf("x").key, location: "unknown" }, "nowhere"),
+      ];
+      expect(await catalog.write({ type: "moveBlobs", moves })).toEqual({ moved: [live.blob.key] });
+      expect(await locations()).toEqual({
+        [live.blob.key]: "here",
+        [condemned.key]: "there",
+        [deleting.key]: deleting.location,
+      });
+      expect((await catalog.image("a", "live"))?.location).toBe("here");
+    });
+
     test("nothing is destroyed while anybody holds the store", async () => {
       await condemnedBlob("i");
       const claim = { type: "claimUnrecorded", blobs: [blobOf("stray")] } as const;
