@@ -13,6 +13,7 @@ import {
   segmentFileName,
 } from "../../src/adapters/blobs/segments/format.ts";
 import { openHolePuncher } from "../../src/adapters/blobs/segments/punch-hole.ts";
+import { createSegmentWriter } from "../../src/adapters/blobs/segments/writer.ts";
 import type { BlobMove } from "../../src/domain/change.ts";
 import type { BlobStore, UnreadableBytes } from "../../src/ports.ts";
 import { blobStoreContract, contentBytes, expectCode, patterned, pieces, putBlob, sha256 } from "./blob-store.ts";
@@ -446,4 +447,77 @@ describe("compaction", () => {
     await store.compact(move(catalog), AbortSignal.abort());
     expect([...catalog.values()]).toEqual(before);
   });
+});
+
+const record = (byte: number) => ({
+  key: `${"a".repeat(64)}.${"b".repeat(15)}${byte}`,
+  bytes: patterned(100 + byte),
+});
+
+describe("the writer", () => {
+  test("after a failure fails all of the batch, never writes to that segment again, and goes on with another", async () => {
+    const sealed: [string, number][] = [];
+    let opened = 0;
+    const path = join(folder, "segment");
+    fs.writeFileSync(path, "");
+    await using writer = createSegmentWriter({
+      segmentBytes: 1_000_000,
+      async open() {
+        opened++;
+        if (opened === 2) throw new RangeError("no segment");
+        // The first can't be written to.
+        return {
+          id: `s${opened}`,
+          salt: Buffer.alloc(32),
+          fd: fs.openSync(path, opened === 1 ? "r" : "r+"),
+          end: BLOCK_BYTES,
+        };
+      },
+      onWritten() {},
+      onSealed: async (id, end) => void sealed.push([id, end]),
+    });
+    const outcomes = await Promise.allSettled([writer.append(record(1)), writer.append(record(2))]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    await Bun.sleep(5);
+    expect(sealed).toEqual([["s1", BLOCK_BYTES]]);
+    expect(writer.probe()).rejects.toThrow("no segment");
+    await Bun.sleep(1);
+    await writer.probe();
+    await writer.probe();
+    expect(opened).toBe(3);
+    expect(await writer.append(record(3))).toStartWith("segment:s3:4096:103:");
+  });
+
+  test("who comes while it is asked whether it works is written after that", async () => {
+    const path = join(folder, "segment");
+    fs.writeFileSync(path, "");
+    let opened = 0;
+    await using writer = createSegmentWriter({
+      segmentBytes: 1_000_000,
+      async open() {
+        if (++opened === 1) throw new RangeError("no segment");
+        await Bun.sleep(5);
+        return { id: "s", salt: Buffer.alloc(32), fd: fs.openSync(path, "r+"), end: BLOCK_BYTES };
+      },
+      onWritten() {},
+      onSealed: async () => {},
+    });
+    expect(writer.append(record(1))).rejects.toThrow("no segment");
+    await Bun.sleep(5);
+    const probing = writer.probe();
+    const appending = writer.append(record(2));
+    await probing;
+    expect(await appending).toStartWith("segment:s:");
+    expect(opened).toBe(2);
+  });
+});
+
+test("a disk that refuses is unavailable, and told to who asks whether the store is ready", async () => {
+  await using store = await openStore();
+  fs.rmSync(join(folder, "segments"), { recursive: true });
+  await expectCode(putBlob(store, patterned(10)), "unavailable");
+  await expectCode(store.probe(), "unavailable");
+  fs.mkdirSync(join(folder, "segments"));
+  await store.probe();
+  await putBlob(store, patterned(10));
 });

@@ -5,6 +5,9 @@ import { blobOf, blobStates, createAlbum, imageNamed, type OpenCatalog, put } fr
 
 const afterGrace = () => Date.now() + 60_000;
 
+const move = (from: { key: string; location: string }, to: string, at = from.location) =>
+  ({ key: from.key, from: at, to }) as const;
+
 export function blobContract(open: OpenCatalog): void {
   let catalog: Catalog;
   let album: Album;
@@ -74,8 +77,6 @@ export function blobContract(open: OpenCatalog): void {
       await catalog.write({ type: "finishBlobDeletion", keys: [] });
       const locations = async () =>
         Object.fromEntries((await catalog.blobs({ limit: 10 })).map((row) => [row.key, row.location]));
-      const move = (from: { key: string; location: string }, to: string, at = from.location) =>
-        ({ key: from.key, from: at, to }) as const;
 
       await catalog.write({ type: "hold", id: "backup", seconds: 60 });
       expect(await catalog.write({ type: "moveBlobs", moves: [move(live.blob, "held")] })).toEqual({ moved: [] });

@@ -12,7 +12,7 @@ import { canMakeFaults, testCycles } from "./requirements.ts";
 import { readSegments } from "./segment-reader.ts";
 import { runCommand, type ServerOptions, startServer } from "./server-process.ts";
 import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
-import { attachTracer, type CallName, type Fault, injectFault } from "./tracer.ts";
+import { attachTracer, type CallName, injectFault } from "./tracer.ts";
 import { verify } from "./verify.ts";
 
 const SEGMENT_BYTES = 256 * 1024;
