@@ -37,6 +37,7 @@ import { createLinkSigner } from "./operations/link-signer.ts";
 import { ensureLinkKey } from "./operations/links.ts";
 import { createSingleFlight } from "./operations/single-flight.ts";
 import { createUploadSlots, type UploadSlots } from "./operations/upload-slots.ts";
+import { createVariantReader } from "./operations/variant-reader.ts";
 import type { BlobStore, Catalog, Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runCompaction } from "./workers/compact.ts";
@@ -120,6 +121,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     renderer,
     variantCache,
     variantFlights: createSingleFlight<Variant>(),
+    variantReader: createVariantReader(config.presets, renderer.version),
     limits: config.limits,
     presets: config.presets,
     publicRead: config.publicRead,

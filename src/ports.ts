@@ -57,11 +57,11 @@ export interface Catalog extends AsyncDisposable {
   onEvents(listener: () => void): () => void;
 
   /**
-   * The oldest images, in the order of their ids, that have no description yet; `after` an id, to pass over those that
+   * The newest images, in the order of their ids, that have no description yet; `before` an id, to pass over those that
    * cannot be read for now. It looks at a bounded number: images of albums that are being deleted may hide some behind
    * them for a while.
    */
-  undescribedImages(limit: number, after?: string): Promise<readonly UndescribedImage[]>;
+  undescribedImages(limit: number, before?: string): Promise<readonly UndescribedImage[]>;
   /** Whether an idempotency key has an answer in its scope. */
   hasAnswered(key: Pick<Idempotency, "scope" | "key">): Promise<boolean>;
   /** Albums that a `deleteAlbum` left to be finished. */
@@ -280,9 +280,15 @@ export interface VariantCache extends AsyncDisposable {
   store(key: string, owner: VariantOwner, make: (path: string) => Promise<Rendered>): Promise<Variant>;
   /** Keeps that this picture cannot be made, so that it is not tried at each request. */
   refuse(key: string, owner: VariantOwner, refusal: Refusal): void;
-  /** Everything made of that image, but for what was made of the bytes `exceptSha256`. Gone from the disk when it resolves. */
+  /**
+   * Everything made of that image, but for what was made of the bytes `exceptSha256`. Gone from the disk when it resolves.
+   * @throws StoreError `unavailable` when the disk refuses; what is left goes when it is called again
+   */
   purge(imageId: string, exceptSha256?: string): Promise<void>;
-  /** Everything. */
+  /**
+   * Everything, the position too.
+   * @throws StoreError `unavailable` when the disk refuses
+   */
   clear(): Promise<void>;
   /** The log position up to which purges were applied; undefined for a new cache. Kept with the index. */
   position(): LogPosition | undefined;

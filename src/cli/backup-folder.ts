@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { createFolderSync } from "../adapters/blobs/folder-sync.ts";
 import { makeFolder } from "../adapters/blobs/make-folder.ts";
@@ -9,6 +9,7 @@ import { BLOB, CATALOG, layoutOf, namesIn, SHARD } from "./backup-layout.ts";
 import { BACKUP_FORMAT, type CompleteBackup, formatManifest, type Manifest, readManifest } from "./backup-manifest.ts";
 import { DamagedBytes } from "./blob-damage.ts";
 import { digestOfFile } from "./file-digest.ts";
+import { replaceFile } from "./replace-file.ts";
 
 /** A folder that takes a backup, for as long as the process has it. The backup that it holds stays as it is until `complete`. */
 export interface BackupFolder extends AsyncDisposable {
@@ -33,9 +34,8 @@ export interface BlobIdentity {
   readonly size: number;
 }
 
-const NEW_MANIFEST = "backup.json.new";
 /** What a first backup may leave that was cut off before there was a manifest. */
-const BEFORE_MANIFEST = new Set([NEW_MANIFEST, "lock.sqlite", "lock.sqlite-journal"]);
+const BEFORE_MANIFEST = new Set(["backup.json.new", "lock.sqlite", "lock.sqlite-journal"]);
 
 /** @throws Error when the folder is no place for a backup of this store, or another process has it */
 export async function openBackupFolder(where: string, storeId: string): Promise<BackupFolder> {
@@ -51,10 +51,7 @@ export async function openBackupFolder(where: string, storeId: string): Promise<
 
   const newTemporaryPath = () => join(layout.temporary, crypto.randomUUID());
   const writeManifest = async (next: Manifest) => {
-    const path = join(folder, NEW_MANIFEST);
-    await writeSynced(path, formatManifest(next));
-    await rename(path, layout.manifest);
-    await folders.sync(folder);
+    await replaceFile(layout.manifest, formatManifest(next));
     manifest = next;
   };
 
@@ -155,15 +152,8 @@ export function lockBackup(folder: string): Disposable {
   }
 }
 
-async function writeSynced(path: string, text: string): Promise<void> {
-  await using file = await open(path, "w", 0o600);
-  await file.writeFile(text);
-  await file.datasync();
-}
-
 /** Answers its size. */
 async function syncFile(path: string): Promise<number> {
-  await chmod(path, 0o600);
   await using file = await open(path, "r+");
   await file.datasync();
   return (await file.stat()).size;

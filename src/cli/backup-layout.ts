@@ -9,6 +9,8 @@ import { join } from "node:path";
 export interface BackupLayout {
   readonly folder: string;
   readonly manifest: string;
+  /** The last epoch that a restore from here has taken. */
+  readonly lastEpoch: string;
   /** What is being written. */
   readonly temporary: string;
   readonly blobs: string;
@@ -24,6 +26,7 @@ export const CATALOG = /^catalog-([0-9a-f-]{36})\.sqlite$/;
 export const layoutOf = (folder: string): BackupLayout => ({
   folder,
   manifest: join(folder, "backup.json"),
+  lastEpoch: join(folder, "last-epoch"),
   temporary: join(folder, "tmp"),
   blobs: join(folder, "blobs"),
   blob: (sha256) => join(folder, "blobs", sha256.slice(0, 2), sha256),

@@ -33,8 +33,6 @@ export interface BackupResult {
 
 /** Enough to keep a disk busy, and to share its syncs. */
 const COPIES_AT_ONCE = 16;
-/** Longer than any catalog takes: this thread can't renew the hold meanwhile. */
-const SNAPSHOT_HOLD_SECONDS = 3600;
 
 /**
  * Copies the store as it is at one moment, also beside a server that writes: nothing that it refers to is destroyed until
@@ -44,10 +42,9 @@ const SNAPSHOT_HOLD_SECONDS = 3600;
 export async function backupStore(options: BackupOptions): Promise<BackupResult> {
   const { catalog, catalogPath, target } = options;
   const temporaryPath = target.newTemporaryPath();
-  return whileHeld(catalog, "backup", async (holdFor) => {
-    await holdFor(SNAPSHOT_HOLD_SECONDS);
+  return whileHeld(catalog, "backup", async () => {
     const takenAt = new Date().toISOString();
-    writeSnapshot(catalogPath, temporaryPath);
+    await writeSnapshot(catalogPath, temporaryPath);
     using snapshot = openSnapshot(temporaryPath);
     const copied = await copyBlobs(snapshot, options);
     const { totals, position } = snapshot;

@@ -1,7 +1,8 @@
 import type { Config } from "../config.ts";
+import { requireApart } from "./apart.ts";
 import { type BackupFolder, openBackupFolder } from "./backup-folder.ts";
 import { type BackupResult, backupStore, type Damage } from "./backup-store.ts";
-import { explainFolderError } from "./folder-error.ts";
+import { explainFolderError, explainFullStore } from "./folder-error.ts";
 import { openStore } from "./open-store.ts";
 import { formatBytes, openProgressBar } from "./progress-bar.ts";
 import { EXIT, type Surroundings } from "./surroundings.ts";
@@ -15,6 +16,7 @@ export interface BackupCommand {
 export async function backup(config: Config, command: BackupCommand, surroundings: Surroundings): Promise<number> {
   const { folder, verify } = command;
   const { out } = surroundings;
+  await requireApart(folder, config);
   await using store = await openStore(config);
   await using target = await openTarget(folder, store.catalog.storeId);
   using bar = openProgressBar(surroundings);
@@ -30,7 +32,7 @@ export async function backup(config: Config, command: BackupCommand, surrounding
     },
   });
   const result = await Promise.race([working, store.failure]).catch((error: unknown) => {
-    throw explainFolderError(folder, error);
+    throw explainFolderError(folder, explainFullStore(config.dataFolder, error));
   });
   bar.clear();
   out(`${summarise(result)}\n`);

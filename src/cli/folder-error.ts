@@ -1,3 +1,5 @@
+import { StoreError } from "../domain/errors.ts";
+
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
   EDQUOT: "the quota of the disk is used up",
@@ -12,6 +14,12 @@ const REASONS: Readonly<Record<string, string>> = {
   SQLITE_CANTOPEN: "no file can be made there",
   SQLITE_READONLY: "it can't be written to",
 };
+
+/** Clients of a server know which disk is full; who runs a command with two folders does not. */
+export function explainFullStore(dataFolder: string, error: unknown): unknown {
+  if (!(error instanceof StoreError) || error.code !== "insufficient_storage") return error;
+  return new Error(`${dataFolder}: ${error.message} Make room there, and run it again.`, { cause: error });
+}
 
 /** What went wrong with a folder that somebody named, as that person needs to hear it. Errors of ours pass. */
 export function explainFolderError(folder: string, error: unknown): unknown {

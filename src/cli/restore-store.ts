@@ -21,8 +21,7 @@ export interface RestoreOptions {
 }
 
 export interface RestoreResult {
-  readonly images: number;
-  readonly bytes: number;
+  /** Images that got no bytes. */
   readonly damaged: number;
 }
 
@@ -37,30 +36,41 @@ const BATCH = 256;
  * @throws Error when the store or the catalog fails
  */
 export async function restoreBlobs(options: RestoreOptions): Promise<RestoreResult> {
-  await removeUnrecorded(options);
-  const result = { images: 0, bytes: 0, damaged: 0 };
+  const restored = options.catalog.restored();
+  const there = await removeUnrecorded(options);
+  if (there < restored.blobs)
+    throw new Error(
+      `Of ${restored.blobs} blobs that were restored before, ${there} are there. ` +
+        "Is their disk mounted? If they are gone for good, empty the folders and restore anew.",
+    );
+  let damaged = 0;
+  let { bytes } = restored;
   for (let afterKey = ""; ; ) {
     const rows = options.catalog.missing({ afterKey, limit: BATCH });
     const last = rows.at(-1);
-    if (last === undefined) return result;
+    if (last === undefined) return { damaged };
     afterKey = last.key;
-    const restored: RestoredBlob[] = [];
+    const copied: RestoredBlob[] = [];
     await atOnce(COPIES_AT_ONCE, rows, async (row) => {
-      const blob = (await restoreOne(row, options)) ?? (result.damaged++, await standIn(options));
-      if (blob !== undefined) restored.push({ from: row.key, blob });
-      result.images++;
-      result.bytes += row.size;
-      options.progress(result.bytes);
+      const blob = await restoreOne(row, options);
+      if (blob === undefined) damaged++;
+      const kept = blob ?? (await standIn(options));
+      if (kept !== undefined) copied.push({ from: row.key, blob: kept });
+      bytes += row.size;
+      options.progress(bytes);
     });
-    options.catalog.record(restored);
-    options.blobs.settle(restored.map(({ blob }) => blob.key));
+    options.catalog.record(copied);
+    options.blobs.settle(copied.map(({ blob }) => blob.key));
   }
 }
 
-/** Bytes whose row a run that was cut off had no time for. */
-async function removeUnrecorded({ catalog, blobs }: RestoreOptions): Promise<void> {
+/** Bytes whose row a run that was cut off had no time for. Answers how many others there are. */
+async function removeUnrecorded({ catalog, blobs }: RestoreOptions): Promise<number> {
+  let recorded = 0;
   for await (const { key, location } of blobs.list())
-    if (!catalog.recorded([key]).has(key)) await blobs.remove(location);
+    if (catalog.has(key)) recorded++;
+    else await blobs.remove(location);
+  return recorded;
 }
 
 /** Undefined when it is damaged, which was reported. */

@@ -2,14 +2,15 @@ import { resolve } from "node:path";
 import { openDiskBlobs } from "../adapters/blobs/disk.ts";
 import { openRestoringCatalog } from "../adapters/catalog/sqlite-restore.ts";
 import type { Config } from "../config.ts";
-import { StoreError } from "../domain/errors.ts";
+import { requireApart } from "./apart.ts";
 import { describeDamage } from "./backup.ts";
 import { BackupInUse, lockBackup } from "./backup-folder.ts";
 import { type BackupLayout, layoutOf } from "./backup-layout.ts";
 import { type CompleteBackup, readManifest } from "./backup-manifest.ts";
 import { digestOfFile } from "./file-digest.ts";
-import { explainFolderError } from "./folder-error.ts";
+import { explainFolderError, explainFullStore } from "./folder-error.ts";
 import { formatBytes, openProgressBar } from "./progress-bar.ts";
+import { takeEpoch } from "./restore-epoch.ts";
 import { claimDataFolders, finishRestore, placeCatalog } from "./restore-folder.ts";
 import { type RestoreResult, restoreBlobs } from "./restore-store.ts";
 import { EXIT, type Surroundings } from "./surroundings.ts";
@@ -23,13 +24,14 @@ export interface RestoreCommand {
 export async function restore(config: Config, command: RestoreCommand, surroundings: Surroundings): Promise<number> {
   const { out, err } = surroundings;
   const source = layoutOf(resolve(command.folder));
+  await requireApart(source.folder, config);
   // Before its lock is made: the folder may be anything.
   await requireBackup(source);
   using _ = lockSource(source);
   const backup = await requireBackup(source);
   await requireCatalog(source, backup);
   const result = await fill(config, source, backup, command, surroundings).catch((error: unknown) => {
-    throw explain(config.dataFolder, error);
+    throw explainFolderError(config.dataFolder, explainFullStore(config.dataFolder, error));
   });
   if (result.damaged > 0 && !command.partial) {
     err(
@@ -79,8 +81,7 @@ async function fill(
 ): Promise<RestoreResult> {
   const places = { catalogPath: resolve(config.catalog.path), blobsFolder: resolve(config.blobs.path) };
   using _ = await claimDataFolders(places);
-  const placed = await placeCatalog(source, backup, places.catalogPath);
-  using catalog = openRestoringCatalog(placed, backup.id);
+  using catalog = openRestoringCatalog(await placeCatalog(source, backup, places));
   await using blobs = await openDiskBlobs({ folder: places.blobsFolder, minFree: config.minFree, recover: true });
   using bar = openProgressBar(surroundings);
   const result = await restoreBlobs({
@@ -95,14 +96,7 @@ async function fill(
     },
   });
   if (result.damaged > 0 && !partial) return result;
-  catalog.finish(Date.now());
+  catalog.finish(await takeEpoch(source, backup.epoch, Date.now()));
   await finishRestore(places.catalogPath);
   return result;
-}
-
-/** What a server would tell its clients of a full disk means the data folder here. */
-function explain(folder: string, error: unknown): unknown {
-  if (error instanceof StoreError && error.code === "insufficient_storage")
-    return new Error(`${folder}: ${error.message} Then run it again: it goes on.`, { cause: error });
-  return explainFolderError(folder, error);
 }

@@ -100,7 +100,7 @@ export const SETTINGS = {
   EXPOSE_LOCATION: { parse: parseBoolean, help: "say in records where an image was taken", default: "false" },
   RENDERERS: {
     parse: integer(1, 1024),
-    help: "child processes that make variants",
+    help: "child processes that make variants, each of at most 256 MiB and 24 bytes a pixel of MAX_PIXELS",
     defaultHelp: "cores − 1, at least 1",
   },
   PRESETS: {

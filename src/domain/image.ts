@@ -36,6 +36,15 @@ export interface Description {
   readonly unsoundReason: string | null;
 }
 
+/** Of an image whose pixels cannot be decoded to the end, and what its metadata says all the same. */
+export const notSound = (unsoundReason: string, exif: Exif | null = null): Description => ({
+  placeholder: null,
+  dominantColour: null,
+  exif,
+  sound: false,
+  unsoundReason,
+});
+
 /** Cleaned text, at most 2 KiB in all as JSON. What the camera did not say is absent. */
 export interface Exif {
   readonly camera?: string;
@@ -129,8 +138,12 @@ export function takenAtTime(exif: Exif | null): number | null {
 /** Path-absolute: `self` by name, so it changes with a rename; `content` by id and digest, so it may be kept for ever. */
 export const imageLinks = (image: { album: string; name: string; id: string; sha256: string }): Image["links"] => ({
   self: `/v1/albums/${encodeURIComponent(image.album)}/images/${encodeURIComponent(image.name)}`,
-  content: `/v1/images/${image.id}/content/${image.sha256}`,
+  content: contentPath(image),
 });
+
+/** Of these bytes of the image, or of a variant of them. */
+export const contentPath = ({ id, sha256 }: { id: string; sha256: string }): string =>
+  `/v1/images/${id}/content/${sha256}`;
 
 /**
  * The name and fields after the patch.

@@ -1,8 +1,10 @@
 import { StoreError } from "./errors.ts";
+import type { FocalPoint } from "./image.ts";
 import {
   DEFAULT_QUALITY,
   FITS,
   MAX_SIDE,
+  type Picture,
   type ResizedSpec,
   VARIANT_FORMATS,
   type VariantFormat,
@@ -31,6 +33,8 @@ export type VariantParameters = Readonly<Partial<Record<VariantParameter, string
 export interface VariantRequest {
   /** undefined: the original, since nothing was asked that has an effect. */
   readonly spec: VariantSpec | undefined;
+  /** {@link formatSpec} of it. */
+  readonly text: string;
   /** For anyone who may read: a preset, a width of the ladder, `strip=location`, the original. */
   readonly free: boolean;
   readonly preset: boolean;
@@ -50,19 +54,21 @@ export function parseVariant(parameters: VariantParameters, presets: Presets): V
   if (parameters.strip !== undefined) {
     if (parameters.strip !== "location") throw invalid("strip", 'must be "location"');
     forbidOthers(parameters, "strip", ["strip", "v"]);
-    return { spec: { kind: "without-location" }, free: true, preset: false, explicit: true, version };
+    const spec = { kind: "without-location" } as const;
+    return { spec, text: formatSpec(spec), free: true, preset: false, explicit: true, version };
   }
   if (parameters.preset !== undefined) {
     forbidOthers(parameters, "preset", ["preset", "format", "v"]);
     const preset = presets.get(parameters.preset);
     if (preset === undefined) throw invalid("preset", `must be one of ${[...presets.keys()].join(", ") || "none"}`);
     const spec = canonical({ ...preset, format: parseFormat(parameters.format) ?? preset.format });
-    return { spec, free: true, preset: true, explicit: false, version };
+    return { spec, text: formatSpec(spec), free: true, preset: true, explicit: false, version };
   }
   const spec = parseResized(parameters);
-  if (isOriginal(spec)) return { spec: undefined, free: true, preset: false, explicit: true, version };
+  const text = formatSpec(spec);
+  if (text === "") return { spec: undefined, text, free: true, preset: false, explicit: true, version };
   const explicit = spec.format !== "auto" && !(spec.crop === "record" && cuts(spec));
-  return { spec, free: isOnLadder(spec), preset: false, explicit, version };
+  return { spec, text, free: isOnLadder(spec), preset: false, explicit, version };
 }
 
 /** What the parameters but `preset`, `strip` and `v` say. @throws StoreError `invalid_variant` */
@@ -101,6 +107,16 @@ export function formatSpec(spec: VariantSpec | undefined): string {
   return parameters.flatMap(([name, value]) => (value === null ? [] : [`${name}=${value}`])).join("&");
 }
 
+/** What asks for the same picture of the same bytes, whatever the record and the headers of the request say. */
+export function explicitSpec(spec: VariantSpec, picture: Picture, focalPoint: FocalPoint | null): VariantSpec {
+  if (spec.kind === "without-location" || picture.kind === "without-location") return spec;
+  return canonical({
+    ...spec,
+    crop: spec.crop === "record" ? (focalPoint ?? "centre") : spec.crop,
+    format: spec.format === "auto" ? picture.format : spec.format,
+  });
+}
+
 const CROPS = ["centre", "attention", "entropy"] as const;
 const POINT = /^(0(?:\.\d{1,4})?|1(?:\.0{1,4})?),(0(?:\.\d{1,4})?|1(?:\.0{1,4})?)$/;
 
@@ -128,8 +144,6 @@ const cuts = ({ width, height, fit }: ResizedSpec): boolean => width !== null &&
 
 const canAnimate = (format: ResizedSpec["format"]): boolean =>
   format === null || format === "auto" || format === "webp";
-
-const isOriginal = (spec: ResizedSpec): boolean => formatSpec(spec) === "";
 
 const parseFormat = (text: string | undefined): VariantFormat | "auto" | null =>
   choice("format", text, [...VARIANT_FORMATS, "auto"]);

@@ -24,6 +24,8 @@ export interface ContentOptions {
   readonly crossOrigin: boolean;
   /** The header of the request that chose it, where one did. */
   readonly vary?: string | undefined;
+  /** A target that gives these bytes for ever, where there is one. */
+  readonly location?: string | undefined;
 }
 
 /**
@@ -33,13 +35,14 @@ export interface ContentOptions {
 export async function answerContent(
   request: RouteRequest,
   content: Content,
-  { cacheControl, crossOrigin, vary }: ContentOptions,
+  { cacheControl, crossOrigin, vary, location }: ContentOptions,
 ): Promise<Response> {
   const { size } = content;
   const requested = request.raw.headers;
   const etag = contentTag(content.sha256);
   const always: Record<string, string> = { ETag: etag, "Cache-Control": cacheControl };
   if (vary !== undefined) always.Vary = vary;
+  if (location !== undefined) always["Content-Location"] = location;
   if (evaluateRead(requested, etag) === "not_modified") return new Response(null, { status: 304, headers: always });
   const isHead = request.method === "HEAD";
   const asked = isHead || !ifRangeHolds(requested, etag) ? "whole" : parseRange(requested.get("range"), size);

@@ -7,7 +7,7 @@ export interface Cors {
 }
 
 const EXPOSED =
-  "Accept-Ranges, Content-Disposition, Content-Range, ETag, Idempotent-Replayed, Link, Location, Repr-Digest, X-Request-Id";
+  "Accept-Ranges, Content-Disposition, Content-Location, Content-Range, ETag, Idempotent-Replayed, Link, Location, Repr-Digest, X-Request-Id";
 const ALLOWED =
   "Authorization, Content-Digest, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Last-Event-ID, Range, Traceparent, X-Request-Id";
 

@@ -15,6 +15,7 @@ export const RESPONSE_HEADERS = {
   Location: "The path of what was created.",
   Link: 'The next page: `rel="next"` (RFC 8288).',
   "Cache-Control": "Who may keep it and for how long.",
+  "Content-Location": "Of a variant: a link to it that may be kept for ever (RFC 9110, 8.7).",
   "Content-Disposition": "The name for saving (RFC 6266).",
   "Content-Length": "Bytes of the body.",
   "Content-Range": "The part of the whole that this is.",

@@ -1,6 +1,7 @@
 import { parseAccept } from "hono/utils/accept";
 import { StoreError } from "../domain/errors.ts";
 import { CONTENT_TYPES } from "../domain/image.ts";
+import { createMemo } from "../domain/memo.ts";
 import type { VariantFormat } from "../domain/variant.ts";
 
 /**
@@ -26,8 +27,14 @@ const BY_SIZE: readonly VariantFormat[] = ["avif", "webp", "jpeg", "png"];
 /** Clients that can show neither send a wildcard all the same: these two count only where they are named. */
 const TO_BE_NAMED: ReadonlySet<VariantFormat> = new Set(["avif", "webp"]);
 
+/** Each browser says the same with every picture. */
+const recent = createMemo<readonly VariantFormat[]>(256);
+
 /** The formats that the client takes, those that it likes best first. */
-export function acceptedFormats(accept: string | null): readonly VariantFormat[] {
+export const acceptedFormats = (accept: string | null): readonly VariantFormat[] =>
+  recent.get(accept ?? "", () => rankFormats(accept));
+
+function rankFormats(accept: string | null): readonly VariantFormat[] {
   const ranges = parseAccept(accept?.trim() || "*/*");
   const qualityOf = (format: VariantFormat): number => {
     const named = CONTENT_TYPES[format];

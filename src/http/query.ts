@@ -1,9 +1,13 @@
 import { z } from "@hono/zod-openapi";
 import { StoreError } from "../domain/errors.ts";
+import { createMemo } from "../domain/memo.ts";
 import { validate } from "./validation.ts";
+
+const MOST_RECENT = 1024;
 
 /**
  * How a route reads its query: every parameter is known, well-formed and given once, unless its schema is an array.
+ * The same text may get the same object.
  * @throws StoreError from the function that it answers: `unknown_parameter`, `invalid_request`, `invalid_name`
  */
 export function createQueryReader(schema: z.ZodObject | undefined): (search: string) => unknown {
@@ -13,8 +17,10 @@ export function createQueryReader(schema: z.ZodObject | undefined): (search: str
   }
   // Most requests have none, and what they get is always the same.
   const none = schema?.safeParse({}) ?? { success: true, data: undefined };
-  return (search) => {
-    if (search === "" && none.success) return none.data;
+  const recent = createMemo<unknown>(MOST_RECENT);
+  return (search) => (search === "" && none.success ? none.data : recent.get(search, () => read(search)));
+
+  function read(search: string): unknown {
     const values = new Map<string, string | readonly string[]>();
     for (const [name, encoded] of splitQuery(search)) {
       if (schema === undefined || !Object.hasOwn(schema.shape, name)) throw unknown(name, "is not known here");
@@ -24,7 +30,7 @@ export function createQueryReader(schema: z.ZodObject | undefined): (search: str
       else values.set(name, value);
     }
     return schema === undefined ? undefined : validate(schema, Object.fromEntries(values), "parameter");
-  };
+  }
 }
 
 const isList = (parameter: unknown): boolean =>

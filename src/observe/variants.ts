@@ -4,9 +4,12 @@ import type { Metrics } from "./metrics.ts";
 export function observeVariantCache(
   metrics: Pick<Metrics, "variantLookups" | "variantEvictions" | "variantCacheBytes" | "variantCacheEntries">,
 ) {
+  // Looked up once: it happens at every request for a variant.
+  const hits = metrics.variantLookups.labels({ outcome: "hit" });
+  const misses = metrics.variantLookups.labels({ outcome: "miss" });
   return {
     found(hit: boolean): void {
-      metrics.variantLookups.inc({ outcome: hit ? "hit" : "miss" });
+      (hit ? hits : misses).inc();
     },
     evicted(variants: number): void {
       metrics.variantEvictions.inc(variants);

@@ -1,18 +1,19 @@
 import { type ErrorCode, imageNotFound, StoreError } from "../domain/errors.ts";
-import type { Image, StoredImage } from "../domain/image.ts";
+import type { StoredContent } from "../domain/image.ts";
 import type { Picture, VariantFormat, VariantSpec } from "../domain/variant.ts";
-import { pictureKey, resolvePicture } from "../domain/variant-picture.ts";
 import { type Presets, variantNotAllowed } from "../domain/variant-presets.ts";
 import type { VariantRequest } from "../domain/variant-query.ts";
 import type { BlobStore, Catalog, Refusal, Renderer, Variant, VariantCache } from "../ports.ts";
 import type { SingleFlight } from "./single-flight.ts";
+import type { VariantReader, WantedPicture } from "./variant-reader.ts";
 
 export interface VariantPorts {
-  readonly catalog: Pick<Catalog, "imageById">;
+  readonly catalog: Pick<Catalog, "contentById">;
   readonly blobs: Pick<BlobStore, "lend">;
   readonly renderer: Pick<Renderer, "version" | "render">;
   readonly variantCache: Pick<VariantCache, "find" | "store" | "refuse" | "purge">;
   readonly variantFlights: SingleFlight<Variant>;
+  readonly variantReader: VariantReader;
   readonly presets: Presets;
 }
 
@@ -29,8 +30,9 @@ export interface VariantWish extends Omit<VariantRequest, "explicit"> {
 
 /** A variant, to be read until it is disposed of, and the image that it is of. */
 export interface VariantOfImage extends AsyncDisposable {
-  readonly image: Image;
+  readonly image: StoredContent["image"];
   readonly variant: Pick<Variant, "contentType" | "size" | "sha256" | "read">;
+  readonly wanted: WantedPicture;
 }
 
 /**
@@ -41,21 +43,23 @@ export interface VariantOfImage extends AsyncDisposable {
  */
 export async function getVariant(
   ports: VariantPorts,
-  findImage: () => Promise<StoredImage>,
+  findImage: () => Promise<StoredContent>,
   wish: VariantWish,
 ): Promise<VariantOfImage> {
   for (;;) {
     const stored = await findImage();
     const { image } = stored;
     requireAllowed(ports, wish);
-    const { key, picture, kept } = lookUp(ports, image, wish);
+    const { wanted, kept } = lookUp(ports, image, wish);
     if (isRefusal(kept)) throw new StoreError(kept.code, kept.message);
-    if (kept !== undefined) return { image, variant: kept, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
+    if (kept !== undefined)
+      return { image, variant: kept, wanted, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
+    const { key, picture } = wanted;
     try {
       const share = await ports.variantFlights.join(key, wish.signal, (signal) =>
         makeVariant(ports, stored, key, picture, signal),
       );
-      return { image, variant: share.value, [Symbol.asyncDispose]: () => share[Symbol.asyncDispose]() };
+      return { image, variant: share.value, wanted, [Symbol.asyncDispose]: () => share[Symbol.asyncDispose]() };
     } catch (error) {
       if (hasCode(error, "image_not_found")) continue; // Its bytes may only have been replaced: see what it is now.
       if (hasCode(error, "blob_damaged") && (await findImage()).location !== stored.location) continue;
@@ -75,21 +79,24 @@ function requireAllowed({ presets, renderer }: VariantPorts, { free, mayTransfor
 }
 
 interface Found {
-  readonly key: string;
-  readonly picture: Picture;
+  readonly wanted: WantedPicture;
   readonly kept: Variant | Refusal | undefined;
 }
 
-function lookUp({ renderer, variantCache }: VariantPorts, image: Image, wish: VariantWish): Found {
+function lookUp(
+  { variantReader, variantCache }: VariantPorts,
+  image: StoredContent["image"],
+  wish: VariantWish,
+): Found {
   const { spec, accepted, preset } = wish;
   const lookFor = (formats: readonly VariantFormat[]): Found => {
-    const picture = resolvePicture(spec, image, formats);
-    const key = pictureKey(image.sha256, picture, renderer.version);
-    return { key, picture, kept: variantCache.find(key) };
+    const wanted = variantReader.resolve(wish, image, formats);
+    return { wanted, kept: variantCache.find(wanted.key) };
   };
   const best = lookFor(accepted);
   const isChosen = spec.kind === "resized" && spec.format === "auto" && !preset;
-  const isCostly = isChosen && best.picture.kind === "resized" && best.picture.format === "avif";
+  const { picture } = best.wanted;
+  const isCostly = isChosen && picture.kind === "resized" && picture.format === "avif";
   // AVIF takes ten times as long as WebP: nobody who did not ask for it by name is to wait for it, but for presets, of
   // which there are few.
   if (!isCostly || (best.kept !== undefined && !isRefusal(best.kept))) return best;
@@ -98,7 +105,7 @@ function lookUp({ renderer, variantCache }: VariantPorts, image: Image, wish: Va
 
 async function makeVariant(
   { catalog, blobs, renderer, variantCache }: VariantPorts,
-  { image, location }: StoredImage,
+  { image, location }: StoredContent,
   key: string,
   picture: Picture,
   signal: AbortSignal,
@@ -113,7 +120,7 @@ async function makeVariant(
       throw error;
     });
   // Whoever deleted or replaced the image while it was rendered may have purged before there was anything to purge.
-  const present = (await catalog.imageById(image.id))?.image.sha256;
+  const present = (await catalog.contentById(image.id))?.image.sha256;
   if (present === image.sha256) return variant;
   await variant[Symbol.asyncDispose]();
   await variantCache.purge(image.id, present);

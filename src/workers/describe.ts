@@ -1,5 +1,6 @@
+import { setImmediate } from "node:timers/promises";
 import { StoreError } from "../domain/errors.ts";
-import type { Description } from "../domain/image.ts";
+import { notSound } from "../domain/image.ts";
 import { createWakeUp } from "../domain/wake-up.ts";
 import type { BlobStore, Catalog, Renderer, UndescribedImage } from "../ports.ts";
 
@@ -25,7 +26,8 @@ export interface DescribeOptions {
   readonly maxPause?: number;
 }
 
-const BATCH = 50;
+/** Tried before newer ones are looked for. */
+const BATCH = 20;
 
 /** Bytes that could not be described when it was tried. */
 interface Postponed {
@@ -37,9 +39,10 @@ interface Postponed {
 }
 
 /**
- * Describes the images that have no description, one at a time and the oldest first, until the signal aborts. Requests go
- * first: each image waits until no upload is running, though not for ever. What fails is tried again later, and never
- * holds up the others; what harms the decoder twice is described as not sound.
+ * Describes the images that have no description, one at a time and the newest first, until the signal aborts: somebody
+ * waits for those, while a store full of old ones takes hours. Requests go first: each image waits until no upload is
+ * running, though not for ever. What fails is tried again later, and never holds up the others; what harms the decoder
+ * twice is described as not sound.
  */
 export async function runDescribe(ports: DescribePorts, options: DescribeOptions, signal: AbortSignal): Promise<void> {
   const { catalog } = ports;
@@ -53,20 +56,28 @@ export async function runDescribe(ports: DescribePorts, options: DescribeOptions
   /** In a row, none of them an image's own. */
   let troubles = 0;
 
-  /** Goes through all that there is once. Images that are not there any more are not remembered either. */
+  /** Until nothing is left that was never tried. Images that are not there any more are not remembered either. */
   async function pass(): Promise<void> {
-    const still = new Map<string, Postponed>();
-    for (let after: string | undefined; ; ) {
-      const images = await catalog.undescribedImages(BATCH, after);
+    let still = new Map<string, Postponed>();
+    let seen = wakeUp.count;
+    for (let before: string | undefined; ; ) {
+      const images = await catalog.undescribedImages(BATCH, before);
+      before = images.at(-1)?.imageId;
+      if (before === undefined) break;
+      let areNew = false;
       for (const image of images) {
-        const before = postponed.get(image.blobKey);
-        const outcome =
-          before !== undefined && before.until > performance.now() ? before : await attempt(image, before);
+        const earlier = postponed.get(image.blobKey);
+        areNew ||= earlier === undefined;
+        const isDue = earlier === undefined || earlier.until <= performance.now();
+        const outcome = isDue ? await attempt(image, earlier) : earlier;
         if (signal.aborted) return;
-        if (outcome !== undefined) still.set(image.blobKey, outcome);
+        if (outcome === undefined) continue;
+        postponed.set(image.blobKey, outcome);
+        still.set(image.blobKey, outcome);
       }
-      after = images.at(-1)?.imageId;
-      if (after === undefined) break;
+      // Newer ones may have come. What only failed again must not keep the worker from what is behind it.
+      if (areNew && wakeUp.count > seen) [before, still, seen] = [undefined, new Map(), wakeUp.count];
+      await setImmediate();
     }
     postponed = still;
   }
@@ -103,8 +114,8 @@ export async function runDescribe(ports: DescribePorts, options: DescribeOptions
         onFailure(error);
         await pause.wait(0, minBackoff, signal);
       }
-      const next = Math.min(...Array.from(postponed.values(), ({ until }) => until - performance.now()));
-      await wakeUp.wait(seen, Math.min(pollInterval, Math.max(minBackoff, next)), signal);
+      const next = postponed.values().reduce((first, { until }) => Math.min(first, until), Number.POSITIVE_INFINITY);
+      await wakeUp.wait(seen, Math.min(pollInterval, Math.max(minBackoff, next - performance.now())), signal);
       // A stream of uploads rings all the time.
       await whenIdle(patience, signal);
     }
@@ -131,11 +142,3 @@ async function describeImage(
 }
 
 const isHarm = (error: unknown): error is StoreError => error instanceof StoreError && error.code === "invalid_image";
-
-const notSound = (unsoundReason: string): Description => ({
-  placeholder: null,
-  dominantColour: null,
-  exif: null,
-  sound: false,
-  unsoundReason,
-});

@@ -41,8 +41,8 @@ export function descriptionContract(open: OpenCatalog): void {
 
   const describeImage = (imageId: string, blobKey: string, description = SOUND) =>
     catalog.write({ type: "describeImage", imageId, blobKey, description });
-  const namesOfUndescribed = async (limit = 100, after?: string) =>
-    (await catalog.undescribedImages(limit, after)).map(({ blobKey }) => blobKey);
+  const namesOfUndescribed = async (limit = 100, before?: string) =>
+    (await catalog.undescribedImages(limit, before)).map(({ blobKey }) => blobKey);
 
   describe("a description", () => {
     test("fills in the record and tells of it, and moves neither revision nor times", async () => {
@@ -119,29 +119,29 @@ export function descriptionContract(open: OpenCatalog): void {
       expect((await catalog.images(dated)).items).toEqual([]);
     });
 
-    test("is missing of the oldest first; what cannot be read can be passed over", async () => {
+    test("is missing of the newest first; what cannot be read can be passed over", async () => {
       const info = { ...JPEG, contentType: "image/gif", frames: 3, hasAlpha: true, orientation: 6 } as const;
       const images = Array.from({ length: 7 }, (_, index) => imageNamed(`i${index}`, { info }));
       await put(catalog, album, images.toReversed());
-      const oldest = images.toSorted((one, two) => (one.id < two.id ? -1 : 1));
-      const keys = oldest.map(({ blob }) => blob.key);
+      const newest = images.toSorted((one, two) => (one.id > two.id ? -1 : 1));
+      const keys = newest.map(({ blob }) => blob.key);
       expect(await catalog.undescribedImages(1)).toEqual([
         {
-          imageId: oldest[0]?.id as string,
+          imageId: newest[0]?.id as string,
           blobKey: keys[0] as string,
-          location: oldest[0]?.blob.location as string,
+          location: newest[0]?.blob.location as string,
           size: 2,
           info,
         },
       ]);
       expect(await namesOfUndescribed(3)).toEqual(keys.slice(0, 3));
-      expect(await namesOfUndescribed(3, oldest[1]?.id)).toEqual(keys.slice(2, 5));
-      expect(await namesOfUndescribed(3, oldest[6]?.id)).toEqual([]);
+      expect(await namesOfUndescribed(3, newest[1]?.id)).toEqual(keys.slice(2, 5));
+      expect(await namesOfUndescribed(3, newest[6]?.id)).toEqual([]);
 
-      await describeImage(oldest[0]?.id as string, keys[0] as string);
-      await describeImage(oldest[2]?.id as string, keys[2] as string, BROKEN);
-      await catalog.write({ type: "deleteImage", albumId: album.id, name: oldest[1]?.name as string });
-      const again = imageNamed(oldest[4]?.name as string, { blob: blobOf("x") });
+      await describeImage(newest[0]?.id as string, keys[0] as string);
+      await describeImage(newest[2]?.id as string, keys[2] as string, BROKEN);
+      await catalog.write({ type: "deleteImage", albumId: album.id, name: newest[1]?.name as string });
+      const again = imageNamed(newest[4]?.name as string, { blob: blobOf("x") });
       await replaceWith(catalog, album, again);
       expect(await namesOfUndescribed()).toEqual([keys[3], again.blob.key, keys[5], keys[6]] as string[]);
 

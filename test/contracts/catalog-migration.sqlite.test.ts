@@ -4,7 +4,17 @@ import { begin } from "../../src/adapters/catalog/migrations/sqlite-0001-begin.t
 import { CatalogOpenError } from "../../src/adapters/catalog/open-error.ts";
 import { openConnection } from "../../src/adapters/catalog/sqlite-connection.ts";
 import { run } from "../../src/cli/run.ts";
-import { describeImage, digest, eventsAfter, namesOf, UNDESCRIBED } from "./catalog-changes.ts";
+import type { Album } from "../../src/domain/album.ts";
+import {
+  albumNamed,
+  describeImage,
+  digest,
+  eventsAfter,
+  imageNamed,
+  namesOf,
+  put,
+  UNDESCRIBED,
+} from "./catalog-changes.ts";
 import { useCatalogFolder } from "./catalog-sqlite.ts";
 
 const { at, open } = useCatalogFolder();
@@ -64,6 +74,9 @@ const reasonOf = async (opening: Promise<unknown>): Promise<string | undefined> 
     },
   );
 
+const answerOf = (name: string) => ({ created: true, image: { id: imageId(1), name, tags: ["sea"] } });
+const keyed = (key: string) => ({ idempotency: { scope: "scope", key, fingerprint: "fingerprint" } });
+
 describe("a catalog of version 1", () => {
   test("opens with all that was in it, its images undescribed", async () => {
     const storeId = writeVersion1();
@@ -108,6 +121,27 @@ describe("a catalog of version 1", () => {
     expect(namesOf((await catalog.images({ orderBy: "-takenAt", limit: 9 })).items)).toEqual(["i2", "i3", "i1"]);
     expect((await catalog.imageById(imageId(1)))?.image).toMatchObject({ ...patch, revision: 8 });
     await eventsAfter(catalog, 3, 2);
+  });
+
+  test("gives its answers to uploads again, with what images have now", async () => {
+    writeVersion1();
+    const albumAnswer = { id: ALBUM, name: "Ferien", metadata: { image: null } };
+    const insert = "insert into idempotency values ('scope', ?1, 'fingerprint', ?2, 1000)";
+    using db = openConnection(at.path, { readonly: false });
+    db.run(insert, ["upload", JSON.stringify([answerOf("one"), answerOf("two")])]);
+    db.run(insert, ["album", JSON.stringify(albumAnswer)]);
+
+    await using catalog = await open();
+    const album = { id: ALBUM } as Album;
+    const now = ({ created, image }: ReturnType<typeof answerOf>) => ({
+      created,
+      image: { ...image, ...UNDESCRIBED, focalPoint: null },
+    });
+    expect(await put(catalog, album, [imageNamed("one")], keyed("upload"))).toEqual([
+      now(answerOf("one")),
+      now(answerOf("two")),
+    ] as never);
+    expect((await catalog.write(albumNamed("Ferien", keyed("album")))).value).toEqual(albumAnswer as never);
   });
 
   test("is migrated once, and then opens as it is", async () => {

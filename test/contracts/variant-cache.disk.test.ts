@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterEach, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setSystemTime, spyOn, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { mkdir, open as openFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -25,10 +25,15 @@ afterEach(() => {
 const open = (options: Partial<VariantCacheOptions> = {}) =>
   openVariantCache({ folder, maxBytes: 1024 * 1024 * 1024, minFree: 0, useResolution: 0, ...options });
 
-variantCacheContract("disk", {
-  blockBytes: BLOCK,
-  open: ({ maxBytes }) => open({ maxBytes, folder: mkdtempSync(join(home, "cache-")) }),
-});
+for (const [name, useResolution] of [
+  ["disk, each use counted", 0],
+  ["disk, uses of a minute as one", 60_000],
+] as const)
+  variantCacheContract(name, {
+    blockBytes: BLOCK,
+    exactOrder: useResolution === 0,
+    open: ({ maxBytes }) => open({ maxBytes, useResolution, folder: mkdtempSync(join(home, "cache-")) }),
+  });
 
 const filesBelow = (path: string) =>
   readdirSync(path, { recursive: true, withFileTypes: true })
@@ -182,6 +187,20 @@ describe("a file that", () => {
       expect(sha256((await bytesAt(cache, `${size}`)) ?? patterned(0))).toBe(sha256(patterned(size)));
     });
   }
+
+  test("many ask for at once is looked at once", async () => {
+    await fill(200_000);
+    await using cache = await open({ useResolution: 60_000 });
+    const hashed = spyOn(Bun.CryptoHasher.prototype, "update");
+    try {
+      const looks = () =>
+        hashed.mock.calls.filter(([bytes]) => bytes instanceof Uint8Array && bytes.length === 200_000).length;
+      await Promise.all(Array.from({ length: 20 }, () => bytesAt(cache, "200000")));
+      expect(looks()).toBe(1);
+    } finally {
+      hashed.mockRestore();
+    }
+  });
 
   test("was looked at once is not looked at again", async () => {
     await fill(1000);

@@ -89,6 +89,7 @@ async function expectBackupSurvived(dataFolder: string, backup: string): Promise
     "backup.json",
     "blobs",
     expect.stringMatching(/^catalog-/) as string,
+    "last-epoch",
     "lock.sqlite",
   ]);
 }

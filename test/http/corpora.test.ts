@@ -25,6 +25,11 @@ const IMAGE_ANSWERS = new Set([
 const BODY_ANSWERS = new Set([201, 400, 409, 413, 415, 422]);
 const AT_ONCE = 8;
 
+/** What any picture may be answered that is stored, and may be broken all the same. */
+const VARIANT_ANSWERS = new Set(["200", "422 invalid_image", "503 busy"]);
+/** Every file, or every so many. */
+const VARIANTS_OF_EVERY = process.env["IMAGE_STORE_TEST_CORPORA"] === "all" ? 1 : 10;
+
 interface Expected {
   readonly type: ImageFormat;
   readonly width: number;
@@ -32,6 +37,7 @@ interface Expected {
   readonly frames?: number;
 }
 
+const stored: Image[] = [];
 let store: TestStore;
 beforeAll(async () => {
   store = await startStore();
@@ -59,10 +65,11 @@ async function uploadAll(folder: string, to = store): Promise<Map<string, Image 
     });
     expect({ path, type: content.headers.get("content-type") }).toEqual({ path, type: image.contentType });
     outcomes.set(path, image);
+    stored.push(image);
   };
   for (let at = 0; at < paths.length; at += AT_ONCE) await Promise.all(paths.slice(at, at + AT_ONCE).map(upload));
-  const stored = [...outcomes.values()].filter((outcome) => typeof outcome !== "string");
-  expect((await imageNames(to, album)).length).toBe(stored.length);
+  const records = [...outcomes.values()].filter((outcome) => typeof outcome !== "string");
+  expect((await imageNames(to, album)).length).toBe(records.length);
   return outcomes;
 }
 
@@ -98,15 +105,35 @@ describe.skipIf(missing)("the image corpora", () => {
     const before = (await storedBlobs(store)).length;
     const outcomes = await uploadAll("malformed");
     expect(outcomes.size).toBeGreaterThan(1000);
-    let stored = 0;
+    let created = 0;
     for (const [path, outcome] of outcomes) {
       const answer = answerOf(outcome);
       if (!IMAGE_ANSWERS.has(answer)) expect.unreachable(`${path}: ${answer}`);
-      if (answer === "201") stored++;
+      if (answer === "201") created++;
     }
-    expect((await storedBlobs(store)).length).toBe(before + stored);
+    expect((await storedBlobs(store)).length).toBe(before + created);
     expect((await store.fetch("/readyz")).status).toBe(200);
   }, 300_000);
+
+  test("in every preset: a picture, or a documented refusal", async () => {
+    const images = stored.filter((_, index) => index % VARIANTS_OF_EVERY === 0);
+    expect(images.length).toBeGreaterThan(50);
+    const answers: Record<string, number> = {};
+    const ask = async ({ name, links }: Image, preset: string) => {
+      const response = await store.fetch(`${links.content}?preset=${preset}`);
+      const type = response.headers.get("content-type");
+      const code = type === "application/problem+json" ? ` ${(await jsonOf<{ code: string }>(response)).code}` : "";
+      const answer = `${response.status}${code}`;
+      if (!VARIANT_ANSWERS.has(answer)) expect.unreachable(`${name}, ${preset}: ${answer}`);
+      if (response.status === 200) expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(0);
+      answers[answer] = (answers[answer] ?? 0) + 1;
+    };
+    for (const image of images)
+      await Promise.all(["thumb", "small", "medium", "large"].map((name) => ask(image, name)));
+    expect(answers["200"]).toBeGreaterThan(images.length);
+    expect((await store.fetch("/readyz")).status).toBe(200);
+    if (VARIANTS_OF_EVERY === 1) console.log(`Variants of ${images.length} images: ${JSON.stringify(answers)}`);
+  }, 1_800_000);
 });
 
 describe.skipIf(missing)("the body corpora", () => {

@@ -15,15 +15,22 @@ test.skipIf(Bun.which("curl") === null)("the README's walk-through works when it
   const [out, err] = await Promise.all([new Response(shell.stdout).text(), new Response(shell.stderr).text()]);
   expect(err).toBe("");
   const lines = out.trimEnd().split("\n");
-  expect(lines).toHaveLength(6);
+  expect(lines).toHaveLength(8);
   expect(lines[2]).toBe("byte for byte");
-  const [album, image, listing, created, deleted] = lines
+  expect(Number(lines[3])).toBeWithin(100, Bun.file(join(root, "docs/dusk.jpg")).size);
+  const [album, image, link, listing, created, deleted] = lines
     .filter((line) => line.startsWith("{"))
     .map(
-      (line) => JSON.parse(line) as { name: string; items: { name: string; type: string; data: { name: string } }[] },
+      (line) =>
+        JSON.parse(line) as {
+          name: string;
+          url: string;
+          items: { name: string; type: string; data: { name: string } }[];
+        },
     );
   expect(album?.name).toBe("Summer");
   expect(image?.name).toBe("dusk.jpg");
+  expect(link?.url).toContain("&signature=");
   expect(listing?.items.map((item) => item.name)).toEqual(["dusk.jpg"]);
   expect(created?.items.map((item) => item.type)).toEqual(["imagestore.image.created"]);
   expect(deleted?.items.map((item) => item.type)).toEqual(["imagestore.image.deleted"]);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import type { Image } from "../../src/domain/image.ts";
@@ -163,11 +163,11 @@ describe("a variant", () => {
     }
   });
 
-  test("has every header that an original has, with an ETag and a digest of its own", async () => {
+  test("has every header that an original has and its location, with an ETag and a digest of its own", async () => {
     const original = await get(content);
     const variant = await get(`${content}?w=240&format=webp`);
     const body = await bytesOf(variant);
-    expect([...variant.headers.keys()].sort()).toEqual([...original.headers.keys()].sort());
+    expect([...variant.headers.keys()].sort()).toEqual([...original.headers.keys(), "content-location"].sort());
     const digest = sha256(body);
     expect(variant.headers.get("etag")).toBe(`"${digest}"`);
     expect(variant.headers.get("repr-digest")).toBe(`sha-256=:${Buffer.from(digest, "hex").toString("base64")}:`);
@@ -264,23 +264,23 @@ const secretOf = (name: string): string => `${name}-${"k".repeat(40)}`;
 const bearer = (name: string) => ({ Authorization: `Bearer ${secretOf(name)}` });
 const digestOf = (name: string) => createHash("sha256").update(secretOf(name)).digest("hex");
 
+const API_KEYS = `reader:read:${digestOf("reader")},artist:read+transform:${digestOf("artist")},boss:read+write:${digestOf("boss")}`;
+
+async function startWithKeys(env: Readonly<Record<string, string>>) {
+  const keyed = await startStore({ API_KEYS, ...env });
+  await keyed.send("POST", "/v1/albums", { name: "a" }, bearer("boss"));
+  const response = await keyed.fetch("/v1/albums/a/images/b.jpg/content", {
+    method: "PUT",
+    body: PHOTO,
+    headers: bearer("boss"),
+  });
+  const { links } = await jsonOf<Image>(response);
+  const version = (await keyed.fetch(`${links.content}?w=160`, { headers: bearer("reader") })).status;
+  expect(version).toBe(200);
+  return { keyed, links };
+}
+
 describe("keys", () => {
-  const API_KEYS = `reader:read:${digestOf("reader")},artist:read+transform:${digestOf("artist")},boss:read+write:${digestOf("boss")}`;
-
-  async function startWithKeys(env: Readonly<Record<string, string>>) {
-    const keyed = await startStore({ API_KEYS, ...env });
-    await keyed.send("POST", "/v1/albums", { name: "a" }, bearer("boss"));
-    const response = await keyed.fetch("/v1/albums/a/images/b.jpg/content", {
-      method: "PUT",
-      body: PHOTO,
-      headers: bearer("boss"),
-    });
-    const { links } = await jsonOf<Image>(response);
-    const version = (await keyed.fetch(`${links.content}?w=160`, { headers: bearer("reader") })).status;
-    expect(version).toBe(200);
-    return { keyed, links };
-  }
-
   test("say who may ask for what, and everybody is told", async () => {
     const { keyed, links } = await startWithKeys({ PUBLIC_READ: "true" });
     await using _ = keyed;
@@ -336,6 +336,61 @@ test("only a URL that says all by itself may be kept for ever", async () => {
   for (const query of ["preset=thumb", "w=99&h=99", "w=160&format=auto"]) {
     expect(await cacheControl(`${photo.links.content}?${query}&v=${version}`)).toBe("no-cache");
   }
+});
+
+const locationOf = (response: Response) => response.headers.get("content-location");
+
+describe("Content-Location", () => {
+  test.each([
+    ["w=240", "w=240"],
+    ["q=80&format=jpeg&w=120&dpr=2", "w=240&format=jpeg"],
+    ["preset=thumb", "w=240&h=240&crop=0.2,0.4"],
+    ["w=99&h=99", "w=99&h=99&crop=0.2,0.4"],
+    ["w=160&format=auto", "w=160&format=webp"],
+    ["strip=location", "strip=location"],
+  ])("of %s says all: %s", async (query, expected) => {
+    const image = await upload(store, album, `focused-${query}`, PHOTO);
+    await store.send("PATCH", image.links.self, { focalPoint: { x: 0.2, y: 0.4 } });
+    const version = await versionOf(store, image.links.content);
+    const path = `${image.links.self}/content?${query}`;
+    const headers = { Accept: "image/webp" };
+    const response = await get(path, headers);
+    const etag = response.headers.get("etag") ?? "";
+    const location = locationOf(response) ?? "";
+    expect(location).toBe(`${image.links.content}?${expected}&v=${version}`);
+    const there = await get(location);
+    expect(await bytesOf(there)).toEqual(await bytesOf(response));
+    expect(there.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+    expect(locationOf(there)).toBe(location);
+    const unchanged = await get(path, { ...headers, "If-None-Match": etag });
+    expect([unchanged.status, locationOf(unchanged)]).toEqual([304, location]);
+    expect(locationOf(await get(path, { ...headers, Range: "bytes=0-9" }))).toBe(location);
+  });
+
+  test("is another one once the focal point is", async () => {
+    const image = await upload(store, album, "moved", PHOTO);
+    const path = `${image.links.content}?w=50&h=50`;
+    expect(locationOf(await get(path))).toContain("crop=centre");
+    await store.send("PATCH", image.links.self, { focalPoint: { x: 0, y: 1 } });
+    expect(locationOf(await get(path))).toContain("crop=0,1");
+  });
+
+  test("is not told of originals, nor where it could not be asked for", async () => {
+    expect(locationOf(await get(photo.links.content))).toBeNull();
+    const { keyed, links } = await startWithKeys({ PUBLIC_READ: "true" });
+    await using _ = keyed;
+    const locations = async (query: string) => [
+      locationOf(await keyed.fetch(`${links.content}?${query}`)),
+      locationOf(await keyed.fetch(`${links.content}?${query}`, { headers: bearer("artist") })),
+    ];
+    expect(await locations("preset=thumb")).toEqual([null, expect.stringContaining("?w=240&h=240&crop=centre&v=")]);
+    const free = expect.stringContaining("?w=480&v=");
+    expect(await locations("preset=small")).toEqual([free, free]);
+    const link = await keyed.send("POST", `${links.self}/links`, { variant: { w: "480" } }, bearer("artist"));
+    const { url } = await jsonOf<{ url: string }>(link);
+    const linked = await keyed.fetch(url);
+    expect([linked.status, locationOf(linked)]).toEqual([200, null]);
+  });
 });
 
 describe("together", () => {
@@ -399,13 +454,29 @@ describe("docs/images.md", () => {
 
   test("has every parameter, preset and width", async () => {
     const page = await Bun.file(join(docs, "images.md")).text();
-    const rows = [...page.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(([, names = ""]) => names.split(", "));
+    const parameters = page.split("\n## ").find((section) => section.startsWith("Parameters")) ?? "";
+    const rows = [...parameters.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)].flatMap(([, names = ""]) =>
+      names.split(", "),
+    );
     expect(rows.sort()).toEqual(VARIANT_PARAMETERS.map((name) => `\`${name}\``).sort());
     for (const width of LADDER) expect(page).toMatch(new RegExp(`\\b${width}\\b`));
   });
 });
 
 describe("when an image", () => {
+  test("has a variant whose file went, it is made again", async () => {
+    await using own = await startStore();
+    const image = await upload(own, await newAlbum(own), "a.jpg", PHOTO);
+    const path = `${image.links.content}?w=160`;
+    // Made, and not yet opened.
+    const head = await own.fetch(path, { method: "HEAD" });
+    await rm(join(own.dataFolder, "variants/files"), { recursive: true });
+    const response = await own.fetch(path);
+    expect(response.status).toBe(200);
+    expect(sha256(await bytesOf(response))).toBe(head.headers.get("etag")?.replaceAll('"', "") ?? "");
+    expect(await rendersOf(own)).toBe(2);
+  });
+
   test("is deleted, its variants are gone at once, and soon from the disk", async () => {
     await using own = await startStore();
     const image = await upload(own, await newAlbum(own), "a.jpg", PHOTO);

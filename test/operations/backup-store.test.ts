@@ -1,20 +1,22 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
-import { openSnapshot } from "../../src/adapters/catalog/sqlite-snapshot.ts";
+import { copyCatalog, openSnapshot, writeSnapshot } from "../../src/adapters/catalog/sqlite-snapshot.ts";
 import { atOnce } from "../../src/cli/at-once.ts";
 import { openBackupFolder } from "../../src/cli/backup-folder.ts";
 import { type BackupOptions, backupStore, type Damage } from "../../src/cli/backup-store.ts";
-import { explainFolderError } from "../../src/cli/folder-error.ts";
+import { explainFolderError, explainFullStore } from "../../src/cli/folder-error.ts";
 import type { Album } from "../../src/domain/album.ts";
+import { StoreError } from "../../src/domain/errors.ts";
 import type { BlobStore, Catalog } from "../../src/ports.ts";
 import { sweepCondemned } from "../../src/workers/sweep.ts";
 import { patterned, putBlob } from "../contracts/blob-store.ts";
 import { createAlbum, imageNamed, put } from "../contracts/catalog-changes.ts";
 import { failTest } from "../contracts/catalog-sqlite.ts";
+import { failingBeyond } from "./failing-blobs.ts";
 
 const HOUR = 3_600_000;
 let folder: string;
@@ -73,6 +75,8 @@ const deleteImage = (name: string) => catalog.write({ type: "deleteImage", album
 /** As a server beside it would, with no grace at all. */
 const sweep = () =>
   sweepCondemned({ catalog, blobs }, { grace: -HOUR, onFailure: (error) => failTest(error as Error) });
+
+const failBadly = () => Promise.reject(new TypeError("a bug"));
 
 describe("backupStore", () => {
   test("has all that was there when it began, whatever is deleted and swept meanwhile", async () => {
@@ -135,34 +139,42 @@ describe("backupStore", () => {
     expect(await backUp({ blobs: moved, catalog: moving })).toMatchObject({ copied: 1, damaged: 0 });
   });
 
-  test("holds the store for long while the snapshot keeps it from renewing, then for as long as the others", async () => {
-    const holds: number[] = [];
-    const watched: Catalog = {
+  test("lets this thread go on while the catalog is copied, so that the hold is renewed", async () => {
+    const turns: string[] = [];
+    const copied = writeSnapshot(catalogPath, join(folder, "copy.sqlite")).then(() => turns.push("copied"));
+    setTimeout(() => turns.push("a timer"), 0);
+    await copied;
+    expect(turns).toEqual(["a timer", "copied"]);
+    expect((await stat(join(folder, "copy.sqlite"))).mode & 0o777).toBe(0o600);
+  });
+
+  test("tells what a catalog that can't be copied, or a place for it, says", async () => {
+    const failure = writeSnapshot(catalogPath, join(folder, "nowhere", "copy.sqlite"));
+    expect(await failure.catch(({ code }: { code: string }) => code)).toBe("ENOENT" as never);
+    expect(copyCatalog({ path: join(folder, "none.sqlite"), target: join(folder, "copy.sqlite") })).toMatchObject({
+      failure: { code: "SQLITE_CANTOPEN" },
+    });
+    expect(copyCatalog({ path: catalogPath, target: join(folder, "another.sqlite") })).toEqual({});
+  });
+
+  test.each(["is done", "fails"])("%s also where its hold can't be released: it lapses", async (outcome) => {
+    await storeImage("i", 1000);
+    const full: Catalog = {
       ...catalog,
-      write(change) {
-        if (change.type === "hold") holds.push(change.seconds);
-        return catalog.write(change);
-      },
+      write: (change) =>
+        change.type === "releaseHold"
+          ? Promise.reject(new StoreError("insufficient_storage", "The disk is full."))
+          : catalog.write(change),
     };
-    await backUp({ catalog: watched });
-    expect(holds).toEqual([60, 3600]);
+    const working = backUp({ catalog: full, blobs: outcome === "fails" ? { ...blobs, read: failBadly } : blobs });
+    if (outcome === "fails") expect(await working.catch(String)).toBe("TypeError: a bug" as never);
+    else expect(await working).toMatchObject({ images: 1, damaged: 0 });
   });
 
   test("tells a disk that fails within a large file, and has the rest", async () => {
     await storeImage("large", 3_000_000);
     await storeImage("small", 1000);
-    const failing: BlobStore = {
-      ...blobs,
-      read: (location, what) =>
-        what.size === 1000
-          ? blobs.read(location, what)
-          : Promise.resolve(
-              new ReadableStream({
-                pull: (controller) =>
-                  controller.error(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO", syscall: "read" })),
-              }),
-            ),
-    };
+    const failing = failingBeyond(1000, blobs);
     const { damages, ...result } = await backUp({ blobs: failing });
     expect(result).toMatchObject({ images: 2, copied: 1, damaged: 1 });
     expect(damages).toMatchObject([{ image: "a/large", reason: "EIO: i/o error, read" }]);
@@ -210,4 +222,8 @@ test("what a folder's file system says is told to people, and other errors pass"
   expect(String(explainFolderError("/x", coded("SQLITE_READONLY_DIRECTORY")))).toContain("/x: it can't be written to");
   for (const error of [new Error("plain"), coded("ECONNRESET"), "text"])
     expect(explainFolderError("/x", error)).toBe(error);
+  const full = new StoreError("insufficient_storage", "The disk is full.");
+  expect(String(explainFullStore("/data", full))).toBe(
+    "Error: /data: The disk is full. Make room there, and run it again.",
+  );
 });

@@ -4,14 +4,14 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run } from "../../src/cli/run.ts";
-import type { Surroundings } from "../../src/cli/surroundings.ts";
+import { begin } from "../../src/adapters/catalog/migrations/sqlite-0001-begin.ts";
 import type { Album } from "../../src/domain/album.ts";
 import type { Image } from "../../src/domain/image.ts";
 import type { BlobRow, LogState } from "../../src/ports.ts";
 import { failTest } from "../contracts/catalog-sqlite.ts";
 import { jsonOf, startStore, type TestStore } from "../http/harness.ts";
 import { codeOf, newAlbum, newImage, newPng, sha256 } from "../http/image-fixtures.ts";
+import { FINE, runCli } from "./run-cli.ts";
 
 interface Manifest {
   readonly format: number;
@@ -35,22 +35,7 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-async function runCli(argv: readonly string[], data = store.dataFolder, more: Partial<Surroundings> = {}) {
-  let [out, err] = ["", ""];
-  const code = await run({
-    argv,
-    env: { IMAGE_STORE_DATA: data, IMAGE_STORE_MIN_FREE: "0" },
-    isTerminal: false,
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    readFile: () => "",
-    onStop: () => () => {},
-    ...more,
-  });
-  return { code, out, err };
-}
-
-const runBackup = (...options: string[]) => runCli(["backup", backup, ...options]);
+const runBackup = (...options: string[]) => runCli(["backup", backup, ...options], store.dataFolder);
 const runRestore = (...options: string[]) => runCli(["restore", backup, ...options], restored);
 const startRestored = () => startStore({ DATA: restored });
 
@@ -102,8 +87,6 @@ const rowsOf = <Row>(path: string, sql: string): Row[] => {
 
 const LOG_STATE = "select epoch, floor, head from log_state";
 const RESTORED_BLOBS = "select key, location from blobs where location <> ''";
-
-const FINE = { code: 0, err: "" };
 
 const createByKey = () => ({
   method: "POST",
@@ -174,7 +157,7 @@ describe("a backup that is restored", () => {
       { name: "beyond", seq: 2 },
       { name: "topic", seq: 1 },
     ]);
-    expect(rowsOf(catalog, "select * from holds")).toEqual([]);
+    expect(rowsOf(catalog, "select * from holds where until > 0")).toEqual([]);
     await using again = await startRestored();
     const refused = await again.fetch(`/v1/events?after=${nextCursor}`);
     expect([refused.status, await codeOf(refused)]).toEqual([410, "cursor_unknown"]);
@@ -203,6 +186,28 @@ describe("a backup that is restored", () => {
     const { images } = await contentsOf(again);
     expect(images.map(({ name }) => name)).toEqual(["j"]);
   });
+});
+
+test("a backup by an older version is migrated as it is restored", async () => {
+  await runBackup();
+  const { backup: about, ...rest } = await manifest();
+  const path = join(backup, (await readdir(backup)).find((name) => name.startsWith("catalog-")) as string);
+  await rm(path);
+  const old = new Database(path, { create: true });
+  begin(old);
+  old.run("pragma user_version = 1");
+  old.run(
+    `insert into albums (id, name, metadata, revision, created_at, updated_at) values ('${Bun.randomUUIDv7()}', 'old', '{}', 1, 0, 0)`,
+  );
+  old.close();
+  const digest = sha256(await Bun.file(path).bytes());
+  await writeFile(
+    join(backup, "backup.json"),
+    JSON.stringify({ ...rest, backup: { ...about, catalog: { ...about.catalog, sha256: digest } } }),
+  );
+  expect(await runRestore()).toMatchObject(FINE);
+  await using again = await startRestored();
+  expect((await contentsOf(again)).albums.map(({ name }) => name)).toEqual(["old"]);
 });
 
 describe("image-store backup", () => {
@@ -327,7 +332,7 @@ describe("image-store backup refuses", () => {
   test("a path that is no folder, or can't be one", async () => {
     await writeFile(backup, "");
     await expectBackupRefused(`${backup}: it is no folder`);
-    const inside = await runCli(["backup", join(backup, "inside")]);
+    const inside = await runCli(["backup", join(backup, "inside")], store.dataFolder);
     expect([inside.code, inside.err]).toEqual([1, expect.stringContaining("inside: it is no folder") as string]);
   });
 
@@ -449,6 +454,15 @@ describe("a backup that lacks bytes", () => {
     expect(await runRestore()).toMatchObject(FINE);
     expect(rowsOf<BlobRow>(join(restored, "catalog.sqlite"), RESTORED_BLOBS)).toContainEqual(there as BlobRow);
     expect(await runCli(["check"], restored)).toMatchObject(FINE);
+  });
+
+  test("where catalog and bytes share a folder: the restore goes on as well", async () => {
+    const env = { IMAGE_STORE_DATA: restored, IMAGE_STORE_BLOBS_URL: `file:${restored}`, IMAGE_STORE_MIN_FREE: "0" };
+    const restoreHere = () => runCli(["restore", backup], restored, { env });
+    expect((await restoreHere()).code).toBe(1);
+    await cp(join(home, "intact"), backup, { recursive: true });
+    expect(await restoreHere()).toMatchObject(FINE);
+    expect(await runCli(["check"], restored, { env })).toMatchObject(FINE);
   });
 
   test("with --partial is a store: those images answer 503, and heal when they are uploaded again", async () => {

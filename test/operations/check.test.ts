@@ -6,13 +6,14 @@ import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
 import { type CheckResult, checkStore, type Finding } from "../../src/cli/check-store.ts";
 import { createProgressBar, formatBytes } from "../../src/cli/progress-bar.ts";
-import { run } from "../../src/cli/run.ts";
 import type { Surroundings } from "../../src/cli/surroundings.ts";
 import type { Album } from "../../src/domain/album.ts";
 import type { BlobStore, Catalog } from "../../src/ports.ts";
 import { sweepCondemned } from "../../src/workers/sweep.ts";
 import { patterned, pieces, putBlob } from "../contracts/blob-store.ts";
 import { createAlbum, imageNamed, put } from "../contracts/catalog-changes.ts";
+import { failingBeyond } from "./failing-blobs.ts";
+import { runCli } from "./run-cli.ts";
 
 const HOUR = 3_600_000;
 let folder: string;
@@ -170,18 +171,7 @@ describe("checkStore", () => {
   test("a disk that cannot give the rest of a large file is a finding, and the others are still looked at", async () => {
     await storeImage("large", 3_000_000);
     await storeImage("small", 1000);
-    const failing: BlobStore = {
-      ...blobs,
-      read: (location, what) =>
-        what.size === 1000
-          ? blobs.read(location, what)
-          : Promise.resolve(
-              new ReadableStream({
-                pull: (controller) =>
-                  controller.error(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO", syscall: "read" })),
-              }),
-            ),
-    };
+    const failing = failingBeyond(1000, blobs);
     const { findings, ...result } = await checkAll({ blobs: failing });
     expect(result).toEqual({ blobs: 2, bytes: 3_001_000, damaged: 1, unrecorded: 0, young: 0 });
     expect(findings).toMatchObject([{ reason: "EIO: i/o error, read", images: ["holiday/large"] }]);
@@ -240,24 +230,7 @@ describe("checkStore", () => {
   });
 });
 
-async function runCheck(more: Partial<Surroundings> = {}, data = folder) {
-  let [out, err] = ["", ""];
-  const code = await run({
-    argv: ["check"],
-    env: {
-      IMAGE_STORE_DATA: data,
-      IMAGE_STORE_CATALOG_URL: `sqlite:${join(data, "catalog.sqlite")}`,
-      IMAGE_STORE_BLOBS_URL: `file:${join(data, "blobs")}`,
-    },
-    isTerminal: false,
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    readFile: () => "",
-    onStop: () => () => {},
-    ...more,
-  });
-  return { code, out, err };
-}
+const runCheck = (more: Partial<Surroundings> = {}, data = folder) => runCli(["check"], data, more);
 
 describe("image-store check", () => {
   test("beside a running store, all fine: exit 0", async () => {

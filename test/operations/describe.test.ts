@@ -48,8 +48,8 @@ function createStore(ids: readonly string[]) {
         store.listeners.add(listener);
         return () => store.listeners.delete(listener);
       },
-      async undescribedImages(limit, after = ""): Promise<readonly UndescribedImage[]> {
-        const next = [...waiting].filter(([id]) => id > after).toSorted(([one], [other]) => (one < other ? -1 : 1));
+      async undescribedImages(limit, before = "~"): Promise<readonly UndescribedImage[]> {
+        const next = [...waiting].filter(([id]) => id < before).toSorted(([one], [other]) => (one > other ? -1 : 1));
         const found = next.slice(0, limit);
         return found.map(([imageId, blobKey]) => ({ imageId, blobKey, location: imageId, size: 1, info: INFO }));
       },
@@ -109,12 +109,32 @@ function start(store: { ports: DescribePorts }, options: Partial<DescribeOptions
 
 const ids = (count: number) => Array.from({ length: count }, (_, index) => String(1000 + index));
 
-test("every image that is there is described, one at a time and the oldest first", async () => {
+test("every image that is there is described, one at a time and the newest first", async () => {
   const store = createStore(ids(120));
   const { errors } = start(store);
   await until(() => store.described.size === 120);
-  expect(store.begun).toEqual(ids(120));
+  expect(store.begun).toEqual(ids(120).toReversed());
   expect(errors).toEqual([]);
+});
+
+test("one that comes while many are waiting has not to wait for them", async () => {
+  const store = createStore(ids(120));
+  store.describe = async () => {
+    if (store.begun.length === 5) store.add("2000");
+    return SOUND;
+  };
+  start(store);
+  await until(() => store.described.size === 121);
+  expect(store.begun.indexOf("2000")).toBeLessThan(30);
+});
+
+test("those that fail again and again do not keep it from those behind them", async () => {
+  const store = createStore(ids(120));
+  store.lend = (id) => {
+    if (id >= "1060") throw down();
+  };
+  start(store, { minBackoff: 1, maxBackoff: 1, maxPause: 2 });
+  await until(() => store.described.size === 60);
 });
 
 test("a new one is described when the log says so, or when it is looked for", async () => {
@@ -154,12 +174,28 @@ test("an image whose bytes are damaged does not hold up the others, and is tried
   const store = createStore(ids(60));
   let tries = 0;
   store.lend = (id) => {
-    if (id === "1000" && ++tries < 4) throw damaged();
+    if (id === "1059" && ++tries < 4) throw damaged();
   };
   const { errors } = start(store);
   await until(() => store.described.size === 60);
   expect(errors.map((error) => (error as StoreError).code)).toEqual(["blob_damaged", "blob_damaged", "blob_damaged"]);
-  expect(store.begun.indexOf("1001")).toBe(0);
+  expect(store.begun.indexOf("1058")).toBe(0);
+});
+
+test("very many damaged ones are looked at once, while nothing new is told of", async () => {
+  const store = createStore(ids(1000));
+  store.lend = () => {
+    throw damaged();
+  };
+  let looks = 0;
+  const { undescribedImages } = store.ports.catalog;
+  store.ports.catalog.undescribedImages = (...parameters) => {
+    looks++;
+    return undescribedImages(...parameters);
+  };
+  const { errors } = start(store, { pollInterval: 60_000, minBackoff: 60_000, maxBackoff: 60_000 });
+  await until(() => errors.length === 1000);
+  expect(looks).toBeLessThanOrEqual(1000 / 20 + 1);
 });
 
 test("one that harms the decoder twice is described as not sound; once may have been something else", async () => {

@@ -16,6 +16,7 @@ import {
 import { type Original, pictureKey, resolvePicture } from "../../src/domain/variant-picture.ts";
 import { LADDER } from "../../src/domain/variant-presets.ts";
 import {
+  explicitSpec,
   formatSpec,
   parseVariant,
   VARIANT_PARAMETERS,
@@ -348,6 +349,7 @@ describe("a picture", () => {
     ["w=400&h=400&fit=fill", "400x400 fill"],
     ["w=4000&h=4000", "3000x3000 cover"],
     ["w=4096&h=1024", "4000x1000 cover"],
+    ["w=4096&h=3072", "4000x3000 fill"],
     ["w=4096&h=4096&fit=fill", "4000x3000 fill"],
     ["w=4096&h=4096&fit=contain", "4096x4096 contain"],
   ])("%s of 4000 × 3000 is %s", (query, expected) => {
@@ -415,6 +417,7 @@ describe("a picture", () => {
     expect(resize("w=300&h=300&crop=0.4,0.9", focused).crop).toEqual({ x: 0.4, y: 0.5 });
     expect(resize("w=300&h=300&crop=attention", focused).crop).toBe("attention");
     expect(resize("w=300&h=300", PHOTO).crop).toBe("centre");
+    expect(resize("w=4096&h=4096&crop=0,0").crop).toEqual({ x: 0.375, y: 0.5 });
     // The cut can go no further than to the edge.
     expect(resize("w=300&h=300&crop=0,0").crop).toEqual(resize("w=300&h=300&crop=0.2,1").crop);
   });
@@ -423,6 +426,22 @@ describe("a picture", () => {
     expect(resolvePicture(specOf("strip=location"), PHOTO, [])).toEqual({ kind: "without-location" });
     expect(() => resolvePicture(specOf("strip=location"), CLIP, [])).toThrow(
       expect.objectContaining({ code: "invalid_variant", errors: [expect.objectContaining({ parameter: "strip" })] }),
+    );
+  });
+});
+
+describe("what is explicit", () => {
+  test("asks for the same picture, and leaves nothing to record or client", () => {
+    const stepped = fc.integer({ min: 0, max: 10_000 }).map((number) => number / 10_000);
+    const focus = fc.option(fc.record({ x: stepped, y: stepped }));
+    fc.assert(
+      fc.property(spec, originals, focus, accepted, (wanted, original, point, formats) => {
+        const picture = resolvePicture(wanted, { ...original, focalPoint: point }, formats);
+        const { spec: parsed, explicit } = parse(formatSpec(explicitSpec(wanted, picture, point)));
+        if (parsed === undefined) throw new Error("It asks for the original.");
+        expect(explicit).toBe(true);
+        expect(resolvePicture(parsed, { ...original, focalPoint: null }, [])).toEqual(picture);
+      }),
     );
   });
 });

@@ -1,20 +1,18 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { DEFAULT_PRESETS, parsePresets } from "../../src/config/presets.ts";
 import { type ErrorCode, imageNotFound, StoreError } from "../../src/domain/errors.ts";
-import { CONTENT_TYPES, EMPTY_IMAGE_FIELDS, type Image, type StoredImage } from "../../src/domain/image.ts";
+import { CONTENT_TYPES, type StoredContent } from "../../src/domain/image.ts";
 import type { Picture, VariantFormat } from "../../src/domain/variant.ts";
 import { parseVariant } from "../../src/domain/variant-query.ts";
 import { createSingleFlight } from "../../src/operations/single-flight.ts";
+import { createVariantReader } from "../../src/operations/variant-reader.ts";
 import { getVariant, type VariantPorts, type VariantWish } from "../../src/operations/variants.ts";
 import type { BlobContent, Refusal, Variant } from "../../src/ports.ts";
 
 const presets = parsePresets(DEFAULT_PRESETS);
-const image = (sha256: string): Image => ({
-  ...EMPTY_IMAGE_FIELDS,
+const image = (sha256: string): StoredContent["image"] => ({
   id: "1",
   name: "a.jpg",
-  album: "album",
-  albumId: "2",
   contentType: "image/jpeg",
   width: 4000,
   height: 3000,
@@ -23,30 +21,21 @@ const image = (sha256: string): Image => ({
   orientation: 1,
   size: 10,
   sha256,
-  described: false,
-  placeholder: null,
-  dominantColour: null,
-  exif: null,
-  sound: null,
-  unsoundReason: null,
-  revision: 1,
-  createdAt: "",
-  updatedAt: "",
-  links: { self: "", content: "" },
+  focalPoint: null,
 });
 
 /** A catalog of one image, a renderer that draws nothing, and a cache in memory. */
 function newStore() {
   const kept = new Map<string, Variant | Refusal>();
   const store = {
-    present: { image: image("aa"), location: "here" } as StoredImage | undefined,
+    present: { image: image("aa"), location: "here" } as StoredContent | undefined,
     rendered: [] as Picture[],
     calls: [] as string[],
     /** What happens while it renders. */
     meanwhile: async (_signal: AbortSignal): Promise<void> => {},
     kept,
     ports: {} as VariantPorts,
-    find: async (): Promise<StoredImage> => {
+    find: async (): Promise<StoredContent> => {
       store.calls.push("record");
       if (store.present === undefined) throw imageNotFound();
       return store.present;
@@ -54,7 +43,7 @@ function newStore() {
     get: (query: string, wish: Partial<VariantWish> = {}) => getVariant(store.ports, store.find, wishFor(query, wish)),
   };
   store.ports = {
-    catalog: { imageById: async () => store.present },
+    catalog: { contentById: async () => store.present },
     blobs: {
       lend: (location, _size, work) => {
         if (location === "gone") throw new StoreError("blob_damaged", "It is not there.");
@@ -92,6 +81,7 @@ function newStore() {
       },
     },
     variantFlights: createSingleFlight<Variant>(),
+    variantReader: createVariantReader(presets, "7"),
     presets,
   };
   return store;
@@ -194,7 +184,7 @@ describe("a variant", () => {
   });
 
   test("is made from where the bytes are now", async () => {
-    const moved: StoredImage = { image: image("aa"), location: "moved" };
+    const moved: StoredContent = { image: image("aa"), location: "moved" };
     store.present = { ...moved, location: "gone" };
     let reads = 0;
     const find = async () => (++reads === 1 ? { ...moved, location: "gone" } : moved);

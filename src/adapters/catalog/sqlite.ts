@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import type { Catalog, Totals } from "../../ports.ts";
+import { createContentReader } from "./content-reader.ts";
 import type { Driver } from "./driver.ts";
 import { lockFolder } from "./lock.ts";
 import { migrate, migrateUnserved } from "./migrations/sqlite.ts";
@@ -8,7 +9,7 @@ import { listBlobs, recordedBlobs } from "./queries/blobs.ts";
 import { listCursors, logState, readEvents } from "./queries/events.ts";
 import { hasAnswered } from "./queries/idempotency.ts";
 import { listImages } from "./queries/image-listing.ts";
-import { findContent, findContentById, findImage, findImageById } from "./queries/images.ts";
+import { findImage, findImageById } from "./queries/images.ts";
 import { undescribedImages } from "./queries/undescribed.ts";
 import { openConnection } from "./sqlite-connection.ts";
 import { openSqliteReader } from "./sqlite-reader.ts";
@@ -38,7 +39,7 @@ export interface SqliteCatalogOptions {
 /**
  * The embedded catalog.
  * @throws CatalogOpenError when another server uses the folder, a newer version wrote it, an older version did and a
- * server uses it, or it would not be durable
+ * server uses it, it is restored only in part, or it would not be durable
  */
 export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<Catalog> {
   const { path, maxWaiting, observe, onFatal } = options;
@@ -54,7 +55,9 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
   const onAppended = () => {
     for (const listener of listeners) listener();
   };
-  const queue = createWriteQueue(writer, { maxWaiting, observe, onAppended, onFatal });
+  const contents = createContentReader(reader, { remember: options.exclusive });
+  const forgetting: Writer = { ...writer, run: (changes) => writer.run(changes).finally(contents.forget) };
+  const queue = createWriteQueue(forgetting, { maxWaiting, observe, onAppended, onFatal });
   opening.defer(queue.drain);
   const stack = opening.move();
 
@@ -76,8 +79,8 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
     albums: (query) => reader.snapshot((db) => listAlbums(db, query)),
     image: (album, name) => reader.read((db) => findImage(db, album, name)),
     imageById: (id) => reader.read((db) => findImageById(db, id)),
-    content: (album, name) => reader.read((db) => findContent(db, album, name)),
-    contentById: (id) => reader.read((db) => findContentById(db, id)),
+    content: contents.byName,
+    contentById: contents.byId,
     images: (query) => reader.snapshot((db) => listImages(db, query)),
 
     events: (query) => reader.snapshot((db) => readEvents(db, query)),

@@ -1,6 +1,6 @@
 import sharp, { type Metadata, type Sharp, type SharpOptions } from "sharp";
 import { rgbaToThumbHash } from "thumbhash";
-import type { Description } from "../../domain/image.ts";
+import { type Description, notSound } from "../../domain/image.ts";
 import type { BlobSource } from "../../ports.ts";
 import { dominantColour } from "./description/dominant-colour.ts";
 import { readExif } from "./description/exif.ts";
@@ -20,6 +20,7 @@ const THUMBNAIL_SIDE = 100;
 /**
  * Decodes every pixel, so that it is only for a process that may come to harm. What is wrong with the bytes is part of
  * the answer; of broken pixels the metadata is still told.
+ * @throws StoreError `unavailable` when the bytes cannot be read
  */
 export async function describeWithSharp(
   source: BlobSource,
@@ -38,33 +39,24 @@ export async function describeWithSharp(
     // A warning about the metadata says nothing about the pixels.
     const metadata = await open({ failOn: "none" }).metadata();
     if (metadata.exif !== undefined) exif = readExif(metadata.exif, { exposeLocation });
-    const { data, info } = await thumbnail(open(), metadata).toBuffer({ resolveWithObject: true });
+    const { data, info } = await thumbnail(open()).toBuffer({ resolveWithObject: true });
     await decodeOtherFrames(open, metadata);
     if (metadata.format === "gif" && !isGifWhole(source))
-      return unsound("The file ends before the picture does.", exif);
+      return notSound("The file ends before the picture does.", exif);
     const hash = rgbaToThumbHash(info.width, info.height, data);
     const placeholder = Buffer.from(hash).toString("base64");
     return { placeholder, dominantColour: dominantColour(data), exif, sound: true, unsoundReason: null };
   } catch (error) {
-    return unsound(reasonOf(error), exif);
+    requireReadable(source);
+    return notSound(reasonOf(error), exif);
   }
 }
 
-const unsound = (unsoundReason: string, exif: Description["exif"]): Description => ({
-  placeholder: null,
-  dominantColour: null,
-  exif,
-  sound: false,
-  unsoundReason,
-});
-
-/** The first frame as displayed, in RGBA. The extraction of everything keeps a JPEG from being read at a fraction of its size. */
-const thumbnail = (image: Sharp, { width, height }: Metadata): Sharp =>
+/** The first frame as displayed, in RGBA. Where a decoder shrinks as it goes, it still reads everything. */
+const thumbnail = (image: Sharp): Sharp =>
   image
-    .extract({ left: 0, top: 0, width, height })
-    .resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: "inside", withoutEnlargement: true })
-    // After the extraction, so that it turns the small picture: the large one would have to be held in memory.
     .autoOrient()
+    .resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: "inside", withoutEnlargement: true })
     .toColourspace("srgb")
     .ensureAlpha()
     .raw({ depth: "uchar" });
@@ -79,13 +71,18 @@ async function decodeOtherFrames(
   else for (let page = 1; page < pages; page++) await toOnePixel(open({ page, ignoreIcc: true }));
 }
 
-const toOnePixel = (image: Sharp): Promise<Buffer> =>
-  image.resize(1, 1, { fit: "fill", fastShrinkOnLoad: false }).raw().toBuffer();
+const toOnePixel = (image: Sharp): Promise<Buffer> => image.resize(1, 1, { fit: "fill" }).raw().toBuffer();
 
 /** libvips makes up what is missing at the end of a GIF. */
 function isGifWhole(source: BlobSource): boolean {
   using original = openOriginal(source);
   return hasAllBlocks(original);
+}
+
+/** A decoder says of a disk that does not give them what it says of broken bytes. */
+function requireReadable(source: BlobSource): void {
+  using original = openOriginal(source);
+  original.each(0, original.size, () => {});
 }
 
 /** Its own text is neither stable nor meant for everyone: there are paths in it. */

@@ -2,38 +2,68 @@ import * as fs from "node:fs";
 import { StoreError } from "../../domain/errors.ts";
 import type { BlobSource } from "../../ports.ts";
 
-/** As much as is ever held in memory at once. */
+/** As much metadata as is ever held in memory at once. */
 const MAX_READ = 16 * 1024 * 1024;
-const WINDOW_BYTES = 64 * 1024;
+const WINDOW_BYTES = 256 * 1024;
 
 /** Bounded random access to an image, without a turn of the event loop: for a process that does nothing else. */
 export interface Original extends Disposable {
   readonly size: number;
-  /** The bytes from `start` up to `end`, fewer where the file ends before: a copy. */
+  /** A copy of the bytes from `start` up to `end`, fewer where the file ends before. */
   read(start: number, end: number): Buffer;
   /** 0 behind the end. */
   uint8(offset: number): number;
+  /** Where this byte comes next, from `offset` on; the size of the file where it does not. */
+  find(byte: number, offset: number): number;
+  /** Hands on the bytes from `start` up to `end` in pieces, which are good only until `use` returns. */
+  each(start: number, end: number, use: (piece: Uint8Array) => void): void;
 }
 
 /** @throws StoreError `unavailable` when it cannot be read; a read throws `invalid_image` where it asks for too much */
 export function openOriginal(source: BlobSource): Original {
-  const file = "path" in source ? openFile(source.path) : openBytes(Buffer.from(source.bytes));
-  let window: Buffer = Buffer.alloc(0);
+  const file = "path" in source ? openFile(source.path) : openBytes(source.bytes);
+  const { size } = file;
+  const memory = Buffer.alloc(Math.min(size, WINDOW_BYTES));
+  let window = memory.subarray(0, 0);
   let windowStart = 0;
+
+  /** What is in memory from `offset` on; empty only at the end. */
+  function from(offset: number): Buffer {
+    if (offset < windowStart || offset >= windowStart + window.length) {
+      window = memory.subarray(0, Math.max(0, Math.min(memory.length, size - offset)));
+      windowStart = offset;
+      file.fill(window, offset);
+    }
+    return window.subarray(offset - windowStart);
+  }
+
   return {
-    size: file.size,
+    size,
     read(start, end) {
-      const length = Math.min(end, file.size) - start;
-      if (length > MAX_READ)
+      const length = Math.max(0, Math.min(end, size) - start);
+      if (length > MAX_READ) {
         throw new StoreError("invalid_image", "The image has a block of metadata that is too large.");
-      return file.read(start, Math.max(0, length));
-    },
-    uint8(offset) {
-      if (offset < windowStart || offset >= windowStart + window.length) {
-        window = file.read(offset, Math.max(0, Math.min(WINDOW_BYTES, file.size - offset)));
-        windowStart = offset;
       }
-      return window[offset - windowStart] ?? 0;
+      const bytes = Buffer.alloc(length);
+      file.fill(bytes, start);
+      return bytes;
+    },
+    uint8: (offset) => from(offset)[0] ?? 0,
+    find(byte, offset) {
+      for (let at = offset; at < size; ) {
+        const bytes = from(at);
+        const index = bytes.indexOf(byte);
+        if (index >= 0) return at + index;
+        at += bytes.length;
+      }
+      return size;
+    },
+    each(start, end, use) {
+      for (let at = start; at < end; ) {
+        const piece = from(at).subarray(0, end - at);
+        use(piece);
+        at += piece.length;
+      }
     },
     [Symbol.dispose]: () => file.close(),
   };
@@ -41,13 +71,14 @@ export function openOriginal(source: BlobSource): Original {
 
 interface Bytes {
   readonly size: number;
-  read(start: number, length: number): Buffer;
+  /** All of `target`, with what is there from `start` on. */
+  fill(target: Buffer, start: number): void;
   close(): void;
 }
 
-const openBytes = (bytes: Buffer): Bytes => ({
+const openBytes = (bytes: Uint8Array): Bytes => ({
   size: bytes.length,
-  read: (start, length) => Buffer.from(bytes.subarray(start, start + length)),
+  fill: (target, start) => target.set(bytes.subarray(start, start + target.length)),
   close() {},
 });
 
@@ -60,17 +91,23 @@ function openFile(path: string): Bytes {
   }
   return {
     size: fs.fstatSync(fd).size,
-    read(start, length) {
-      const bytes = Buffer.alloc(length);
-      for (let done = 0; done < length; ) {
-        const read = fs.readSync(fd, bytes, done, length - done, start + done);
+    fill(target, start) {
+      for (let done = 0; done < target.length; ) {
+        const read = readSome(fd, target, done, start + done);
         if (read === 0) throw unavailable(new Error(`${path} became shorter`));
         done += read;
       }
-      return bytes;
     },
     close: () => fs.closeSync(fd),
   };
+}
+
+function readSome(fd: number, target: Buffer, done: number, position: number): number {
+  try {
+    return fs.readSync(fd, target, done, target.length - done, position);
+  } catch (cause) {
+    throw unavailable(cause);
+  }
 }
 
 const unavailable = (cause: unknown) =>

@@ -5,6 +5,7 @@ import type { Refusal, Rendered, Variant, VariantCache, VariantOwner } from "../
 import { translateFileError } from "../files/file-system.ts";
 import { createFreeSpace } from "../files/free-space.ts";
 import { isCorrupt } from "./index-database.ts";
+import { createUnkeptVariants, gone } from "./unkept-variants.ts";
 import { newGeneration, openVariantFiles, SHARDS, type VariantFile, type VariantFiles } from "./variant-files.ts";
 import {
   budgetBytes,
@@ -35,8 +36,8 @@ export interface VariantCacheObserver {
 }
 
 const ignoring: VariantCacheObserver = { found() {}, evicted() {}, holds() {} };
-/** The runtime opens a file that it streams only when it begins to send it. */
-const STREAM_OPENS_MS = 10_000;
+/** Found lately, so that finding them again takes no look at the index. */
+const MOST_RECENT = 4096;
 
 /**
  * Rendered pictures in a folder of this node: `tmp/` while they are made, then a file each in `files/`, and an index in
@@ -55,8 +56,9 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
   const freeSpace = createFreeSpace(folder, minFree);
   /** Renders that run. What is forgotten meanwhile is not kept. */
   const running = new Set<{ readonly owner: VariantOwner; forgotten: boolean }>();
-  /** Paths of what is not kept, but read by those who asked for it. */
-  const unkept = new Set<string>();
+  const unkept = createUnkeptVariants(files);
+  /** By key. Emptied whenever something leaves the index, which happens as seldom as a render. */
+  const recent = new Map<string, { readonly variant: Variant; readonly foundAt: number }>();
   let isClosed = false;
 
   try {
@@ -69,6 +71,7 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
   /** The index is another at once; resolves when the files that the last one knew are gone. */
   async function startAfresh(): Promise<void> {
     if (isClosed) return;
+    recent.clear();
     index[Symbol.dispose]();
     index = openFreshVariantIndex(indexPath, indexOptions);
     for (const render of running) render.forgotten = true;
@@ -92,9 +95,10 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
   }
 
   /** An index that takes nothing any more, as on a full disk, would name files that are gone. */
-  async function removeEntries(gone: readonly VariantFile[]): Promise<void> {
+  async function removeEntries(entries: readonly VariantFile[]): Promise<void> {
+    if (entries.length > 0) recent.clear();
     try {
-      index.remove(gone);
+      index.remove(entries);
     } catch {
       await startAfresh();
     }
@@ -112,24 +116,33 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
   }
 
   function find(key: string): Variant | Refusal | undefined {
+    const known = recent.get(key);
+    if (known !== undefined && Date.now() - known.foundAt < useResolution) return known.variant;
     const name = nameOf(key);
     const found = attempt(() => index.find(name));
-    if (found !== undefined) return keptVariant(found);
+    if (found !== undefined) return remember(key, keptVariant(found));
     const message = attempt(() => index.refusal(name));
     return message === undefined ? undefined : { code: "invalid_image", message };
+  }
+
+  function remember(key: string, variant: Variant): Variant {
+    if (recent.size === MOST_RECENT) recent.clear();
+    recent.set(key, { variant, foundAt: Date.now() });
+    return variant;
   }
 
   function keptVariant(file: IndexedVariant): Variant {
     const { contentType, size, sha256 } = file;
     const path = files.pathOf(file);
-    let { isSound } = file;
+    /** Once for all who ask meanwhile. */
+    let looked = file.isSound ? Promise.resolve() : undefined;
     return {
       contentType,
       size,
       sha256,
       async read(range) {
         try {
-          if (!isSound) await look();
+          await (looked ??= look());
           return await files.read(path, range === undefined ? { size } : { size, range });
         } catch (error) {
           await removeQuietly([path]);
@@ -143,37 +156,8 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
 
     async function look(): Promise<void> {
       if (!(await files.isSound(path, file))) throw new Error("It has other bytes than were stored.");
-      isSound = true;
       attempt(() => index.markSound(file));
     }
-  }
-
-  /** Goes when it is disposed of. */
-  function unkeptVariant(path: string, { contentType, size, sha256 }: Rendered): Variant {
-    unkept.add(path);
-    let isStreamed = false;
-    const remove = async () => {
-      unkept.delete(path);
-      await removeQuietly([path]);
-    };
-    return {
-      contentType,
-      size,
-      sha256,
-      async read(range) {
-        try {
-          const content = await files.read(path, range === undefined ? { size } : { size, range });
-          isStreamed ||= content instanceof ReadableStream;
-          return content;
-        } catch (error) {
-          throw gone(error);
-        }
-      },
-      async [Symbol.asyncDispose]() {
-        if (isStreamed) setTimeout(() => void remove(), STREAM_OPENS_MS).unref();
-        else await remove();
-      },
-    };
   }
 
   async function store(key: string, owner: VariantOwner, make: (path: string) => Promise<Rendered>): Promise<Variant> {
@@ -211,7 +195,7 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
     } catch (error) {
       startAfreshIfCorrupt(error);
     }
-    return unkeptVariant(path, variant);
+    return unkept.add(path, variant);
   }
 
   async function hasRoom(size: number): Promise<boolean> {
@@ -224,10 +208,12 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
 
   function enter(variant: NewVariant): Promise<Variant> {
     const { replaced, evicted } = index.put(variant);
+    const left = [...replaced, ...evicted];
+    if (left.length > 0) recent.clear();
     observer.evicted(evicted.length);
     observer.holds(index.totals);
     const kept = keptVariant({ ...variant, isSound: true });
-    return removeQuietly([...replaced, ...evicted].map(files.pathOf)).then(() => kept);
+    return removeQuietly(left.map(files.pathOf)).then(() => kept);
   }
 
   /** What cannot be removed now goes with the next removal, or at the next start. */
@@ -268,7 +254,8 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
     async [Symbol.asyncDispose]() {
       isClosed = true;
       for (const render of running) render.forgotten = true;
-      await removeQuietly([...unkept]);
+      recent.clear();
+      await unkept[Symbol.asyncDispose]();
       index[Symbol.dispose]();
       files[Symbol.dispose]();
     },
@@ -291,6 +278,3 @@ async function tidy(index: VariantIndex, files: VariantFiles): Promise<void> {
 
 const idOf = ({ name, generation }: VariantFile): string => `${name}.${generation}`;
 const nameOf = (key: string): string => new Bun.CryptoHasher("sha256").update(key).digest("hex");
-
-const gone = (cause: unknown): StoreError =>
-  new StoreError("unavailable", "The rendered picture went meanwhile. Try again.", { cause });

@@ -1,8 +1,8 @@
-import { imageNotFound, StoreError } from "../../domain/errors.ts";
-import { CONTENT_TYPES, type StoredImage } from "../../domain/image.ts";
+import { StoreError } from "../../domain/errors.ts";
+import { CONTENT_TYPES, type StoredContent } from "../../domain/image.ts";
 import type { VariantSpec } from "../../domain/variant.ts";
-import { parseVariant, type VariantParameters, type VariantRequest } from "../../domain/variant-query.ts";
-import { getImage, getImageById, type ImagePorts } from "../../operations/images.ts";
+import type { VariantParameters, VariantRequest } from "../../domain/variant-query.ts";
+import { getContent, getContentVersion, type ImagePorts } from "../../operations/images.ts";
 import { getVariant, type VariantPorts } from "../../operations/variants.ts";
 import type { BlobStore, ByteRange } from "../../ports.ts";
 import { answerContent, type ContentOptions, nameOfVariant } from "../content.ts";
@@ -27,6 +27,7 @@ const FOR_EVER = "max-age=31536000, immutable";
 const headers: readonly ResponseHeader[] = [
   "ETag",
   "Cache-Control",
+  "Content-Location",
   "Content-Length",
   "Content-Disposition",
   "Accept-Ranges",
@@ -37,7 +38,10 @@ const content = Object.fromEntries(Object.values(CONTENT_TYPES).map((type) => [t
 const responses = {
   200: { description: "The bytes as they were uploaded, or the variant that the query asks for.", headers, content },
   206: { description: "A range of them.", headers: [...headers, "Content-Range" as const], content },
-  304: { description: "The client has them already.", headers: ["ETag", "Cache-Control", "Vary"] as const },
+  304: {
+    description: "The client has them already.",
+    headers: ["ETag", "Cache-Control", "Content-Location", "Vary"] as const,
+  },
 };
 const requestHeaders = ["Range", "If-Range", "If-None-Match", "If-Match"] as const;
 const errors = [
@@ -51,7 +55,7 @@ const errors = [
   "blob_damaged",
 ] as const;
 
-const getContent = route(
+const getByName = route(
   {
     method: "GET",
     path: "/v1/albums/{album}/images/{image}/content",
@@ -72,7 +76,7 @@ const getContent = route(
     return answer(
       request,
       needs,
-      () => getImage(needs, album, image),
+      () => getContent(needs, album, image),
       () => REVALIDATE,
     );
   },
@@ -98,11 +102,7 @@ const getVersion = route(
   },
   (request, needs: ContentRouteNeeds) => {
     const { id, sha256 } = request.params;
-    const findImage = async (): Promise<StoredImage> => {
-      const stored = await getImageById(needs, id);
-      if (stored.image.sha256 !== sha256) throw imageNotFound();
-      return stored;
-    };
+    const findImage = () => getContentVersion(needs, id, sha256);
     return answer(request, needs, findImage, (variant) => {
       const { link, neededCredential } = request.grant;
       if (link !== undefined) return `public, max-age=${link.maxAge}`;
@@ -116,12 +116,13 @@ const getVersion = route(
 async function answer(
   request: ContentRequest,
   needs: ContentRouteNeeds,
-  findImage: () => Promise<StoredImage>,
+  findImage: () => Promise<StoredContent>,
   cacheControl: (variant: VariantRequest | undefined) => string,
 ): Promise<Response> {
   // A link was made to be put into a page, wherever that is.
   const crossOrigin = needs.publicRead || request.grant.link !== undefined;
-  const asked = request.search === "" ? undefined : parseVariant(request.query, needs.presets);
+  const query = request.grant.link?.query ?? request.search;
+  const asked = query === "" ? undefined : needs.variantReader.parse(query, request.query);
   if (asked?.spec === undefined) {
     const { image, location } = await findImage();
     const { contentType, size, sha256, name } = image;
@@ -141,16 +142,18 @@ async function answer(
 async function answerVariant(
   request: ContentRequest,
   needs: ContentRouteNeeds,
-  findImage: () => Promise<StoredImage>,
+  findImage: () => Promise<StoredContent>,
   asked: VariantRequest & { readonly spec: VariantSpec },
   options: ContentOptions,
   isRetry = false,
 ): Promise<Response> {
   const { spec } = asked;
+  const { link } = request.grant;
+  const mayTransform = request.grant.may("transform");
   const isChosen = spec.kind === "resized" && spec.format === "auto";
   await using found = await getVariant(needs, findImage, {
     ...asked,
-    mayTransform: request.grant.may("transform"),
+    mayTransform,
     accepted: isChosen ? acceptedFormats(request.raw.headers.get("accept")) : [],
     // The runtime makes one only when it is asked for, which a cache that has the variant never does.
     get signal() {
@@ -161,8 +164,12 @@ async function answerVariant(
   const name = nameOfVariant(found.image, contentType);
   const read = (range?: ByteRange) => found.variant.read(range);
   const variant = { contentType, size, sha256, name, read };
+  const vary = isChosen ? "Accept" : undefined;
+  const { location, isLocationFree } = found.wanted;
+  // Where it may be asked for there: who came by a link has no key, and the location no signature.
+  const isTheirs = link === undefined && (isLocationFree || mayTransform);
   try {
-    return await answerContent(request, variant, { ...options, vary: isChosen ? "Accept" : undefined });
+    return await answerContent(request, variant, { ...options, vary, location: isTheirs ? location : undefined });
   } catch (error) {
     const isGone = error instanceof StoreError && error.code === "unavailable";
     if (isRetry || !isGone) throw error;
@@ -171,4 +178,4 @@ async function answerVariant(
   return answerVariant(request, needs, findImage, asked, options, true);
 }
 
-export const contentRoutes: readonly Route<ContentRouteNeeds>[] = [getContent, getVersion];
+export const contentRoutes: readonly Route<ContentRouteNeeds>[] = [getByName, getVersion];

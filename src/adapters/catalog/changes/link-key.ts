@@ -5,7 +5,7 @@ import type { ChangeContext } from "./context.ts";
 
 export async function ensureLinkKey(db: Driver, context: ChangeContext, { id, secret }: EnsureLinkKey) {
   await db.run(
-    "insert into link_keys (only, id, secret, created_at) values (1, $1, $2, $3) on conflict (only) do nothing",
+    "insert into link_keys (singleton, id, secret, created_at) values (1, $1, $2, $3) on conflict (singleton) do nothing",
     [id, secret, context.now],
   );
   return (await db.get<LinkKey>("select id, secret from link_keys")) as LinkKey;

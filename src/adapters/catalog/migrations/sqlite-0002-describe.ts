@@ -19,8 +19,16 @@ create index images_album_taken on images (album_id, taken_at, id) where taken_a
 create index images_taken on images (taken_at, id) where taken_at is not null;
 create index images_undated on images (described, id) where taken_at is null;
 
+-- First answers to uploads, which are given again as they are. (Those to albums are no lists.)
+update idempotency set answer = (
+  select json_group_array(json_set(value, '$.image.focalPoint', null, '$.image.described', json('false'),
+    '$.image.placeholder', null, '$.image.dominantColour', null, '$.image.exif', null, '$.image.sound', null,
+    '$.image.unsoundReason', null))
+  from json_each(answer)
+) where json_type(answer) = 'array';
+
 create table link_keys (
-  only integer primary key check (only = 1),
+  singleton integer primary key check (singleton = 1),
   id text not null,
   secret text not null,
   created_at integer not null

@@ -14,6 +14,7 @@ import {
   SUB_DIRECTORIES,
   type TiffBlock,
 } from "../exif/directories.ts";
+import { holdsMetadata } from "./embedded-pictures.ts";
 import { mentionsLocation } from "./patch.ts";
 import { eraseFromXmp } from "./xmp.ts";
 
@@ -127,8 +128,7 @@ function eraseWithin(tiff: TiffBlock, entries: readonly Entry[]): void {
     const entry = entries.find(({ tag }) => tag === wanted);
     return (entry && pointersOf(tiff, entry)?.[0]) ?? 0;
   });
-  const thumbnail = tiff.bytes.toString("latin1", start, (start ?? 0) + (length ?? 0));
-  if (thumbnail.includes("Exif\0\0") || thumbnail.includes("http://ns.adobe.com/x")) throw new Unsafe();
+  if (holdsMetadata(tiff.bytes.subarray(start, (start ?? 0) + (length ?? 0)))) throw new Unsafe();
 }
 
 /** Only an entry as the standard has it. */

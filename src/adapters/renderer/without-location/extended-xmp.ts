@@ -16,8 +16,7 @@ const HEADER_BYTES = DIGEST_CHARACTERS + 8;
  * main packet, and no reader computes it again.
  */
 export function patchExtendedXmp(parts: readonly ExtendedPart[]): readonly Patch[] {
-  const digests = new Set(parts.map(digestOf));
-  return [...digests].flatMap((digest) => patchWhole(parts.filter((part) => digestOf(part) === digest)));
+  return [...Map.groupBy(parts, digestOf).values()].flatMap(patchWhole);
 }
 
 function patchWhole(parts: readonly ExtendedPart[]): readonly Patch[] {

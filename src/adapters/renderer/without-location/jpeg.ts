@@ -1,7 +1,7 @@
 import type { Original } from "../original.ts";
 import { eraseFromExif } from "./exif.ts";
 import { type ExtendedPart, patchExtendedXmp } from "./extended-xmp.ts";
-import { mentionsLocation, type Patch, patchOf } from "./patch.ts";
+import { hasForeignResources, mentionsLocation, type Patch, patchOf } from "./patch.ts";
 import { eraseFromXmp } from "./xmp.ts";
 
 const [START_OF_IMAGE, END_OF_IMAGE] = [0xd8, 0xd9];
@@ -9,8 +9,6 @@ const [APP0, APP1, APP13, APP15, COMMENT] = [0xe0, 0xe1, 0xed, 0xef, 0xfe];
 const EXIF = /^exif\0/i;
 const XMP = "http://ns.adobe.com/xap/1.0/\0";
 const EXTENDED_XMP = "http://ns.adobe.com/xmp/extension/\0";
-/** Photoshop's resources for EXIF and XMP, which belong into its own files and are hardly ever met in a JPEG. */
-const FOREIGN_RESOURCES = /8BIM\x04[\x22-\x24]/;
 
 /**
  * Every segment of every picture of the file (ISO/IEC 10918-1, B.1; CIPA DC-007 puts further ones behind the first), each
@@ -60,7 +58,7 @@ function withoutLocation(code: number, segment: Buffer): Buffer {
   else if (code === APP1 && text.startsWith(XMP)) {
     const packet = segment.subarray(XMP.length);
     if (!eraseFromXmp(packet)) packet.fill(0x20);
-  } else if (mentionsLocation(segment) || (code === APP13 && FOREIGN_RESOURCES.test(text))) segment.fill(0);
+  } else if (mentionsLocation(segment) || (code === APP13 && hasForeignResources(segment))) segment.fill(0);
   return segment;
 }
 
@@ -72,8 +70,7 @@ const isAlone = (code: number): boolean => (code >= 0xd0 && code <= END_OF_IMAGE
 
 /** The next from `offset` on, over the data of a scan or whatever else is there, as decoders do. */
 function findMarker(original: Original, offset: number): { code: number; end: number } | undefined {
-  for (let at = offset; at + 1 < original.size; at++) {
-    if (original.uint8(at) !== 0xff) continue;
+  for (let at = original.find(0xff, offset); at + 1 < original.size; at = original.find(0xff, at + 1)) {
     const code = original.uint8(at + 1);
     if (code !== 0 && code !== 0xff) return { code, end: at + 2 };
   }

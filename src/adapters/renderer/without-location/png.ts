@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { Original } from "../original.ts";
 import { eraseFromExif } from "./exif.ts";
-import { mentionsLocation, type Patch } from "./patch.ts";
+import { hasForeignResources, mentionsLocation, type Patch } from "./patch.ts";
 import { parseText, writeText } from "./png-text.ts";
 import { eraseFromXmp } from "./xmp.ts";
 
@@ -60,21 +60,23 @@ const RAW_PROFILE = /^Raw profile type (?<kind>.+)$/i;
 
 function eraseFromText(keyword: string, text: Buffer): boolean {
   const kind = RAW_PROFILE.exec(keyword)?.groups?.["kind"]?.toLowerCase();
-  if (kind === "exif" || kind === "app1" || kind === "xmp") return eraseFromRawProfile(text);
+  if (kind !== undefined) return eraseFromRawProfile(text, kind);
   if (keyword === "XML:com.adobe.xmp") return eraseFromXmp(text);
   // ImageMagick puts what it read elsewhere under keywords such as exif:GPSLatitude.
   return !/gps/i.test(keyword) && !mentionsLocation(text);
 }
 
 /** ImageMagick's: a line break, the name, the length, and the bytes in hexadecimal digits, broken into lines. */
-const PROFILE = /^\s*\S+\s+\d+\s+/;
+const PROFILE = /^\s*\S[^\n]*\n\s*\d+\s+/;
 const XMP_SIGNATURE = "http://ns.adobe.com/xap/1.0/\0";
 
-function eraseFromRawProfile(text: Buffer): boolean {
+function eraseFromRawProfile(text: Buffer, kind: string): boolean {
   const written = text.toString("latin1");
   const start = PROFILE.exec(written)?.[0].length;
   if (start === undefined || !/^[\s\da-f]*$/i.test(written.slice(start))) return false;
   const block = Buffer.from(written.slice(start).replaceAll(/\s+/g, ""), "hex");
+  if (kind !== "exif" && kind !== "app1" && kind !== "xmp")
+    return !mentionsLocation(block) && !hasForeignResources(block);
   const isSigned = block.toString("latin1", 0, XMP_SIGNATURE.length) === XMP_SIGNATURE;
   const packet = isSigned ? block.subarray(XMP_SIGNATURE.length) : block;
   const before = Buffer.from(block);

@@ -8,13 +8,12 @@ import type { Patch } from "./patch.ts";
 import { planPng } from "./png.ts";
 import { planWebp } from "./webp.ts";
 
-const CHUNK_BYTES = 1024 * 1024;
-
 /**
  * Writes a copy of a JPEG, PNG or WebP to `target`, which must not exist yet, without the location that EXIF and XMP say:
  * everything else byte for byte, but for blocks that are too broken to be edited, and what stands behind the picture.
  * What a maker note or a caption says stays. After a failure there is no `target`.
- * @throws StoreError `invalid_image` for another format, or metadata that is too large; `unavailable`
+ * @throws StoreError `invalid_image` for another format, or metadata that is too large; `unavailable` when the original
+ * cannot be read; what the file system throws over the target
  */
 export function writeWithoutLocation(source: BlobSource, target: string): Promise<ContentType> {
   return Promise.try(() => {
@@ -51,9 +50,7 @@ function recognise(original: Original): Format {
 }
 
 function writePatched(original: Original, patches: readonly Patch[], fd: number): void {
-  const copy = (start: number, end: number): void => {
-    for (let at = start; at < end; at += CHUNK_BYTES) write(original.read(at, Math.min(at + CHUNK_BYTES, end)), fd);
-  };
+  const copy = (start: number, end: number): void => original.each(start, end, (piece) => write(piece, fd));
   let done = 0;
   for (const { start, end, bytes } of patches) {
     copy(done, start);

@@ -1,20 +1,27 @@
+import { findEmbeddedPictures } from "./embedded-pictures.ts";
 import { mentionsLocation } from "./patch.ts";
 import { MalformedXml, readTags } from "./xml-tags.ts";
 
 /**
- * `exif:GPSLatitude` and all of its kin under any prefix, those of drones and of the W3C too. Names of places, such as
- * `photoshop:City`, are what somebody wrote about the picture, not where a device was: they stay.
+ * `exif:GPSLatitude` and all of its kin under any prefix, those of drones, of naturalists and of the W3C too. Names of
+ * places, such as `photoshop:City`, are what somebody wrote about the picture, not where a device was: they stay.
  */
-const LOCATION = /^(?:(?!xmlns:)[^:]+:)?gps|^geo:(?:lat|long|alt|lat_long|location)$/i;
+const LOCATION =
+  /^(?:(?!xmlns:)[^:]+:)?(?:gps|\w*(?:latitude|longt?itude)|(?:lat|long|lat_long)$)|^geo:(?:alt|location)$/i;
 const isLocation = (name: string): boolean => LOCATION.test(name);
-const MAY_HOLD = /gps|geo:/i;
+const MAY_HOLD = /gps|geo:|wgs84_pos|latitude|longt?itude/i;
 const SPACE = 0x20;
 
-/** An `Eraser` for a packet of XMP: attributes and elements become white space. */
+/**
+ * Takes the location out of a packet of XMP, in place: attributes and elements become white space, and so do pictures
+ * that may have one of their own. Answers false where that cannot be done safely; then the packet may not be kept.
+ */
 export function eraseFromXmp(packet: Buffer): boolean {
   // One character for each byte, so that positions agree; names are ASCII in every encoding that has no zeros.
   const text = packet.toString("latin1");
-  if (!MAY_HOLD.test(text)) return !MAY_HOLD.test(text.replaceAll("\0", ""));
+  const pictures = findEmbeddedPictures(text);
+  for (const { start, end } of pictures) packet.fill(SPACE, start, end);
+  if (!MAY_HOLD.test(text)) return pictures.length > 0 || !mayHold(text.replaceAll("\0", ""));
   try {
     eraseTags(packet, text);
   } catch (error) {
@@ -23,6 +30,8 @@ export function eraseFromXmp(packet: Buffer): boolean {
   }
   return !mentionsLocation(packet);
 }
+
+const mayHold = (text: string): boolean => MAY_HOLD.test(text) || findEmbeddedPictures(text).length > 0;
 
 function eraseTags(packet: Buffer, text: string): void {
   /** The element that is being erased, and how many of its name are open. */
