@@ -46,13 +46,14 @@ export function createCompactor(options: CompactorOptions): Compactor {
   let movedBefore = new Map<string, string>();
   let turnedAt = performance.now();
 
+  /** Ends where nothing may be moved: somebody holds the store, and it is tried again in the next run. */
   async function compact(segment: string, move: Move, signal: AbortSignal): Promise<void> {
     for await (const batch of batchesOf(segment)) {
-      if (signal.aborted) return;
-      await relocate(segment, batch, move);
+      if (signal.aborted || !(await relocate(segment, batch, move))) return;
       const bytes = batch.reduce((sum, { length }) => sum + recordBytes(length), 0);
       await sleep((bytes / options.bytesPerSecond) * 1000, undefined, { signal }).catch(() => {});
     }
+    stuck.set(segment, options.livingOf(segment)?.bytes ?? 0);
   }
 
   /** Without those on their way, whose place the catalog is about to be told. */
@@ -73,17 +74,18 @@ export function createCompactor(options: CompactorOptions): Compactor {
 
   /**
    * Copies durable first, then the catalog, then the old ones go. A crash in between leaves two copies of a key, of which
-   * the catalog names one: the listing shows both, and the sweeper removes the other.
+   * the catalog names one: the listing shows both, and the sweeper removes the other. Answers false when none of them could be moved.
    */
-  async function relocate(segment: string, records: readonly RecordHeader[], move: Move): Promise<void> {
+  async function relocate(segment: string, records: readonly RecordHeader[], move: Move): Promise<boolean> {
     for (const { key } of records) unsettled.add(key);
     try {
       const copies = await Promise.all(records.map((record) => copy(segment, record)));
       const moves = copies.filter((each) => each !== undefined);
-      if (moves.length === 0) return;
+      if (moves.length === 0) return true;
       const done = new Set(await move(moves));
       for (const { key, from, to } of moves) if (done.has(key)) moved.set(from, to);
       await Promise.all(moves.map(({ key, from, to }) => options.remove(requirePlace(done.has(key) ? from : to))));
+      return done.size > 0;
     } finally {
       for (const { key } of records) unsettled.delete(key);
     }
@@ -116,10 +118,10 @@ export function createCompactor(options: CompactorOptions): Compactor {
         const living = options.livingOf(segment);
         if (signal.aborted) return;
         if (living === undefined || living.bytes === stuck.get(segment)) continue;
-        if (living.records === 0) await options.unlinkIfEmpty(segment);
-        else if ((await options.allocatedOf(segment)) > 2 * living.bytes) await compact(segment, move, signal);
-        else continue;
-        stuck.set(segment, options.livingOf(segment)?.bytes ?? 0);
+        if (living.records === 0) {
+          await options.unlinkIfEmpty(segment);
+          stuck.set(segment, 0);
+        } else if ((await options.allocatedOf(segment)) > 2 * living.bytes) await compact(segment, move, signal);
       }
     },
     movedTo: (location) => moved.get(location) ?? movedBefore.get(location),
