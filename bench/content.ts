@@ -2,10 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Benchmark, type Context, interleave, type Row } from "./frame.ts";
 import { jpegOf } from "./images.ts";
-import { LOAD_PLACE, runGetLoad } from "./load.ts";
-import { canPin, SERVER_CORE } from "./machine.ts";
+import { LOAD_PLACE, runGetLoad, runLoad } from "./load.ts";
+import { canPin, LOAD_CORE, SERVER_CORE } from "./machine.ts";
 import { startNginx } from "./peers/nginx.ts";
-import { createAlbum, putImage, startStore } from "./store.ts";
+import { createAlbum, putImage, type RunningStore, startStore } from "./store.ts";
 
 const CONNECTIONS = 32;
 const PEER = "nginx, one worker";
@@ -17,53 +17,97 @@ export const content: Benchmark = {
     const root = join(context.folder, "root");
     await mkdir(root);
     await using nginx = await startNginx(root, join(context.folder, "nginx"));
-    await using store = await startStore({ dataFolder: join(context.folder, "data"), core: SERVER_CORE });
-    await createAlbum(store, "bench");
+    const start = (name: string, settings: Readonly<Record<string, string>>) =>
+      startStore({ dataFolder: join(context.folder, name), core: SERVER_CORE, settings });
+    await using store = await start("data", {});
+    await using uncached = await start("uncached", { IMAGE_CACHE: "0" });
+    await using files = await start("files", { SMALL_IMAGE: "0" });
+    for (const each of [store, uncached, files]) await createAlbum(each, "bench");
 
     const rows: Row[] = [];
     for (const kilobytes of [100, 4]) {
       const bytes = await jpegOf(kilobytes * 1024);
       await Bun.write(join(root, `${kilobytes}.jpg`), bytes);
-      const image = await putImage(store, "bench", `${kilobytes}.jpg`, bytes);
-      const compare = (name: string, path: string) =>
-        row(context, { work: `GET content, ${kilobytes} KB, ${name}`, kilobytes, path, port: store.port, nginx });
-      rows.push(await compare("by id and digest", image.links.content));
-      if (kilobytes === 100) rows.push(await compare("by name", `${image.links.self}/content`));
+      const put = async (to: RunningStore) => {
+        const { links } = await putImage(to, "bench", `${kilobytes}.jpg`, bytes);
+        return { port: to.port, byDigest: links.content, byName: `${links.self}/content` };
+      };
+      const ours = await put(store);
+      const theirs = nginx && { name: PEER, port: nginx.port, path: `/${kilobytes}.jpg` };
+      // More than a file each keeps open, as a real store has them.
+      const count = context.smoke ? 100 : large(kilobytes) ? 3_000 : 10_000;
+      const path = `/v1/albums/bench/images/${kilobytes}-{r}.jpg/content`;
+      for (const { port } of [uncached, files])
+        await createMany(port, join(root, `${kilobytes}.jpg`), kilobytes, count);
+      const unkept = { port: uncached.port, path, range: count };
+      const fileEach = { name: "a file each", port: files.port, path, range: count };
+      const work = `GET content, ${kilobytes} KB`;
+      const hot = large(kilobytes) ? 0.9 : 0.7;
+      rows.push(await row(context, `${work}, by id and digest`, { port: ours.port, path: ours.byDigest }, theirs, hot));
+      if (large(kilobytes))
+        rows.push(await row(context, `${work}, by name`, { port: ours.port, path: ours.byName }, theirs, hot));
+      const others = `${work}, one of ${count} by name, not in our memory`;
+      rows.push(await row(context, others, unkept, fileEach, large(kilobytes) ? 1 : 1.2));
     }
     return rows;
   },
 };
 
-interface Comparison {
-  readonly work: string;
-  readonly kilobytes: number;
-  readonly path: string;
+const large = (kilobytes: number): boolean => kilobytes >= 100;
+
+interface Target {
   readonly port: number;
-  readonly nginx: { readonly port: number } | undefined;
+  readonly path: string;
+  /** Of the random number in the path, where there is one. */
+  readonly range?: number;
 }
 
-async function row(context: Context, { work, kilobytes, path, port, nginx }: Comparison): Promise<Row> {
+/** Images unlike each other, under the names `100-0.jpg`, `100-1.jpg`, … */
+const createMany = (port: number, imageFile: string, kilobytes: number, requests: number) =>
+  runLoad({
+    port,
+    method: "POST",
+    path: `/v1/albums/bench/images?name=${kilobytes}-{n}.jpg`,
+    headers: { "content-type": "image/jpeg" },
+    imageFile,
+    connections: CONNECTIONS,
+    seconds: 600,
+    requests,
+    expect: 201,
+  });
+
+/** `goal`: their rate times that, at least. */
+async function row(
+  context: Context,
+  work: string,
+  target: Target,
+  peer: (Target & { readonly name: string }) | undefined,
+  goal: number | undefined,
+): Promise<Row> {
   const worst: Record<string, number> = {};
-  const measure = async (name: string, target: { port: number; path: string }, seconds = context.seconds(4)) => {
-    const result = await runGetLoad({ ...target, connections: CONNECTIONS, seconds });
+  const measure = async (name: string, { port, path, range }: Target, seconds = context.seconds(4)) => {
+    const load = { port, path, connections: CONNECTIONS, seconds };
+    const result =
+      range === undefined
+        ? await runGetLoad(load)
+        : await runLoad({ ...load, range, method: "GET", expect: 200 }, canPin ? { core: LOAD_CORE } : {});
     worst[name] = Math.max(worst[name] ?? 0, result.p99);
     return result.perSecond;
   };
-  const nginxTarget = { port: nginx?.port ?? 0, path: `/${kilobytes}.jpg` };
-  await measure("warm-up", { port, path }, context.seconds(2));
+  await measure("warm-up", target, context.seconds(2));
   const { ours, theirs } = await interleave(context.runs, {
-    ours: () => measure("ours", { port, path }),
-    theirs: () => (nginx === undefined ? Promise.resolve(Number.NaN) : measure("nginx", nginxTarget)),
+    ours: () => measure("ours", target),
+    theirs: () => (peer === undefined ? Promise.resolve(Number.NaN) : measure("theirs", peer)),
   });
   const p99 = Object.entries(worst).filter(([name]) => name !== "warm-up");
   return {
     work: `${work}, ${CONNECTIONS} connections`,
     ours: { unit: "/s", runs: ours },
     against:
-      nginx === undefined
+      peer === undefined
         ? { name: PEER, missing: "nginx is not installed" }
-        : { name: PEER, series: { unit: "/s", runs: theirs } },
-    ...(kilobytes === 100 ? { goal: { of: "ratio", bound: "least", value: 0.5 } } : {}),
+        : { name: peer.name, series: { unit: "/s", runs: theirs } },
+    ...(goal === undefined ? {} : { goal: { of: "ratio", bound: "least", value: goal } }),
     note: `worst p99 ${p99.map(([name, ms]) => `${name} ${ms.toFixed(1)} ms`).join(", ")}; ${LOAD_PLACE}`,
   };
 }

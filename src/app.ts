@@ -40,6 +40,7 @@ import { createUploadSlots, type UploadSlots } from "./operations/upload-slots.t
 import { createVariantReader } from "./operations/variant-reader.ts";
 import type { BlobStore, Catalog, Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
+import { runCompaction } from "./workers/compact.ts";
 import { runDescribe } from "./workers/describe.ts";
 import { runVariantPurge } from "./workers/purge-variants.ts";
 import { runRelay } from "./workers/relay.ts";
@@ -166,14 +167,22 @@ async function openCatalog(
 }
 
 async function openBlobs(
-  { blobs: { path }, catalog, minFree }: Config,
+  { blobs: { path }, catalog, minFree, smallImage, segmentSize, imageCache }: Config,
   metrics: Metrics,
   stack: AsyncDisposableStack,
 ): Promise<BlobStore> {
   await makeFolder(path);
   // Beside the catalog's own lock: with another catalog, a server would sweep these bytes as nobody's.
   if ((await realpath(path)) !== (await realpath(dirname(catalog.path)))) stack.use(lockFolder(path));
-  return measureBlobs(await openDiskBlobs({ folder: path, minFree, recover: true }), metrics.blobDuration);
+  const blobs = await openDiskBlobs({
+    folder: path,
+    minFree,
+    recover: true,
+    smallBytes: smallImage,
+    segmentBytes: segmentSize,
+    cacheBytes: imageCache,
+  });
+  return measureBlobs(blobs, metrics.blobDuration);
 }
 
 const openCacheOfVariants = ({ variantCache, minFree }: Config, metrics: Metrics): Promise<VariantCache> =>
@@ -231,6 +240,7 @@ function startWorkers(
   };
   const running = [
     runSweep({ catalog, blobs }, { grace, onFailure }, signal),
+    runCompaction({ catalog, blobs }, { interval: Math.min(60_000, Math.max(100, grace / 10)), onFailure }, signal),
     runAlbumDeletion({ catalog }, { onFailure }, signal),
     runVariantPurge({ catalog, cache: variantCache }, { onFailure }, signal),
     runRetention({ catalog }, { eventsRetention, eventsMaxBytes, onCursorsGivenUp, onFailure }, signal),

@@ -41,6 +41,12 @@ export interface Config {
   readonly grace: number;
   /** Uploads are refused below this much free space; undefined: max(256 MiB, 1 % of the file system). */
   readonly minFree: number | undefined;
+  /** Images up to so many bytes share files; 0: each has one of its own. */
+  readonly smallImage: number;
+  /** Of the files that they share. */
+  readonly segmentSize: number;
+  /** Memory for images that are read often. */
+  readonly imageCache: number;
   readonly eventsRetention: number | "forever";
   readonly eventsMaxBytes: number | undefined;
   readonly log: {
@@ -159,6 +165,9 @@ export function parseConfig(source: ConfigSource): Config {
     variantCache: { folder: join(values.DATA, "variants"), maxBytes: values.VARIANT_CACHE },
     grace: values.GRACE,
     minFree: values.MIN_FREE,
+    smallImage: values.SMALL_IMAGE,
+    segmentSize: values.SEGMENT_SIZE,
+    imageCache: values.IMAGE_CACHE,
     eventsRetention: values.EVENTS_RETENTION,
     eventsMaxBytes: values.EVENTS_MAX_BYTES,
     log: { level: values.LOG_LEVEL, format: values.LOG_FORMAT ?? (source.isTerminal ? "pretty" : "json") },

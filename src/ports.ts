@@ -14,7 +14,7 @@
  * - **hold**: somebody reads the whole store (check, backup); nothing is destroyed meanwhile.
  */
 import type { Album } from "./domain/album.ts";
-import type { Change, ChangeResult, Idempotency } from "./domain/change.ts";
+import type { BlobMove, Change, ChangeResult, Idempotency } from "./domain/change.ts";
 import type { EventType, LogPosition, SerializedCloudEvent, StoredEvent } from "./domain/event.ts";
 import type { ContentType, Description, Image, ImageInfo, StoredContent, StoredImage } from "./domain/image.ts";
 import type { AlbumOrderBy, Page, PageQuery } from "./domain/page.ts";
@@ -66,8 +66,8 @@ export interface Catalog extends AsyncDisposable {
   hasAnswered(key: Pick<Idempotency, "scope" | "key">): Promise<boolean>;
   /** Albums that a `deleteAlbum` left to be finished. */
   albumsBeingDeleted(limit: number): Promise<readonly string[]>;
-  /** Which of these blob keys have a row, in whatever state. */
-  recordedBlobs(keys: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Which of these blob keys have a row, in whatever state, and where it says that they are. */
+  recordedBlobs(keys: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** All blob rows in key order, for a check or a backup. */
   blobs(query: { afterKey?: string; limit: number }): Promise<readonly BlobRow[]>;
   totals(): Promise<Totals>;
@@ -175,10 +175,20 @@ export interface BlobStore extends AsyncDisposable {
     options: { size: number },
     work: (source: BlobSource) => Promise<Result>,
   ): Promise<Result>;
-  /** Idempotent: what is gone already is gone. */
+  /** Idempotent: what is gone already is gone. The bytes are gone from the disk when it resolves. */
   remove(location: string): Promise<void>;
-  /** Everything that lies in the store, committed or left behind, but for what `settle` was not called for yet. */
-  list(): AsyncIterable<FoundBlob>;
+  /**
+   * Everything that lies in the store, committed or left behind, but for what `settle` was not called for yet. A key may
+   * come with several locations: a copy that a crash left is the one that the catalog does not name. `tell` hears of
+   * bytes that are no blob any more: torn by a crash, or damaged.
+   */
+  list(tell?: (bytes: UnreadableBytes) => void): AsyncIterable<FoundBlob>;
+  /**
+   * Gives space back: copies what lives in places that are mostly dead, has `move` record where it is now, and removes
+   * what was moved there from. Where nothing is to be gained it does nothing. `move` answers the keys that it moved: those
+   * whose row was at `from` and is not being deleted.
+   */
+  compact(move: (moves: readonly BlobMove[]) => Promise<readonly string[]>, signal: AbortSignal): Promise<void>;
   /**
    * Resolves when it can be written to; the free space in bytes where there is such a thing.
    * @throws StoreError `insufficient_storage` when there is too little of it for uploads
@@ -191,7 +201,7 @@ export interface StagedBlob {
   readonly size: number;
   readonly sha256: string;
   /** Readable by this process and its children until commit or discard. */
-  readonly path: string;
+  readonly source: BlobSource;
 }
 
 /** From `start` up to, not including, `end`. */
@@ -200,8 +210,8 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** What a web-standard Response takes as a body. */
-export type BlobContent = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>;
+/** What a web-standard Response takes as a body. A Blob is sent without a copy, which matters for what is asked for often. */
+export type BlobContent = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | Blob;
 
 export interface FoundBlob {
   readonly key: string;
@@ -211,13 +221,19 @@ export interface FoundBlob {
   readonly modifiedAt: number;
 }
 
+/** `where` is for people. Size in bytes. */
+export interface UnreadableBytes {
+  readonly where: string;
+  readonly size: number;
+}
+
 /** What the headers of untrusted bytes say, never read in this process where the reader is native code. */
 export interface Prober extends AsyncDisposable {
   /**
    * @throws StoreError `unsupported_image` for what is no accepted image, `invalid_image` for a broken one,
    * `image_too_large` past the pixel limit (summed over frames), `busy`
    */
-  probe(source: { path: string; size: number }): Promise<ImageInfo>;
+  probe(source: BlobSource): Promise<ImageInfo>;
 }
 
 /** Bytes that a child process can read: a file, or, where there is none of their own, the bytes themselves (at most 1 MiB). */

@@ -32,7 +32,7 @@ export async function* piecesOf(open: () => Promise<BlobContent>): AsyncGenerato
   try {
     const content = await open();
     if (content instanceof Uint8Array) yield content;
-    else yield* content;
+    else yield* content instanceof Blob ? content.stream() : content;
   } catch (error) {
     throw new DamagedBytes(damageOf(error), { cause: error });
   }

@@ -1,12 +1,17 @@
 import { StoreError } from "../domain/errors.ts";
-import type { BlobContent, BlobRow, BlobStore, Catalog, FoundBlob } from "../ports.ts";
+import type { BlobContent, BlobRow, BlobStore, Catalog, FoundBlob, UnreadableBytes } from "../ports.ts";
 import { damageOf, findBlob } from "./blob-damage.ts";
 import { whileHeld } from "./while-held.ts";
 
-/** Something that was found. `young` is no problem: such bytes may still get their record, or the sweeper takes them. */
+/**
+ * Something that was found. No problem are `young`, such bytes may still get their record, or the sweeper takes them;
+ * `copy`, which a crash left as the blob was moved, and the sweeper takes; and `unreadable` bytes that nobody misses, such
+ * as a crash tears: what is missed is `damaged` too.
+ */
 export type Finding =
   | { readonly kind: "damaged"; readonly row: BlobRow; readonly images: readonly string[]; readonly reason: string }
-  | { readonly kind: "unrecorded" | "young"; readonly blob: FoundBlob };
+  | { readonly kind: "unrecorded" | "young" | "copy"; readonly blob: FoundBlob }
+  | { readonly kind: "unreadable"; readonly bytes: UnreadableBytes };
 
 export interface CheckOptions {
   readonly catalog: Pick<Catalog, "write" | "blobs" | "recordedBlobs" | "images">;
@@ -90,7 +95,7 @@ async function findDamage(blobs: CheckOptions["blobs"], { location, size, sha256
 async function digestOf(content: BlobContent): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
   if (content instanceof Uint8Array) hasher.update(content);
-  else for await (const chunk of content) hasher.update(chunk);
+  else for await (const chunk of content instanceof Blob ? content.stream() : content) hasher.update(chunk);
   return hasher.digest("hex");
 }
 
@@ -107,7 +112,12 @@ async function checkUnrecorded({ catalog, blobs, grace, report }: CheckOptions) 
   const check = async (found: readonly FoundBlob[]): Promise<void> => {
     const recorded = await catalog.recordedBlobs(found.map(({ key }) => key));
     for (const blob of found) {
-      if (recorded.has(blob.key) || !(await isThere(blobs, blob))) continue;
+      const location = recorded.get(blob.key);
+      if (location === blob.location || !(await isThere(blobs, blob))) continue;
+      if (location !== undefined) {
+        report({ kind: "copy", blob });
+        continue;
+      }
       const kind = blob.modifiedAt < before ? "unrecorded" : "young";
       result[kind]++;
       report({ kind, blob });
@@ -115,7 +125,7 @@ async function checkUnrecorded({ catalog, blobs, grace, report }: CheckOptions) 
   };
 
   let batch: FoundBlob[] = [];
-  for await (const blob of blobs.list()) {
+  for await (const blob of blobs.list((bytes) => report({ kind: "unreadable", bytes }))) {
     batch.push(blob);
     if (batch.length === BATCH) {
       await check(batch);

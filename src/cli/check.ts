@@ -31,13 +31,20 @@ function describe(finding: Finding): string {
     // Names are data: quoted, so that they can't pose as another line.
     return `damaged: blob ${row.key} of ${images.map((image) => JSON.stringify(image)).join(" or ")}: ${reason}`;
   }
+  if (finding.kind === "unreadable")
+    return `unreadable: ${formatBytes(finding.bytes.size)} in ${finding.bytes.where}: torn by a crash, or damaged`;
   const { key, size } = finding.blob;
-  const meaning =
-    finding.kind === "young"
-      ? "an upload that runs, or was cut off: the server takes it after the grace"
-      : "no record has it";
-  return `${finding.kind === "young" ? "unrecorded, young" : "unrecorded"}: blob ${key}, ${formatBytes(size)}: ${meaning}`;
+  return `${UNOWNED[finding.kind].name}: blob ${key}, ${formatBytes(size)}: ${UNOWNED[finding.kind].meaning}`;
 }
+
+const UNOWNED = {
+  unrecorded: { name: "unrecorded", meaning: "no record has it" },
+  young: {
+    name: "unrecorded, young",
+    meaning: "an upload that runs, or was cut off: the server takes it after the grace",
+  },
+  copy: { name: "copy", meaning: "its record has it elsewhere: the server takes this one" },
+} as const;
 
 const summarise = ({ blobs, bytes, damaged, unrecorded, young }: CheckResult): string =>
   `${formatBytes(bytes)} read. Images: ${blobs}, damaged: ${damaged}. ` +

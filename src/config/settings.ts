@@ -124,6 +124,13 @@ export const SETTINGS = {
     help: "free space below which uploads are refused",
     defaultHelp: "256MiB or 1 %, the larger",
   },
+  SMALL_IMAGE: {
+    parse: atMost(1024 * 1024),
+    help: "images up to this size share files, which is several times faster; 0: a file each",
+    default: "1MiB",
+  },
+  SEGMENT_SIZE: { parse: atLeast(64 * 1024), help: "size of the files that small images share", default: "128MiB" },
+  IMAGE_CACHE: { parse: parseSize, help: "memory for small images that are read often; 0: none", default: "64MiB" },
   EVENTS_RETENTION: { parse: parseRetention, help: "how long events are kept: a time, or forever", default: "30d" },
   EVENTS_MAX_BYTES: {
     parse: bytes,
@@ -156,6 +163,22 @@ export type SettingValues = {
 
 function parseRetention(value: string): number | "forever" {
   return value === "forever" ? value : parseDuration(value);
+}
+
+function atMost(most: number): (value: string) => number {
+  return (value) => {
+    const size = parseSize(value);
+    if (size > most) throw new Error(`must be at most ${most} bytes`);
+    return size;
+  };
+}
+
+function atLeast(least: number): (value: string) => number {
+  return (value) => {
+    const size = parseSize(value);
+    if (size < least) throw new Error(`must be at least ${least} bytes`);
+    return size;
+  };
 }
 
 function atLeastOne(value: number): number {

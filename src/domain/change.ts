@@ -26,6 +26,7 @@ export type Change =
   | ClaimUnrecorded
   | BeginBlobDeletion
   | FinishBlobDeletion
+  | MoveBlobs
   | Hold
   | ReleaseHold;
 
@@ -48,6 +49,7 @@ export interface ChangeResults {
   claimUnrecorded: { readonly claimed: number };
   beginBlobDeletion: readonly BlobRef[];
   finishBlobDeletion: null;
+  moveBlobs: { readonly moved: readonly string[] };
   hold: null;
   releaseHold: null;
 }
@@ -270,6 +272,22 @@ export interface BeginBlobDeletion {
 export interface FinishBlobDeletion {
   readonly type: "finishBlobDeletion";
   readonly keys: readonly string[];
+}
+
+/** The same bytes, durable in both places. */
+export interface BlobMove {
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * Answers the keys that are at their new location now: those that were at `from` and are not being deleted. None while a
+ * hold is on. What was left may go after this.
+ */
+export interface MoveBlobs {
+  readonly type: "moveBlobs";
+  readonly moves: readonly BlobMove[];
 }
 
 /** For `seconds` from now no step destroys bytes; renew by repeating it. A dead process's hold lapses by itself. */

@@ -71,9 +71,12 @@ const SMALL_BYTES = 64 * 1024;
 
 function readerOf(request: Request, mostAtOnce: number): Reader | undefined {
   const declared = request.headers.get("content-length");
-  const isSmall = declared !== null && Number(declared) <= Math.min(mostAtOnce, SMALL_BYTES);
+  const isSmall = declared !== null && Number(declared) <= Math.min(mostAtOnce, WHOLE_BYTES);
   return isSmall ? createSmallReader(request) : request.body?.getReader();
 }
+
+/** Above this a body comes in pieces, however fast its sender is. */
+const WHOLE_BYTES = 1024 * 1024;
 
 /** All of a small body as one piece: the runtime's stream costs as much processor time as the rest of such a request. */
 function createSmallReader(request: Request): Reader {

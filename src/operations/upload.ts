@@ -147,7 +147,7 @@ async function refuseEarly(catalog: UploadPorts["catalog"], upload: Upload, name
 }
 
 async function probe(prober: UploadPorts["prober"], image: IncomingImage, blob: StagedBlob): Promise<ReceivedImage> {
-  const info = await prober.probe({ path: blob.path, size: blob.size });
+  const info = await prober.probe(blob.source);
   if (image.declaredType !== undefined && image.declaredType !== info.contentType) {
     throw new StoreError(
       "unsupported_image",

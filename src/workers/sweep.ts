@@ -84,6 +84,9 @@ export async function claimUnrecorded(
     const recorded = await catalog.recordedBlobs(found.map(({ key }) => key));
     const unrecorded = found.filter(({ key }) => !recorded.has(key)).map(({ key, location }) => ({ key, location }));
     if (unrecorded.length > 0) await catalog.write({ type: "claimUnrecorded", blobs: unrecorded });
+    // A second copy that a crash left as it was moved, or that was removed meanwhile: no row will ever name it again.
+    const copies = found.filter(({ key, location }) => recorded.has(key) && recorded.get(key) !== location);
+    await Promise.all(copies.map(({ location }) => blobs.remove(location)));
   };
 
   let batch: FoundBlob[] = [];

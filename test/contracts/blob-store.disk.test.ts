@@ -20,7 +20,12 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const openStore = (options: { minFree?: number; recover?: boolean } = {}) =>
-  openDiskBlobs({ folder: join(folder, "blobs"), minFree: options.minFree ?? 0, recover: options.recover ?? true });
+  openDiskBlobs({
+    folder: join(folder, "blobs"),
+    minFree: options.minFree ?? 0,
+    recover: options.recover ?? true,
+    smallBytes: 0,
+  });
 
 const temporaryFiles = () => readdir(join(folder, "blobs", "tmp"));
 const onlyFile = async () => {
@@ -30,9 +35,9 @@ const onlyFile = async () => {
 };
 const openDescriptors = () => fs.readdirSync("/proc/self/fd").length;
 
-blobStoreContract("disk", () => openStore());
+blobStoreContract("disk, a file each", () => openStore());
 
-describe("disk blobs", () => {
+describe("disk blobs, a file each", () => {
   test("nothing is left in the temporary folder, however it ends", async () => {
     await using store = await openStore();
     await putBlob(store, patterned(1000));

@@ -5,6 +5,9 @@ import { blobOf, blobStates, createAlbum, imageNamed, type OpenCatalog, put } fr
 
 const afterGrace = () => Date.now() + 60_000;
 
+const move = (from: { key: string; location: string }, to: string, at = from.location) =>
+  ({ key: from.key, from: at, to }) as const;
+
 export function blobContract(open: OpenCatalog): void {
   let catalog: Catalog;
   let album: Album;
@@ -66,6 +69,39 @@ export function blobContract(open: OpenCatalog): void {
       expect(await begin(0)).toEqual([{ key: stray.key, location: stray.location }]);
     });
 
+    test("what is moved is at its new location, unless it is being deleted, has moved, or the store is held", async () => {
+      const live = imageNamed("live");
+      await put(catalog, album, [live]);
+      const condemned = await condemnedBlob("condemned");
+      const deleting = await condemnedBlob("deleting");
+      await catalog.write({ type: "finishBlobDeletion", keys: [] });
+      const locations = async () =>
+        Object.fromEntries((await catalog.blobs({ limit: 10 })).map((row) => [row.key, row.location]));
+
+      await catalog.write({ type: "hold", id: "backup", seconds: 60 });
+      expect(await catalog.write({ type: "moveBlobs", moves: [move(live.blob, "held")] })).toEqual({ moved: [] });
+      await catalog.write({ type: "releaseHold", id: "backup" });
+
+      expect(await catalog.write({ type: "moveBlobs", moves: [move(condemned, "there")] })).toEqual({
+        moved: [condemned.key],
+      });
+      const begun = await begin(afterGrace());
+      expect(begun).toContainEqual({ key: condemned.key, location: "there" });
+      const moves = [
+        move(live.blob, "here"),
+        move(deleting, "nowhere"),
+        move(live.blob, "elsewhere", "where it never was"),
+        move({ key: blobOf("x").key, location: "unknown" }, "nowhere"),
+      ];
+      expect(await catalog.write({ type: "moveBlobs", moves })).toEqual({ moved: [live.blob.key] });
+      expect(await locations()).toEqual({
+        [live.blob.key]: "here",
+        [condemned.key]: "there",
+        [deleting.key]: deleting.location,
+      });
+      expect((await catalog.image("a", "live"))?.location).toBe("here");
+    });
+
     test("nothing is destroyed while anybody holds the store", async () => {
       await condemnedBlob("i");
       const claim = { type: "claimUnrecorded", blobs: [blobOf("stray")] } as const;
@@ -98,9 +134,11 @@ export function blobContract(open: OpenCatalog): void {
       await catalog.write({ type: "deleteImage", albumId: album.id, name: "i0" });
       const keys = images.map(({ blob }) => blob.key);
       const strangers = Array.from({ length: 30 }, () => blobOf("x").key);
-      expect(await catalog.recordedBlobs([])).toEqual(new Set());
-      expect(await catalog.recordedBlobs([...strangers, ...keys])).toEqual(new Set(keys));
-      expect(await catalog.recordedBlobs(strangers)).toEqual(new Set());
+      expect(await catalog.recordedBlobs([])).toEqual(new Map());
+      expect(await catalog.recordedBlobs([...strangers, ...keys])).toEqual(
+        new Map(images.map(({ blob }) => [blob.key, blob.location])),
+      );
+      expect(await catalog.recordedBlobs(strangers)).toEqual(new Map());
     });
 
     test("all rows can be walked in the order of their keys", async () => {

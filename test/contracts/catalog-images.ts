@@ -303,7 +303,7 @@ export function imageContract(open: OpenCatalog): void {
       const first = await catalog.write(upload());
       const late = blobOf("i");
       expect(await catalog.write(upload(late))).toEqual({ replayed: true, value: first.value });
-      expect(await catalog.recordedBlobs([late.key])).toEqual(new Set());
+      expect(await catalog.recordedBlobs([late.key])).toEqual(new Map());
       expect((await catalog.album(album.name))?.imageCount).toBe(1);
     });
 

@@ -48,7 +48,7 @@ describe.skipIf(!isThere)("corpora", () => {
   test("the readers of headers say what the decoder says, wherever they say anything", async () => {
     let plain = 0;
     for (const path of filesIn("valid")) {
-      const { format, info } = readHeaders(path);
+      const { format, info } = readHeaders({ path });
       if (format === undefined || info === undefined) continue;
       plain++;
       expect({ path, info }).toEqual({ path, info: await probeWithSharp({ path, format, maxPixels: MAX_PIXELS }) });

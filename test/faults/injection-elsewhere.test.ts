@@ -55,7 +55,10 @@ describe.skipIf(!canMakeFaults("strace"))("a fault beside the syncs of a request
   test.each(["EIO", "SIGKILL"] as const)(
     "%s when a sweep syncs a folder: the sweep is taken up again",
     async (fault) => {
-      const options = { dataFolder: makeTemporaryFolder(), env: { IMAGE_STORE_GRACE: "1s" } };
+      const options = {
+        dataFolder: makeTemporaryFolder(),
+        env: { IMAGE_STORE_GRACE: "1s", IMAGE_STORE_SMALL_IMAGE: "0" },
+      };
       const ledger = createLedger();
       const album = ledger.open("swept");
       {

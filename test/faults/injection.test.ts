@@ -22,10 +22,22 @@ interface Subject {
 }
 type Operation = (subject: Subject) => Promise<Outcome>;
 
-const UPLOAD = ["bytes", "folder", "catalog"] as const;
-const OPERATIONS: readonly { name: string; syncs: readonly Place[]; operate: Operation }[] = [
+const UPLOAD = ["bytes", "catalog"] as const;
+interface Case {
+  readonly name: string;
+  readonly syncs: readonly Place[];
+  readonly operate: Operation;
+  readonly env?: Readonly<Record<string, string>>;
+}
+const OPERATIONS: readonly Case[] = [
   { name: "creating an album", syncs: ["catalog"], operate: ({ requests, spare }) => requests.createAlbum(spare) },
   { name: "an upload", syncs: UPLOAD, operate: ({ requests, album }) => requests.upload(album) },
+  {
+    name: "an upload into a file of its own",
+    env: { IMAGE_STORE_SMALL_IMAGE: "0" },
+    syncs: ["bytes", "folder", "catalog"],
+    operate: ({ requests, album }) => requests.upload(album),
+  },
   { name: "an upload of three files", syncs: UPLOAD, operate: ({ requests, album }) => requests.uploadThree(album) },
   {
     name: "replacing an image",
@@ -49,9 +61,9 @@ beforeAll(removeLeftovers);
 afterAll(removeTemporaryFolders);
 
 describe.skipIf(!canMakeFaults("strace"))("EIO and SIGKILL at each sync of", () => {
-  test.each(OPERATIONS)("$name", async ({ name, syncs, operate }) => {
+  test.each(OPERATIONS)("$name", async ({ name, syncs, operate, env = {} }) => {
     // With the long default grace nothing but the operation writes.
-    const options = { dataFolder: makeTemporaryFolder() };
+    const options = { dataFolder: makeTemporaryFolder(), env };
     const ledger = createLedger();
     let server = await startServer(options);
     try {

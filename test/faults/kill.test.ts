@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createLedger } from "./ledger.ts";
-import { awaitSweep, countBlobFiles } from "./leftovers.ts";
+import { awaitSweep, countBlobs } from "./leftovers.ts";
 import { startLoad } from "./load.ts";
 import { testCycles } from "./requirements.ts";
 import { freePort, runCommand, startServer } from "./server-process.ts";
@@ -14,7 +14,11 @@ afterAll(removeTemporaryFolders);
 
 test(`${CYCLES} times kill -9 under load: nothing acknowledged is lost, nothing is half done`, async () => {
   const folder = makeTemporaryFolder();
-  const options = { dataFolder: folder, port: await freePort(), env: { IMAGE_STORE_GRACE: "2s" } };
+  const options = {
+    dataFolder: folder,
+    port: await freePort(),
+    env: { IMAGE_STORE_GRACE: "2s", IMAGE_STORE_SEGMENT_SIZE: "512KiB" },
+  };
   const ledger = createLedger();
   for (let cycle = 0; cycle < CYCLES; cycle++) {
     await using server = await startServer(options);
@@ -30,11 +34,11 @@ test(`${CYCLES} times kill -9 under load: nothing acknowledged is lost, nothing 
   expect(ledger.counts.failed).toBe(0);
 
   await using server = await startServer(options);
-  const found = countBlobFiles(`${folder}/blobs`);
+  const found = countBlobs(`${folder}/blobs`);
   expect(await verify(server.url, ledger, options)).toEqual([]);
   await awaitSweep(server.url, `${folder}/blobs`);
   expect(await verify(server.url, ledger, options)).toEqual([]);
   expect(await runCommand(options, "check")).toMatchObject({ exitCode: 0 });
-  const swept = found - countBlobFiles(`${folder}/blobs`);
-  console.log(`${CYCLES} kills: ${JSON.stringify(ledger.counts)}, ${ledger.events.size} events, ${swept} files swept`);
+  const swept = found - countBlobs(`${folder}/blobs`);
+  console.log(`${CYCLES} kills: ${JSON.stringify(ledger.counts)}, ${ledger.events.size} events, ${swept} blobs swept`);
 });

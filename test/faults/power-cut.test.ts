@@ -47,7 +47,7 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount", "strace"))("a pow
     { what: "the bytes are not synced", kind: "shared", calls: "fdatasync", loses: /^bytes of / },
     { what: "their folders are not synced", kind: "separate", calls: "fsync", folders: true, loses: /^bytes of / },
   ] as const)("is noticed when $what", async ({ kind, calls, loses, ...only }) => {
-    using machine = await createMachine(kind);
+    using machine = await createMachine(kind, "folders" in only ? { IMAGE_STORE_SMALL_IMAGE: "0" } : {});
     // Made with all syncs, so that it is acknowledged changes that are lost, and not the store.
     await (await startServer(machine.options)).stop("SIGTERM");
     const shards = join(machine.blobsFolder, "files");
@@ -114,7 +114,10 @@ interface Machine extends Disposable {
   powerUp(): Promise<void>;
 }
 
-async function createMachine(kind: "shared" | "separate"): Promise<Machine> {
+async function createMachine(
+  kind: "shared" | "separate",
+  env: Readonly<Record<string, string>> = {},
+): Promise<Machine> {
   const catalogDisk = await createLoopFileSystem(256);
   const blobsDisk = kind === "shared" ? catalogDisk : await createLoopFileSystem(256);
   // The bytes' disk goes first: the other way round, a record could outlive bytes that nobody was promised.
@@ -123,7 +126,14 @@ async function createMachine(kind: "shared" | "separate"): Promise<Machine> {
   return {
     options: {
       dataFolder: join(catalogDisk.folder, "data"),
-      env: { IMAGE_STORE_BLOBS_URL: `file://${blobsFolder}`, IMAGE_STORE_GRACE: "2s", IMAGE_STORE_MIN_FREE: "0" },
+      env: {
+        IMAGE_STORE_BLOBS_URL: `file://${blobsFolder}`,
+        IMAGE_STORE_GRACE: "2s",
+        IMAGE_STORE_MIN_FREE: "0",
+        // Small, so that segments are full, mostly dead and compacted all the time.
+        IMAGE_STORE_SEGMENT_SIZE: "512KiB",
+        ...env,
+      },
     },
     blobsFolder,
     cutPower() {

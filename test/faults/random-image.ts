@@ -6,7 +6,10 @@ const WIDTH = 4;
 const HEIGHT = 3;
 
 /** A valid PNG unlike any other: a few pixels, and random bytes in a chunk of its own that readers must ignore. */
-export function randomImage(paddingBytes: number): { bytes: Buffer<ArrayBuffer>; sha256: string } {
+export function randomImage(
+  paddingBytes: number,
+  padding: Uint8Array = randomBytes(Math.max(paddingBytes, 16)),
+): { bytes: Buffer<ArrayBuffer>; sha256: string } {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(WIDTH, 0);
   header.writeUInt32BE(HEIGHT, 4);
@@ -15,14 +18,14 @@ export function randomImage(paddingBytes: number): { bytes: Buffer<ArrayBuffer>;
   const bytes = Buffer.concat([
     SIGNATURE,
     chunk("IHDR", header),
-    chunk("raNd", randomBytes(Math.max(paddingBytes, 16))),
+    chunk("raNd", padding),
     chunk("IDAT", deflateSync(rows)),
     chunk("IEND", Buffer.alloc(0)),
   ]);
   return { bytes, sha256: new Bun.CryptoHasher("sha256").update(bytes).digest("hex") };
 }
 
-function chunk(type: string, data: Buffer): Buffer {
+function chunk(type: string, data: Uint8Array): Buffer {
   const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(data.length);

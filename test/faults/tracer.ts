@@ -5,7 +5,7 @@ import type { FaultPoint } from "./fault-points.ts";
 import { makeTemporaryFolder, removeTemporaryFolder } from "./temporary-folder.ts";
 
 /** How the store makes things durable, and how SQLite writes. */
-export type CallName = "fsync" | "fdatasync" | "pwrite64";
+export type CallName = "fsync" | "fdatasync" | "pwrite64" | "pwritev" | "fallocate" | "unlink";
 export type Fault = "EIO" | "SIGKILL";
 
 /** A system call that the program made. */
@@ -86,7 +86,9 @@ export function parseTrace(log: string): TracedCall[] {
   for (const line of log.split("\n")) {
     const [thread = ""] = line.split(" ", 1);
     const injected = /\(INJECTED\)$|\) += \?$|\+\+\+ killed by SIGKILL \+\+\+$/.test(line);
-    const begun = /^\d+ +(fsync|fdatasync|pwrite64)\(\d+<([^>]*)>/.exec(line);
+    const begun =
+      /^\d+ +(unlink)\("([^"]*)"/.exec(line) ??
+      /^\d+ +(fsync|fdatasync|pwrite64|pwritev|fallocate)\(\d+<([^>]*)>/.exec(line);
     if (begun !== null) {
       const at = calls.push({ call: begun[1] as CallName, path: begun[2] as string, injected }) - 1;
       if (line.endsWith("<unfinished ...>")) unfinished.set(thread, at);

@@ -8,7 +8,7 @@ import {
   newPng,
   postImage,
   putContent,
-  storedFiles,
+  storedBlobs,
 } from "./image-fixtures.ts";
 
 interface Problem {
@@ -183,7 +183,7 @@ describe("headers", () => {
 
 test("what is refused leaves nothing behind", async () => {
   const album = await newAlbum(store);
-  const before = await storedFiles(store);
+  const before = await storedBlobs(store);
   const wrong = { "Content-Digest": `sha-512=:${Buffer.alloc(64).toString("base64")}:` };
   const answers = [
     await postImage(store, album, "a", newPng(), wrong),
@@ -193,6 +193,6 @@ test("what is refused leaves nothing behind", async () => {
     await putContent(store, album, "a", newPng(), { "Content-Digest": "sha-256=x" }),
   ];
   expect(answers.map(({ status }) => status)).toEqual([422, 415, 400, 412, 400]);
-  expect(await storedFiles(store)).toEqual(before);
+  expect(await storedBlobs(store)).toEqual(before);
   expect(await imageNames(store, album)).toEqual([]);
 });

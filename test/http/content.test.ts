@@ -1,11 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { truncate, unlink } from "node:fs/promises";
+import { open, truncate, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import type { Image } from "../../src/domain/image.ts";
 import { parseRange } from "../../src/http/range.ts";
 import { startStore, type TestStore } from "./harness.ts";
 import { codeOf, GIF, newAlbum, newImage, newPng, putContent, sha256 } from "./image-fixtures.ts";
+
+/** Alters the last byte of the image in its segment, where the digest in the header of its record leads. */
+const spoil = async (path: string, { sha256: digest, size }: Image): Promise<void> => {
+  const segment = Buffer.from(await Bun.file(path).bytes());
+  const last = segment.indexOf(digest, 0, "hex") - 32 + 128 + size - 1;
+  await using file = await open(path, "r+");
+  await file.write(Buffer.of((segment[last] ?? 0) ^ 1), 0, 1, last);
+};
 
 describe("a Range field", () => {
   const SIZE = 100;
@@ -87,9 +95,9 @@ describe("content", () => {
   afterAll(() => store[Symbol.asyncDispose]());
 
   const get = (path: string, headers: Readonly<Record<string, string>> = {}) => store.fetch(path, { headers });
-  const blobFile = ({ sha256: digest }: Image) =>
-    Array.fromAsync(new Bun.Glob(`**/${digest}.*`).scan({ cwd: join(store.dataFolder, "blobs"), absolute: true }));
-
+  const ownFile = ({ sha256: digest }: Image) => glob(`files/**/${digest}.*`);
+  const glob = (pattern: string) =>
+    Array.fromAsync(new Bun.Glob(pattern).scan({ cwd: join(store.dataFolder, "blobs"), absolute: true }));
   test("is what was uploaded, with every header that it should have", async () => {
     for (const path of [byName, byDigest]) {
       const response = await get(path);
@@ -204,11 +212,15 @@ describe("content", () => {
   });
 
   test("whose bytes are missing or cut short is blob_damaged, and healed by uploading it again", async () => {
-    const damage: ((path: string) => Promise<void>)[] = [unlink, (path) => truncate(path, 100)];
-    for (const [index, harm] of damage.entries()) {
-      const png = newPng(index === 0 ? 1000 : 2_000_000);
+    const damage: (readonly [bytes: number, harm: (harmed: Image) => Promise<unknown>])[] = [
+      [1_100_000, async (harmed) => Promise.all((await ownFile(harmed)).map(unlink))],
+      [2_000_000, async (harmed) => Promise.all((await ownFile(harmed)).map((path) => truncate(path, 100)))],
+      [1000, async (harmed) => spoil((await glob("segments/*")).at(-1) ?? "", harmed)],
+    ];
+    for (const [index, [size, harm]] of damage.entries()) {
+      const png = newPng(size);
       const harmed = await newImage(store, album, `harmed ${index}`, png);
-      for (const path of await blobFile(harmed)) await harm(path);
+      await harm(harmed);
       for (const path of [harmed.links.content, `${harmed.links.self}/content`]) {
         const response = await get(path);
         expect(response.status).toBe(503);

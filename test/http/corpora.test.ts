@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Glob } from "bun";
 import { CONTENT_TYPES, type Image, type ImageFormat } from "../../src/domain/image.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
-import { imageNames, newAlbum, putContent, storedFiles } from "./image-fixtures.ts";
+import { imageNames, newAlbum, putContent, storedBlobs } from "./image-fixtures.ts";
 
 const corpora = process.env["IMAGE_STORE_CORPORA"] ?? join(import.meta.dir, "../../../shared/corpora");
 const missing = !existsSync(corpora);
@@ -98,11 +98,11 @@ describe.skipIf(missing)("the image corpora", () => {
     for (const [path, outcome] of outcomes) {
       expect({ path, answer: answerOf(outcome) }).toEqual({ path, answer: "415 unsupported_image" });
     }
-    expect(await storedFiles(strict)).toEqual([]);
+    expect(await storedBlobs(strict)).toEqual([]);
   });
 
   test("malformed: refused with a documented code, or stored and given back as it is", async () => {
-    const before = (await storedFiles(store)).length;
+    const before = (await storedBlobs(store)).length;
     const outcomes = await uploadAll("malformed");
     expect(outcomes.size).toBeGreaterThan(1000);
     let created = 0;
@@ -111,7 +111,7 @@ describe.skipIf(missing)("the image corpora", () => {
       if (!IMAGE_ANSWERS.has(answer)) expect.unreachable(`${path}: ${answer}`);
       if (answer === "201") created++;
     }
-    expect((await storedFiles(store)).length).toBe(before + created);
+    expect((await storedBlobs(store)).length).toBe(before + created);
     expect((await store.fetch("/readyz")).status).toBe(200);
   }, 300_000);
 

@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import type { Image } from "../../src/domain/image.ts";
 import { randomImage } from "../faults/random-image.ts";
 import { jsonOf, type TestStore } from "./harness.ts";
@@ -70,10 +71,12 @@ export function formOf(files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>)
 export const codeOf = async (response: Response): Promise<string> =>
   (await jsonOf<{ readonly code: string }>(response)).code;
 
-/** What lies in the blob store, the temporary folder included. */
-export async function storedFiles(store: TestStore): Promise<string[]> {
-  const entries = await readdir(join(store.dataFolder, "blobs"), { recursive: true, withFileTypes: true });
-  return entries.flatMap((entry) => (entry.isFile() && !entry.name.startsWith("lock.") ? [entry.name] : [])).sort();
+/** What lies in the blob store, the temporary folder included: keys, and names of files. */
+export async function storedBlobs(store: TestStore): Promise<string[]> {
+  const folder = join(store.dataFolder, "blobs");
+  await using blobs = await openDiskBlobs({ folder, minFree: 0, recover: false });
+  const keys = (await Array.fromAsync(blobs.list())).map(({ key }) => key);
+  return [...keys, ...(await readdir(join(folder, "tmp")))].toSorted();
 }
 
 export async function imageNames(store: TestStore, album: string): Promise<string[]> {

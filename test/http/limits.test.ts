@@ -17,7 +17,7 @@ import {
   postForm,
   postImage,
   putContent,
-  storedFiles,
+  storedBlobs,
 } from "./image-fixtures.ts";
 import { openSocket, type RawSocket } from "./raw-socket.ts";
 
@@ -36,6 +36,8 @@ beforeAll(async () => {
       MAX_FILES: "3",
       MAX_UPLOADS: "4",
       MIN_UPLOAD_RATE: String(RATE),
+      // A file each, so that what is on its way can be seen.
+      SMALL_IMAGE: "0",
     },
     { uploadPatience: PATIENCE },
   );
@@ -62,10 +64,10 @@ async function eventually(holds: () => Promise<boolean>): Promise<void> {
 
 /** The names and files are as they were, once everything has come to rest. */
 async function expectNothingStored(attempt: () => Promise<void>): Promise<void> {
-  const [files, names] = [await storedFiles(store), await imageNames(store, album)];
+  const [files, names] = [await storedBlobs(store), await imageNames(store, album)];
   await attempt();
-  await eventually(async () => (await storedFiles(store)).length <= files.length);
-  expect(await storedFiles(store)).toEqual(files);
+  await eventually(async () => (await storedBlobs(store)).length <= files.length);
+  expect(await storedBlobs(store)).toEqual(files);
   expect(await imageNames(store, album)).toEqual(names);
 }
 
@@ -145,11 +147,11 @@ describe("a body over the limit", () => {
       [[1000, 1000, 1000, 1000], 413],
     ];
     for (const [sizes, status] of cases) {
-      const before = (await storedFiles(store)).length;
+      const before = (await storedBlobs(store)).length;
       const response = await postForm(store, album, formOfSizes(sizes));
       expect({ sizes, status: response.status }).toEqual({ sizes, status });
       const stored = status === 201 ? sizes.length : 0;
-      expect((await storedFiles(store)).length).toBe(before + stored);
+      expect((await storedBlobs(store)).length).toBe(before + stored);
     }
   });
 });
@@ -180,11 +182,11 @@ describe("an early refusal", () => {
 
 const cutOff = async (head: string, bytes: Uint8Array) => {
   await expectNothingStored(async () => {
-    const before = (await storedFiles(store)).length;
+    const before = (await storedBlobs(store)).length;
     const socket = await openSocket(store.port);
     await socket.send(head);
     await socket.send(bytes);
-    await eventually(async () => (await storedFiles(store)).length > before);
+    await eventually(async () => (await storedBlobs(store)).length > before);
     socket[Symbol.dispose]();
   });
 };
@@ -256,10 +258,10 @@ describe("a client", () => {
   });
 
   test("past the uploads in flight gets 503 with Retry-After, until one of them ends", async () => {
-    const before = (await storedFiles(store)).length;
+    const before = (await storedBlobs(store)).length;
     const sockets = await Promise.all(Array.from({ length: 4 }, () => openSocket(store.port)));
     for (const socket of sockets) await socket.send(`${putHead(newName(), "Content-Length: 90000")}abc`);
-    await eventually(async () => (await storedFiles(store)).length === before + 4);
+    await eventually(async () => (await storedBlobs(store)).length === before + 4);
     const response = await putContent(store, album, newName(), newPng());
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toMatch(/^\d+$/);

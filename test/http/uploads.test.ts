@@ -17,7 +17,7 @@ import {
   postImage,
   putContent,
   sha256,
-  storedFiles,
+  storedBlobs,
 } from "./image-fixtures.ts";
 
 let store: TestStore;
@@ -35,9 +35,9 @@ const eventCount = async (): Promise<number> =>
 
 /** Neither a record, nor an event, nor a byte on the disk. */
 async function expectNothingStored(attempt: () => Promise<void>): Promise<void> {
-  const before = { files: await storedFiles(store), names: await imageNames(store, album), events: await eventCount() };
+  const before = { files: await storedBlobs(store), names: await imageNames(store, album), events: await eventCount() };
   await attempt();
-  const after = { files: await storedFiles(store), names: await imageNames(store, album), events: await eventCount() };
+  const after = { files: await storedBlobs(store), names: await imageNames(store, album), events: await eventCount() };
   expect(after).toEqual(before);
 }
 
@@ -285,7 +285,7 @@ describe("what is refused, leaving nothing", () => {
     const response = await putContent(small, path, "a", newPng());
     expect(response.status).toBe(422);
     expect(await codeOf(response)).toBe("image_too_large");
-    expect(await storedFiles(small)).toEqual([]);
+    expect(await storedBlobs(small)).toEqual([]);
   });
 
   test("an album that is not there, before the body is read: 404 album_not_found", async () => {

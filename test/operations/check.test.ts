@@ -31,7 +31,7 @@ beforeEach(async () => {
       throw error;
     },
   });
-  blobs = await openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover: true });
+  blobs = await openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover: true, smallBytes: 0 });
   album = await createAlbum(catalog, "holiday");
 });
 afterEach(async () => {
@@ -74,7 +74,10 @@ async function checkAll(
   return { ...result, findings };
 }
 
-const keyOf = (finding: Finding) => (finding.kind === "damaged" ? finding.row.key : finding.blob.key);
+const keyOf = (finding: Finding) => {
+  if (finding.kind === "unreadable") return finding.bytes.where;
+  return finding.kind === "damaged" ? finding.row.key : finding.blob.key;
+};
 
 const FINE = { damaged: 0, unrecorded: 0, young: 0, findings: [] };
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
 import type { Album } from "../../src/domain/album.ts";
+import type { BlobMove } from "../../src/domain/change.ts";
 import type { BlobStore, Catalog } from "../../src/ports.ts";
 import { finishAlbumDeletions, runAlbumDeletion } from "../../src/workers/album-deletion.ts";
 import { every } from "../../src/workers/every.ts";
@@ -30,7 +31,7 @@ beforeEach(async () => {
       throw error;
     },
   });
-  blobs = await openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover: true });
+  blobs = await openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover: true, smallBytes: 0 });
   album = await createAlbum(catalog, "a");
   failures = [];
 });
@@ -187,6 +188,39 @@ describe("bytes without a record", () => {
     expect(await rows()).toEqual({ [key]: "live" });
   });
 
+  test("of two copies that a crash left, the one that its record does not name goes, whichever it is", async () => {
+    const other = join(folder, "segments");
+    const open = () =>
+      openDiskBlobs({ folder: other, minFree: 0, recover: true, segmentBytes: 16_384, compactionRate: 1e9 });
+    await using segments = await open();
+    const kept: { key: string; location: string }[] = [];
+    for (let index = 0; index < 12; index++) {
+      const staged = await segments.stage(pieces(patterned(1000 + index), 100), { maxBytes: 2000 });
+      const { key, size, sha256 } = staged;
+      const location = await segments.commit(staged);
+      await put(catalog, album, [imageNamed(`i${index}`, { blob: { key, location, size, sha256 } })]);
+      segments.settle([key]);
+      kept.push({ key, location });
+    }
+    // Before the catalog heard of it, and after.
+    const crash = async (moves: readonly BlobMove[], move: boolean) => {
+      if (move) await catalog.write({ type: "moveBlobs", moves });
+      throw new Error("crash");
+    };
+    const never = new AbortController().signal;
+    for (const move of [false, true])
+      expect(segments.compact((moves) => crash(moves, move), never)).rejects.toThrow("crash");
+    await Bun.sleep(50);
+    expect((await Array.fromAsync(segments.list())).length).toBeGreaterThan(kept.length);
+
+    await claimUnrecorded({ catalog, blobs: segments }, over);
+    const named = (await catalog.blobs({ limit: 100 })).map(({ location }) => location);
+    expect((await Array.fromAsync(segments.list())).map(({ location }) => location).toSorted()).toEqual(
+      named.toSorted(),
+    );
+    expect(Object.values(await rows())).toEqual(kept.map(() => "live"));
+  });
+
   test("many are looked up in parts", async () => {
     await Promise.all(Array.from({ length: 250 }, committed));
     await storeImage("kept");
@@ -328,7 +362,7 @@ describe("loops", () => {
     stop.abort();
     await loops;
     expect(await storedKeys()).toEqual([]);
-    expect(await catalog.recordedBlobs([stray.key])).toEqual(new Set());
+    expect(await catalog.recordedBlobs([stray.key])).toEqual(new Map());
     expect(await catalog.albumsBeingDeleted(1)).toEqual([]);
     expect((await catalog.log()).floor).toBeGreaterThan(0);
   });

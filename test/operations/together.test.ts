@@ -11,6 +11,7 @@ import { type IncomingImage, type UploadPorts, uploadImages } from "../../src/op
 import { createUploadSlots } from "../../src/operations/upload-slots.ts";
 import type { BlobStore, Catalog } from "../../src/ports.ts";
 import { finishAlbumDeletions } from "../../src/workers/album-deletion.ts";
+import { compactBlobs } from "../../src/workers/compact.ts";
 import { claimUnrecorded, sweepCondemned } from "../../src/workers/sweep.ts";
 import { contentBytes, patterned, sha256 } from "../contracts/blob-store.ts";
 import { albumNamed, JPEG } from "../contracts/catalog-changes.ts";
@@ -35,7 +36,15 @@ test("uploads, deletions, sweeps and checks at once lose nothing, and leave noth
       exclusive: true,
       onFatal: failTest,
     });
-    const openBlobs = (recover: boolean) => openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover });
+    const openBlobs = (recover: boolean) =>
+      openDiskBlobs({
+        folder: join(folder, "blobs"),
+        minFree: 0,
+        recover,
+        // Small, so that they are full, mostly dead and compacted all the time.
+        segmentBytes: 64 * 1024,
+        cacheBytes: 256 * 1024,
+      });
     await using blobs = await openBlobs(true);
     await using checkedBlobs = await openBlobs(false);
     await using checkedCatalog = await openSqliteCatalog({
@@ -50,6 +59,7 @@ test("uploads, deletions, sweeps and checks at once lose nothing, and leave noth
       await sweepCondemned({ catalog, blobs }, { grace: GRACE, onFailure });
     };
 
+    let moved = 0;
     const done = new AbortController();
     const untilDone = async (pause: number, work: () => Promise<unknown>) => {
       while (!done.signal.aborted) {
@@ -59,6 +69,10 @@ test("uploads, deletions, sweeps and checks at once lose nothing, and leave noth
     };
     const background = [
       untilDone(1, sweep),
+      untilDone(1, () =>
+        compactBlobs({ catalog: countingMoves(catalog, (moves) => void (moved += moves)), blobs }, done.signal),
+      ),
+      untilDone(5, () => readAsClients({ catalog, blobs })),
       // As by a process of its own: it knows nothing of what is on its way.
       untilDone(100, async () => expect(await damageIn(checkedCatalog, slowBlobs(checkedBlobs))).toEqual([])),
     ];
@@ -66,6 +80,8 @@ test("uploads, deletions, sweeps and checks at once lose nothing, and leave noth
     const expected = (await Promise.all(clients)).flat();
     done.abort();
     await Promise.all(background);
+
+    expect(moved).toBeGreaterThan(10);
 
     await Bun.sleep(2);
     await sweep();
@@ -84,6 +100,34 @@ test("uploads, deletions, sweeps and checks at once lose nothing, and leave noth
     await rm(folder, { recursive: true, force: true });
   }
 }, 120_000);
+
+const countingMoves = (catalog: Catalog, tell: (moves: number) => void): Pick<Catalog, "write"> => ({
+  async write(change) {
+    const result = await catalog.write(change);
+    if (change.type === "moveBlobs") tell((result as { moved: readonly string[] }).moved.length);
+    return result;
+  },
+});
+
+/** What was looked up a moment ago is there, wherever it was moved meanwhile, unless its record went too. */
+async function readAsClients({ catalog, blobs }: { catalog: Catalog; blobs: BlobStore }): Promise<void> {
+  const { items } = await catalog.images({ orderBy: "-updatedAt", limit: 20 });
+  await Promise.all(
+    items.map(async ({ id, size, sha256: digest }) => {
+      const location = (await catalog.imageById(id))?.location;
+      if (location === undefined) return;
+      await Bun.sleep(3);
+      try {
+        expect(sha256(await contentBytes(await blobs.read(location, { size })))).toBe(digest);
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        const now = await catalog.imageById(id);
+        // With no grace at all the bytes go with their record; another record has other bytes.
+        if (now?.image.sha256 === digest && now.image.size === size && now.location === location) throw error;
+      }
+    }),
+  );
+}
 
 /** Widens the moments in which something could go wrong. */
 const slowBlobs = (blobs: BlobStore): BlobStore => ({
@@ -116,9 +160,10 @@ async function runClient(
     catalog,
     blobs: slowBlobs(blobs),
     prober: {
-      probe: async ({ size }) => {
+      probe: async (source) => {
         await Bun.sleep(1);
-        if (size === UNSUPPORTED) throw new StoreError("unsupported_image", "As told.");
+        if ("bytes" in source && source.bytes.length === UNSUPPORTED)
+          throw new StoreError("unsupported_image", "As told.");
         return JPEG;
       },
     },

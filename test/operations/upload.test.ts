@@ -57,7 +57,7 @@ function rig(failure?: Failure, present?: StoredImage) {
         for await (const chunk of source) size += chunk.length;
         const key = `k${staged++}`;
         await step("stage", key);
-        return { key, size, sha256: `digest of ${key}`, path: `/tmp/${key}` };
+        return { key, size, sha256: `digest of ${key}`, source: { path: key } };
       },
       async commit({ key }) {
         await step("commit", key);
@@ -71,8 +71,8 @@ function rig(failure?: Failure, present?: StoredImage) {
       },
     },
     prober: {
-      async probe({ path }) {
-        await step("probe", path.slice(5));
+      async probe(source) {
+        await step("probe", "path" in source ? source.path : "");
         return INFO;
       },
     },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,7 +69,7 @@ async function moving(): Promise<Sharp> {
 
 /** Fits, as the renderer is asked to make it, and as large as the record says that it is displayed. */
 async function pictureOf(path: string, changes: Partial<ResizedPicture> = {}): Promise<[ResizedPicture, ImageInfo]> {
-  const info = await prober.probe({ path, size: statSync(path).size });
+  const info = await prober.probe({ path });
   const scale = Math.min(1, LARGEST_SIDE / Math.max(info.width, info.height));
   const side = (length: number): number => Math.max(1, Math.round(length * scale));
   const size = { width: side(info.width), height: side(info.height) };

@@ -60,7 +60,7 @@ describe.skipIf(process.platform !== "linux" || !isThere)("every default variant
     let most = 0;
     const watch = setInterval(() => (most = Math.max(most, ...childrenOfThis().map(({ resident }) => resident))), 50);
     for (const path of paths.filter((_, index) => index % every === 0)) {
-      const probed = await prober.probe({ path, size: statSync(path).size }).catch(() => undefined);
+      const probed = await prober.probe({ path }).catch(() => undefined);
       for (const picture of presets.flatMap((spec) => picturesOf(spec, probed))) {
         const target = join(folder, "picture");
         const start = performance.now();

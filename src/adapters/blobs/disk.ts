@@ -1,11 +1,14 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { BlobStore, FoundBlob, StagedBlob } from "../../ports.ts";
-import { close, open, translateFileError, unlinkIfThere, writeAll } from "../files/file-system.ts";
+import type { BlobContent, BlobStore, ByteRange, FoundBlob, StagedBlob } from "../../ports.ts";
+import { close, fdatasync, open, translateFileError, unlinkIfThere, writeAll } from "../files/file-system.ts";
 import { createFreeSpace } from "../files/free-space.ts";
+import { createBlobCache } from "./blob-cache.ts";
 import { createBlobFiles, newKey } from "./files.ts";
 import { createFolderSync } from "./folder-sync.ts";
 import { makeFolder } from "./make-folder.ts";
+import { createSegments } from "./segments/segments.ts";
+import { createMemoryBudget, gatherSmall } from "./small-source.ts";
 import { type StagedFile, stageFile } from "./staging.ts";
 
 export interface DiskBlobsOptions {
@@ -17,21 +20,44 @@ export interface DiskBlobsOptions {
    * touched until something is asked for.
    */
   readonly recover: boolean;
+  /** Blobs up to so many bytes go into segments; 0: each has a file of its own. At most, and by default, 1 MiB. */
+  readonly smallBytes?: number;
+  /** Memory for blobs that are read often, in bytes; default: none. */
+  readonly cacheBytes?: number;
+  /** A segment is full at this many bytes; default: 128 MiB. */
+  readonly segmentBytes?: number;
+  /** Bytes that compaction copies a second; default: 32 MiB. */
+  readonly compactionRate?: number;
 }
 
 const TEMPORARY_NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const MEBIBYTE = 1024 * 1024;
+/** Of all uploads together. Past it, small ones take the way of the large ones, through a file each. */
+const STAGED_BYTES = 64 * MEBIBYTE;
 
-/** Bytes in a folder of this node: `tmp/` while they come in, then a file each in `files/`. */
+/** Staged, neither committed nor discarded. */
+type Staged = { readonly file: StagedFile; readonly path: string } | { readonly bytes: Uint8Array };
+
+/** Bytes in a folder of this node: small ones in memory while they come in, then in `segments/`; others in `tmp/`, then in `files/`. */
 export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStore> {
   const folder = resolve(options.folder);
   const temporaryFolder = join(folder, "tmp");
   const folders = createFolderSync();
   const files = createBlobFiles(join(folder, "files"), folders);
   const freeSpace = createFreeSpace(folder, options.minFree);
-  /** Staged, neither committed nor discarded. */
-  const staging = new Map<string, StagedFile>();
+  const memory = createMemoryBudget(STAGED_BYTES);
+  const cache = createBlobCache(options.cacheBytes ?? 0);
+  const smallBytes = Math.min(options.smallBytes ?? MEBIBYTE, MEBIBYTE);
+  const staging = new Map<string, Staged>();
   /** From the moment they have a key until their change was answered: nothing that the sweeper may look at. */
   const unsettled = new Set<string>();
+  const segments = createSegments({
+    folder: join(folder, "segments"),
+    folders,
+    segmentBytes: options.segmentBytes ?? 128 * MEBIBYTE,
+    compactionRate: options.compactionRate ?? 32 * MEBIBYTE,
+    unsettled,
+  });
 
   const newTemporaryPath = () => join(temporaryFolder, crypto.randomUUID());
 
@@ -39,17 +65,30 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
     await makeFolder(folder);
     await emptyTemporary(temporaryFolder);
     await files.prepare();
+    await segments.recover();
     await folders.sync(folder);
   }
 
   async function stage(source: AsyncIterable<Uint8Array>, { maxBytes }: { maxBytes: number }): Promise<StagedBlob> {
     await freeSpace.take(0);
-    const temporaryPath = newTemporaryPath();
-    const file = await stageFile(temporaryPath, withRoom(source), maxBytes);
-    const key = newKey(file.sha256);
-    staging.set(key, file);
+    if (smallBytes === 0) return stageLarge(withRoom(source), maxBytes);
+    const { bytes, source: large } = await gatherSmall(withRoom(source), Math.min(smallBytes, maxBytes), memory);
+    if (bytes === undefined) return stageLarge(large, maxBytes);
+    const sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+    return keep({ bytes }, { sha256, size: bytes.byteLength, source: { bytes } });
+  }
+
+  async function stageLarge(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
+    const path = newTemporaryPath();
+    const file = await stageFile(path, source, maxBytes);
+    return keep({ file, path }, { sha256: file.sha256, size: file.size, source: { path } });
+  }
+
+  function keep(staged: Staged, blob: Omit<StagedBlob, "key">): StagedBlob {
+    const key = newKey(blob.sha256);
+    staging.set(key, staged);
     unsettled.add(key);
-    return { key, size: file.size, sha256: file.sha256, path: temporaryPath };
+    return { key, ...blob };
   }
 
   async function* withRoom(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -59,48 +98,70 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
     }
   }
 
-  async function commit({ key, path }: StagedBlob): Promise<string> {
-    const file = staging.get(key);
-    if (file === undefined) throw new Error(`${key} is not staged.`);
+  async function commit({ key }: StagedBlob): Promise<string> {
+    const staged = staging.get(key);
+    if (staged === undefined) throw new Error(`${key} is not staged.`);
     staging.delete(key);
     try {
-      await file.synced;
-      return await files.place(key, path);
+      if ("bytes" in staged) return await segments.append({ key, bytes: staged.bytes });
+      await staged.file.synced;
+      return await files.place(key, staged.path);
     } catch (error) {
-      await drop(key, path);
+      unsettled.delete(key);
       throw error;
+    } finally {
+      await letGo(staged);
     }
   }
 
-  async function discard({ key, path }: StagedBlob): Promise<void> {
-    const file = staging.get(key);
-    if (file === undefined) return;
+  async function discard({ key }: StagedBlob): Promise<void> {
+    const staged = staging.get(key);
+    if (staged === undefined) return;
     staging.delete(key);
-    await drop(key, path);
-    await file.synced.catch(() => {});
-  }
-
-  async function drop(key: string, path: string): Promise<void> {
     unsettled.delete(key);
-    // Best effort: what is left in the temporary folder goes at the next start.
-    await unlinkIfThere(path).catch(() => {});
+    await letGo(staged);
+    if ("file" in staged) await staged.file.synced.catch(() => {});
   }
 
-  async function* list(): AsyncGenerator<FoundBlob> {
+  /** Best effort: what is left in the temporary folder goes at the next start. */
+  async function letGo(staged: Staged): Promise<void> {
+    if ("bytes" in staged) memory.give(staged.bytes.byteLength);
+    else await unlinkIfThere(staged.path).catch(() => {});
+  }
+
+  async function read(location: string, what: { size: number; range?: ByteRange }): Promise<BlobContent> {
+    if (!isInSegment(location)) return files.read(location, what);
+    const cached = cache.get(location);
+    if (cached?.size === what.size) return partOf(cached, what.range);
+    const bytes = await segments.read(location, what.size);
+    return partOf(cache.offer(location, bytes) ?? bytes, what.range);
+  }
+
+  async function remove(location: string): Promise<void> {
+    if (!isInSegment(location)) return files.remove(location);
+    await segments.remove(location);
+    // Not before: whoever reads it meanwhile would put it there once more.
+    cache.delete(location);
+  }
+
+  const list: BlobStore["list"] = async function* (tell = () => {}): AsyncGenerator<FoundBlob> {
     // The name was read before this looks at the registry, and whoever asks the catalog does so after.
     try {
       for await (const blob of files.list()) if (!unsettled.has(blob.key)) yield blob;
+      yield* segments.list(tell);
     } catch (error) {
       throw translateFileError(error);
     }
-  }
+  };
 
   async function probe(): Promise<{ freeBytes: number }> {
     await freeSpace.take(0);
+    await segments.probe();
     const path = newTemporaryPath();
     const fd = await open(path, "wx", 0o600);
     try {
       await writeAll(fd, Buffer.from("probe"));
+      await fdatasync(fd);
     } finally {
       await close(fd);
       await unlinkIfThere(path);
@@ -116,16 +177,29 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
     settle(keys) {
       for (const key of keys) unsettled.delete(key);
     },
-    read: (location, what) => translated(files.read(location, what)),
-    lend: async (location, what, work) => work({ path: await translated(files.locate(location, what)) }),
-    remove: (location) => translated(files.remove(location)),
+    read: (location, what) => translated(read(location, what)),
+    async lend(location, what, work) {
+      if (isInSegment(location)) return work({ bytes: await translated(segments.read(location, what.size)) });
+      return work({ path: await translated(files.locate(location, what)) });
+    },
+    remove: (location) => translated(remove(location)),
     list,
+    compact: (move, signal) => translated(segments.compact(move, signal)),
     probe: () => translated(probe()),
     async [Symbol.asyncDispose]() {
+      await segments[Symbol.asyncDispose]();
       files[Symbol.dispose]();
       folders[Symbol.dispose]();
     },
   };
+}
+
+const isInSegment = (location: string): boolean => location.startsWith("segment:");
+
+function partOf(content: Blob | Uint8Array<ArrayBuffer>, range: ByteRange | undefined): BlobContent {
+  if (range === undefined) return content;
+  const { start, end } = range;
+  return content instanceof Blob ? content.slice(start, end) : content.subarray(start, end);
 }
 
 /** Removes what was on its way when the process ended. Only that: where people put the store, a `tmp` may be theirs. */

@@ -8,6 +8,7 @@ import { pruneIdempotency } from "./changes/idempotency.ts";
 import { deleteImage, updateImage } from "./changes/images.ts";
 import { ensureLinkKey } from "./changes/link-key.ts";
 import { advanceCursor, deleteCursor, pruneEvents, registerCursor } from "./changes/log.ts";
+import { moveBlobs } from "./changes/move-blobs.ts";
 import { putImages } from "./changes/put-images.ts";
 import type { Driver } from "./driver.ts";
 
@@ -32,6 +33,7 @@ const CHANGES: { readonly [Type in Change["type"]]: Apply<Extract<Change, { type
   claimUnrecorded,
   beginBlobDeletion,
   finishBlobDeletion,
+  moveBlobs,
   hold,
   releaseHold,
 };

@@ -1,20 +1,20 @@
 import sharp from "sharp";
 import { StoreError } from "../../domain/errors.ts";
 import { CONTENT_TYPES, type ImageFormat, type ImageInfo } from "../../domain/image.ts";
+import type { BlobSource } from "../../ports.ts";
 
-export interface ProbeJob {
-  readonly path: string;
+export type ProbeJob = BlobSource & {
   /** What the first bytes say. */
   readonly format: ImageFormat;
   readonly maxPixels: number;
-}
+};
 
 /**
  * What libvips reads from the headers.
  * @throws StoreError `invalid_image`, `image_too_large`; `unsupported_image` when it is another format after all
  */
-export async function probeWithSharp({ path, format, maxPixels }: ProbeJob): Promise<ImageInfo> {
-  const metadata = await readMetadata(path, maxPixels);
+export async function probeWithSharp({ format, maxPixels, ...source }: ProbeJob): Promise<ImageInfo> {
+  const metadata = await readMetadata(source, maxPixels);
   // An AVIF is a HEIF file whose pictures are AV1.
   const found = metadata.format === "heif" && metadata.compression === "av1" ? "avif" : metadata.format;
   if (found !== format) throw new StoreError("unsupported_image", `The bytes are ${metadata.format}, not ${format}.`);
@@ -29,9 +29,12 @@ export async function probeWithSharp({ path, format, maxPixels }: ProbeJob): Pro
   };
 }
 
-async function readMetadata(path: string, maxPixels: number) {
+async function readMetadata(source: BlobSource, maxPixels: number) {
   try {
-    return await sharp(path, { limitInputPixels: maxPixels, sequentialRead: true }).metadata();
+    return await sharp("path" in source ? source.path : source.bytes, {
+      limitInputPixels: maxPixels,
+      sequentialRead: true,
+    }).metadata();
   } catch (cause) {
     if (cause instanceof Error && cause.message.includes("exceeds pixel limit")) {
       throw new StoreError("image_too_large", `The image has more than ${maxPixels} pixels.`, { cause });

@@ -1,6 +1,6 @@
 import { StoreError } from "../../domain/errors.ts";
 import { CONTENT_TYPES, type ImageFormat, type ImageInfo } from "../../domain/image.ts";
-import type { Prober } from "../../ports.ts";
+import type { BlobSource, Prober } from "../../ports.ts";
 import { createChildPool } from "./child-pool.ts";
 import { type Headers, readHeaders } from "./headers/header.ts";
 import type { ProbeJob } from "./probe-with-sharp.ts";
@@ -36,10 +36,10 @@ export function createProber(options: ProberOptions): Prober {
     memoryLimit: options.memoryLimit ?? 512 * 1024 * 1024,
   });
 
-  async function probe({ path }: { path: string }): Promise<ImageInfo> {
-    const { format, info: plain } = look(path);
+  async function probe(source: BlobSource): Promise<ImageInfo> {
+    const { format, info: plain } = look(source);
     if (format === undefined || !formats.includes(format)) throw unsupported(formats);
-    const info = plain ?? (await children.run({ path, format, maxPixels }));
+    const info = plain ?? (await children.run({ ...source, format, maxPixels }));
     if (info.width * info.height * info.frames > maxPixels) {
       throw new StoreError("image_too_large", `The image has more than ${maxPixels} pixels, counted over its frames.`);
     }
@@ -49,9 +49,9 @@ export function createProber(options: ProberOptions): Prober {
   return { probe, [Symbol.asyncDispose]: () => children[Symbol.asyncDispose]() };
 }
 
-function look(path: string): Headers {
+function look(source: BlobSource): Headers {
   try {
-    return readHeaders(path);
+    return readHeaders(source);
   } catch (cause) {
     throw new StoreError("unavailable", "The bytes could not be read back. Try again later.", { cause });
   }

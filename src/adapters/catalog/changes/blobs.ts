@@ -86,5 +86,6 @@ export async function releaseHold(db: Driver, _context: ChangeContext, { id }: R
   return null;
 }
 
-const isHeld = async (db: Driver, { now }: ChangeContext): Promise<boolean> =>
+/** Somebody reads the whole store, and nothing may go or move meanwhile. */
+export const isHeld = async (db: Driver, { now }: ChangeContext): Promise<boolean> =>
   (await db.get("select 1 from holds where until > $1 limit 1", [now])) !== undefined;

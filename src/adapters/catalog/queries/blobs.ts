@@ -5,13 +5,14 @@ import type { Driver } from "../driver.ts";
 const KEYS_AT_ONCE = 100;
 const PLACEHOLDERS = Array.from({ length: KEYS_AT_ONCE }, (_, index) => `$${index + 1}`).join(", ");
 
-export async function recordedBlobs(db: Driver, keys: readonly string[]): Promise<ReadonlySet<string>> {
-  const recorded = new Set<string>();
+export async function recordedBlobs(db: Driver, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const recorded = new Map<string, string>();
   for (let start = 0; start < keys.length; start += KEYS_AT_ONCE) {
     const part = keys.slice(start, start + KEYS_AT_ONCE);
     const values = Array.from({ length: KEYS_AT_ONCE }, (_, index) => part[Math.min(index, part.length - 1)] as string);
-    const rows = await db.all<{ key: string }>(`select key from blobs where key in (${PLACEHOLDERS})`, values);
-    for (const row of rows) recorded.add(row.key);
+    const sql = `select key, location from blobs where key in (${PLACEHOLDERS})`;
+    for (const { key, location } of await db.all<{ key: string; location: string }>(sql, values))
+      recorded.set(key, location);
   }
   return recorded;
 }

@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import type { BlobSource } from "../../../ports.ts";
 
 const WINDOW_BYTES = 16 * 1024;
 
@@ -9,7 +10,7 @@ const WINDOW_BYTES = 16 * 1024;
 const MAX_FIELDS = 50_000;
 const MAX_READS = 256;
 
-/** Bounded random access to a file, for readers of headers. A read past the end, or one too many, is {@link Unusual}. */
+/** Bounded random access to a file, or to bytes, for readers of headers. A read past the end, or one too many, is {@link Unusual}. */
 export interface FileBytes {
   readonly size: number;
   uint8(offset: number): number;
@@ -27,20 +28,25 @@ export class Unusual extends Error {}
  * Reads without leaving the event loop: the bytes were written a moment ago, so that they come from memory, while a turn
  * in the pool would wait behind the syncs of uploads.
  */
-export function withFileBytes<Result>(path: string, use: (file: FileBytes) => Result): Result {
-  const fd = fs.openSync(path, "r");
+export function withFileBytes<Result>(source: BlobSource, use: (file: FileBytes) => Result): Result {
+  if ("bytes" in source) {
+    const { buffer, byteOffset, byteLength } = source.bytes;
+    return use(createFileBytes(byteLength, Buffer.from(buffer, byteOffset, byteLength)));
+  }
+  const fd = fs.openSync(source.path, "r");
   try {
-    return use(createFileBytes(fd));
+    const { size } = fs.fstatSync(fd);
+    const window = Buffer.allocUnsafe(Math.min(size, WINDOW_BYTES));
+    return use(createFileBytes(size, window, (position) => fs.readSync(fd, window, 0, window.byteLength, position)));
   } finally {
     fs.closeSync(fd);
   }
 }
 
-function createFileBytes(fd: number): FileBytes {
-  const { size } = fs.fstatSync(fd);
-  const window = Buffer.allocUnsafe(Math.min(size, WINDOW_BYTES));
+/** `fill` reads into the window from a position; without it, everything is there already. */
+function createFileBytes(size: number, window: Buffer, fill?: (position: number) => number): FileBytes {
   let start = 0;
-  let end = 0;
+  let end = fill === undefined ? size : 0;
   let reads = 0;
   let fields = 0;
 
@@ -48,9 +54,10 @@ function createFileBytes(fd: number): FileBytes {
   function locate(offset: number, length: number): number {
     if (++fields > MAX_FIELDS) throw new Unusual();
     if (offset < start || offset + length > end) {
-      if (offset + length > size || length > window.byteLength || ++reads > MAX_READS) throw new Unusual();
+      if (fill === undefined || offset + length > size || length > window.byteLength || ++reads > MAX_READS)
+        throw new Unusual();
       start = offset;
-      end = offset + fs.readSync(fd, window, 0, window.byteLength, offset);
+      end = offset + fill(offset);
       if (offset + length > end) throw new Unusual();
     }
     return offset - start;

@@ -1,4 +1,5 @@
 import { CONTENT_TYPES, type ImageFormat, type ImageInfo } from "../../../domain/image.ts";
+import type { BlobSource } from "../../../ports.ts";
 import { type FileBytes, Unusual, withFileBytes } from "./file-bytes.ts";
 import { readGif } from "./gif.ts";
 import { readJpeg } from "./jpeg.ts";
@@ -15,9 +16,9 @@ export interface Headers {
   readonly info: ImageInfo | undefined;
 }
 
-/** What the headers of a file say, as far as that is plain. */
-export function readHeaders(path: string): Headers {
-  return withFileBytes(path, (file) => {
+/** What the headers say, as far as that is plain. */
+export function readHeaders(source: BlobSource): Headers {
+  return withFileBytes(source, (file) => {
     const format = recognise(file);
     return { format, info: format === undefined ? undefined : readInfo(file, format) };
   });

@@ -1,0 +1,67 @@
+import { readFully } from "../../files/file-system.ts";
+import {
+  ALIGNMENT,
+  BLOCK_BYTES,
+  decodeRecordHeader,
+  hasRecordMagic,
+  RECORD_HEADER_BYTES,
+  type RecordHeader,
+  recordBytes,
+} from "./format.ts";
+
+/** What stands in a segment, in order. What was removed is zeros, and is passed over. */
+export type Finding =
+  | { readonly kind: "record"; readonly record: RecordHeader; readonly isCutShort: boolean }
+  /** Torn by a crash, or damaged. */
+  | { readonly kind: "unreadable"; readonly offset: number; readonly size: number };
+
+const WINDOW_BYTES = 64 * 1024;
+const ZEROS = Buffer.alloc(BLOCK_BYTES);
+
+/**
+ * Walks the records of a segment by their headers, and trusts nothing else. Where none stands it looks on at the next
+ * place where one may begin, so that damage costs what it hit and nothing behind it.
+ */
+export async function* scanSegment(fd: number, salt: Buffer, fileSize: number): AsyncGenerator<Finding> {
+  const buffer = Buffer.allocUnsafe(WINDOW_BYTES);
+  let window = buffer.subarray(0, 0);
+  let windowAt = 0;
+  /** Bytes that are no record, from the first to the last that is not zero. */
+  let unreadable: { from: number; to: number } | undefined;
+
+  for (let at = BLOCK_BYTES; at < fileSize; ) {
+    if (at < windowAt || at + RECORD_HEADER_BYTES > windowAt + window.byteLength) {
+      windowAt = at;
+      window = buffer.subarray(0, await readFully(fd, buffer.subarray(0, Math.min(WINDOW_BYTES, fileSize - at)), at));
+      if (window.byteLength === 0) break;
+    }
+    const bytes = window.subarray(at - windowAt);
+    const record = readHeader(bytes, at, salt);
+    if (record !== undefined) {
+      if (unreadable !== undefined) yield gap(unreadable);
+      unreadable = undefined;
+      yield { kind: "record", record, isCutShort: at + RECORD_HEADER_BYTES + record.length > fileSize };
+      at += recordBytes(record.length);
+    } else {
+      const step = isZero(bytes, BLOCK_BYTES) ? BLOCK_BYTES : ALIGNMENT;
+      if (step === ALIGNMENT && !isZero(bytes, Math.min(ALIGNMENT, bytes.byteLength)))
+        unreadable = { from: unreadable?.from ?? at, to: Math.min(at + ALIGNMENT, fileSize) };
+      at += step;
+    }
+  }
+  if (unreadable !== undefined) yield gap(unreadable);
+}
+
+const readHeader = (bytes: Buffer, at: number, salt: Buffer): RecordHeader | undefined =>
+  bytes.byteLength >= RECORD_HEADER_BYTES && hasRecordMagic(bytes, 0)
+    ? decodeRecordHeader(bytes.subarray(0, RECORD_HEADER_BYTES), at, salt)
+    : undefined;
+
+const isZero = (bytes: Buffer, length: number): boolean =>
+  bytes.byteLength >= length && ZEROS.compare(bytes, 0, length, 0, length) === 0;
+
+const gap = ({ from, to }: { from: number; to: number }): Finding => ({
+  kind: "unreadable",
+  offset: from,
+  size: to - from,
+});

@@ -1,0 +1,18 @@
+import type { MoveBlobs } from "../../../domain/change.ts";
+import type { Driver } from "../driver.ts";
+import { isHeld } from "./blobs.ts";
+import type { ChangeContext } from "./context.ts";
+
+/** The sweeper removes a blob where its row says that it is: once it is being deleted, the row stays as it is. */
+export async function moveBlobs(db: Driver, context: ChangeContext, { moves }: MoveBlobs) {
+  if (await isHeld(db, context)) return { moved: [] };
+  const moved: string[] = [];
+  for (const { key, from, to } of moves) {
+    const changed = await db.run(
+      "update blobs set location = $3 where key = $1 and location = $2 and state <> 'deleting'",
+      [key, from, to],
+    );
+    if (changed > 0) moved.push(key);
+  }
+  return { moved };
+}
