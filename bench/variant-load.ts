@@ -81,18 +81,17 @@ async function besideDescriptions(context: Context): Promise<Row> {
     return perSecond;
   };
   // Stopped in the turns of the other, in which it would go on describing.
-  const pause = (store: RunningStore, signal: "SIGSTOP" | "SIGCONT") => process.kill(store.pid, signal);
-  pause(describing, "SIGSTOP");
+  process.kill(describing.pid, "SIGSTOP");
   const { ours, theirs } = await interleave(context.runs, {
     ours: async () => {
-      pause(describing, "SIGCONT");
+      process.kill(describing.pid, "SIGCONT");
       const perSecond = await load(describing);
-      pause(describing, "SIGSTOP");
+      process.kill(describing.pid, "SIGSTOP");
       return perSecond;
     },
     theirs: () => load(plain),
   });
-  pause(describing, "SIGCONT");
+  process.kill(describing.pid, "SIGCONT");
   const waiting = await undescribed(describing);
   return {
     work: `create image, 100 KB, ${UPLOADS} in flight, while images are described`,
