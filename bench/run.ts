@@ -13,6 +13,7 @@ import { mixed } from "./mixed.ts";
 import { notifications } from "./notifications.ts";
 import { pages } from "./pages.ts";
 import { record } from "./record.ts";
+import { soak } from "./soak.ts";
 import { sse } from "./sse.ts";
 import { start } from "./start.ts";
 import { formatTable, type Report, summarise } from "./table.ts";
@@ -31,6 +32,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   mixed,
   variants,
   variantLoad,
+  soak,
   notifications,
   pages,
   sse,
