@@ -10,6 +10,7 @@ import { createSqliteWriter } from "../../src/adapters/catalog/sqlite-writer.ts"
 import { serveWriter, startWriterThread } from "../../src/adapters/catalog/sqlite-writer-thread.ts";
 import { createWriteQueue } from "../../src/adapters/catalog/write-queue.ts";
 import type { Writer } from "../../src/adapters/catalog/writer.ts";
+import type { PutImages } from "../../src/domain/change.ts";
 import { deserializeError } from "../../src/domain/errors.ts";
 import { albumNamed, createAlbum, expectCode, imageNamed } from "./catalog-changes.ts";
 import { failTest, useCatalogFolder } from "./catalog-sqlite.ts";
@@ -72,6 +73,29 @@ describe("the writer", () => {
     ]);
     expect(outcomes[3]).toMatchObject({ error: { cause: expect.stringContaining("UNIQUE constraint failed") } });
     expect(db.query("select count(*) as n from events").get()).toEqual({ n: 3 });
+    await writer.close();
+  });
+
+  test("a change that fails after it has written leaves nothing, and those around it are done once", async () => {
+    const db = openDatabase();
+    const writer = createSqliteWriter(db);
+    const album = albumNamed("album");
+    await writer.run([album]);
+    const put = (name: string, ...more: string[]): PutImages => ({
+      type: "putImages",
+      albumId: album.id,
+      mode: "create",
+      images: [name, ...more].map((each) => imageNamed(each)),
+      idempotency: { scope: "s", key: name, fingerprint: "f" },
+    });
+    const { outcomes, appended } = await writer.run([put("a"), put("b", "a"), put("c")]);
+    expect(outcomes).toMatchObject([{ value: {} }, { error: { code: "image_exists" } }, { value: {} }]);
+    expect(appended).toBe(true);
+    expect(db.query("select name from images order by name").all()).toEqual([{ name: "a" }, { name: "c" }]);
+    expect(db.query("select key from idempotency order by key").all()).toEqual([{ key: "a" }, { key: "c" }]);
+    expect(db.query("select count(*) as blobs from blobs").get()).toEqual({ blobs: 2 });
+    expect(db.query("select head from log_state").get()).toEqual({ head: 3 });
+    expect(db.query("select image_count from albums").get()).toEqual({ image_count: 2 });
     await writer.close();
   });
 
