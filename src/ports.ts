@@ -225,6 +225,14 @@ export interface FoundBlob {
 export interface UnreadableBytes {
   readonly where: string;
   readonly size: number;
+  readonly extent: Extent;
+}
+
+/** A part of a file, in bytes; the file may end before it. */
+export interface Extent {
+  readonly path: string;
+  readonly offset: number;
+  readonly length: number;
 }
 
 /** What the headers of untrusted bytes say, never read in this process where the reader is native code. */

@@ -11,6 +11,8 @@ export interface Arguments {
   /** `key NAME --rights read,write`. */
   readonly keyName: string | undefined;
   readonly rights: string | undefined;
+  /** `check --repair`. */
+  readonly repair: boolean;
   /** `backup DIR --verify`, `restore DIR --partial`. */
   readonly folder: string | undefined;
   readonly verify: boolean;
@@ -28,13 +30,14 @@ export class UsageError extends Error {
 /** Commands that take one operand. */
 const OPERANDS: readonly Command[] = ["key", "backup", "restore"];
 /** Options of one command alone. */
-const OWN_OPTIONS = { rights: "key", verify: "backup", partial: "restore" } as const;
+const OWN_OPTIONS = { rights: "key", repair: "check", verify: "backup", partial: "restore" } as const;
 
 const settings: readonly Setting<unknown>[] = Object.values(SETTINGS);
 const OPTIONS = {
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
   rights: { type: "string" },
+  repair: { type: "boolean" },
   verify: { type: "boolean" },
   partial: { type: "boolean" },
   ...Object.fromEntries(
@@ -50,7 +53,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const [word = "serve", ...rest] = positionals;
   const command = values["help"] ? "help" : values["version"] ? "version" : COMMANDS.find((known) => known === word);
   if (command === undefined) throw new UsageError(`There is no command "${word}".`);
-  const { rights, verify, partial, help: _help, version: _version, ...flags } = values;
+  const { rights, repair, verify, partial, help: _help, version: _version, ...flags } = values;
   if (command !== "help" && command !== "version") {
     if (rest.length > (OPERANDS.includes(command) ? 1 : 0))
       throw new UsageError(`"${rest.at(-1)}" is one argument too many.`);
@@ -64,6 +67,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     keyName: rest[0],
     rights: typeof rights === "string" ? rights : undefined,
     folder: rest[0],
+    repair: repair === true,
     verify: verify === true,
     partial: partial === true,
   };

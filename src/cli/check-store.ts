@@ -41,10 +41,12 @@ const READS_AT_ONCE = 4;
  * @throws StoreError when catalog or store don't answer
  */
 export async function checkStore(options: CheckOptions): Promise<CheckResult> {
-  return whileHeld(options.catalog, "check", async () => ({
-    ...(await checkRecords(options)),
-    ...(await checkUnrecorded(options)),
-  }));
+  return whileHeld(options.catalog, "check", () => checkHeldStore(options));
+}
+
+/** The same for who holds the store already. */
+export async function checkHeldStore(options: CheckOptions): Promise<CheckResult> {
+  return { ...(await checkRecords(options)), ...(await checkUnrecorded(options)) };
 }
 
 async function checkRecords(options: CheckOptions) {
@@ -73,7 +75,7 @@ async function checkRecords(options: CheckOptions) {
   return result;
 }
 
-async function* pagesOf(catalog: CheckOptions["catalog"]): AsyncGenerator<readonly BlobRow[]> {
+export async function* pagesOf(catalog: CheckOptions["catalog"]): AsyncGenerator<readonly BlobRow[]> {
   for (let afterKey = ""; ; ) {
     const rows = await catalog.blobs({ afterKey, limit: BATCH });
     const last = rows.at(-1);

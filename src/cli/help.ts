@@ -3,7 +3,8 @@ import { PREFIX, SETTINGS, type Setting } from "../config/settings.ts";
 const INTRODUCTION = `Image Store: albums and images behind a REST API, with an event for every change.
 
 image-store [serve]                     serve the store
-image-store check                       verify that records and bytes agree: exit 0, or 1 and what is wrong
+image-store check [--repair]            verify that records and bytes agree: exit 0, or 1 and what is wrong; --repair heals
+                                        what has sound bytes anywhere, and copies what can't be trusted to quarantine
 image-store backup DIR [--verify]       copy the store, also a running one, into a folder that may hold an earlier backup
                                         of it; --verify reads what is there already, too
 image-store restore DIR [--partial]     make a store of a backup, in an empty data folder; --partial also where the backup

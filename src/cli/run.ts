@@ -32,7 +32,7 @@ async function dispatch(args: Arguments, surroundings: Surroundings): Promise<nu
   const { out, err } = surroundings;
   if (args.command === "check" || args.command === "serve") {
     const config = parseConfig({ ...surroundings, flags: args.flags });
-    if (args.command === "check") return (await import("./check.ts")).check(config, surroundings);
+    if (args.command === "check") return (await import("./check.ts")).check(config, args, surroundings);
     return (await import("./serve.ts")).serve(config, surroundings);
   }
   if (args.command === "backup" || args.command === "restore") return backupOrRestore(args, surroundings);

@@ -1,10 +1,11 @@
 import type { BlobRef } from "../domain/change.ts";
+import { StoreError } from "../domain/errors.ts";
 import type { BlobStore, Catalog, FoundBlob } from "../ports.ts";
 import { every } from "./every.ts";
 
 export interface SweepPorts {
   readonly catalog: Pick<Catalog, "write" | "recordedBlobs">;
-  readonly blobs: Pick<BlobStore, "shared" | "list" | "remove">;
+  readonly blobs: Pick<BlobStore, "shared" | "list" | "read" | "remove">;
 }
 
 export interface SweepOptions {
@@ -86,8 +87,23 @@ export async function claimUnrecorded(
     if (unrecorded.length > 0) await catalog.write({ type: "claimUnrecorded", blobs: unrecorded });
     // A second copy that a crash left as it was moved, or that was removed meanwhile: no row will ever name it again.
     const copies = found.filter(({ key, location }) => recorded.has(key) && recorded.get(key) !== location);
-    await Promise.all(copies.map(({ location }) => blobs.remove(location)));
+    await Promise.all(
+      copies.map(async ({ key, location, size }) => {
+        if (await isReadable(recorded.get(key) ?? "", size)) await blobs.remove(location);
+      }),
+    );
   };
+
+  /** Where the named copy is damaged, a repair heals it with this one; with its row it goes all the same. */
+  async function isReadable(location: string, size: number): Promise<boolean> {
+    try {
+      await blobs.read(location, { size, range: { start: 0, end: 0 } });
+      return true;
+    } catch (error) {
+      if (error instanceof StoreError && error.code === "blob_damaged") return false;
+      throw error;
+    }
+  }
 
   let batch: FoundBlob[] = [];
   for await (const blob of blobs.list()) {

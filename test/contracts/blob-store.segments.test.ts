@@ -192,7 +192,13 @@ describe("starting again", () => {
     expect(placeOf(next.location).segment).not.toBe(placeOf(whole.location).segment);
     const { found, unreadable } = await listAll(store);
     expect(found).toEqual([whole.location, next.location]);
-    expect(unreadable).toEqual([{ where: `segment ${placeOf(whole.location).segment} at 12288`, size: 300 }]);
+    expect(unreadable).toEqual([
+      {
+        where: `segment ${placeOf(whole.location).segment} at 12288`,
+        size: 300,
+        extent: { path: pathOf(whole.location), offset: 12288, length: 300 },
+      },
+    ]);
   });
 
   test("a record that is cut short is listed, so that the sweeper takes what is left of it", async () => {

@@ -80,6 +80,7 @@ describe("usage", () => {
     [["restore"], "image-store restore needs a folder"],
     [["backup", "a", "b"], '"b" is one argument too many'],
     [["backup", "a", "--partial"], "--partial belongs to the command restore"],
+    [["backup", "a", "--repair"], "--repair belongs to the command check"],
     [["restore", "a", "--verify"], "--verify belongs to the command backup"],
   ])("%j is refused with exit code 2", async (argv, message) => {
     const { code, out, err } = await runWith(argv);

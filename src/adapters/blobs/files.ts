@@ -28,10 +28,15 @@ export interface BlobFiles extends Disposable {
 export const newKey = (sha256: string): string =>
   `${sha256}.${crypto.getRandomValues(Buffer.alloc(8)).toString("hex")}`;
 
+/** `folder` is that of the files. */
+export const pathOfKey = (folder: string, key: string): string => join(folder, key.slice(0, 2), key);
+/** Undefined for what is no location of a file. */
+export const parseKeyOfFile = (location: string): string | undefined => LOCATION.exec(location)?.[1];
+
 export function createBlobFiles(folder: string, folders: FolderSync): BlobFiles {
   const reader = createFileReader({ keptOpen: KEPT_OPEN });
   const shardOf = (key: string) => join(folder, key.slice(0, 2));
-  const pathOf = (key: string) => join(shardOf(key), key);
+  const pathOf = (key: string) => pathOfKey(folder, key);
 
   return {
     async prepare() {
@@ -88,7 +93,7 @@ export function createBlobFiles(folder: string, folders: FolderSync): BlobFiles 
 
 /** It comes from our catalog, and still is never taken for a path. */
 function parseLocation(location: string): string {
-  const key = LOCATION.exec(location)?.[1];
+  const key = parseKeyOfFile(location);
   if (key === undefined) throw damaged(`${JSON.stringify(location)} is no location of this store.`);
   return key;
 }

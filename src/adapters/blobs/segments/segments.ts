@@ -171,12 +171,16 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
       const removals = remover.count(id);
       for await (const finding of scan(id)) {
         if (finding.kind === "unreadable") {
-          tell({ where: `segment ${id} at ${finding.offset}`, size: finding.size });
+          const { offset, size } = finding;
+          tell({ where: `segment ${id} at ${offset}`, size, extent: { path: pathOf(id), offset, length: size } });
           continue;
         }
         const { record } = finding;
         // Listed as well, so that the sweeper takes what is left of it, where nobody has a record of it.
-        if (finding.isCutShort) tell({ where: `segment ${id} at ${record.offset}, cut short`, size: record.length });
+        if (finding.isCutShort) {
+          const extent = { path: pathOf(id), offset: record.offset, length: recordBytes(record.length) };
+          tell({ where: `segment ${id} at ${record.offset}, cut short`, size: record.length, extent });
+        }
         found.records++;
         found.bytes += recordBytes(record.length);
         const location = formatLocation(placeOf(id, record));

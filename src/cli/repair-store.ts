@@ -1,0 +1,167 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { contentExtentOf, ownedExtentOf, without } from "../adapters/blobs/extent.ts";
+import { BytesChanged, type Quarantine, type QuarantineNote } from "../adapters/blobs/quarantine.ts";
+import type { BlobMove } from "../domain/change.ts";
+import type { BlobRow, Extent } from "../ports.ts";
+import { DamagedBytes, findBlob } from "./blob-damage.ts";
+import { type CheckOptions, type CheckResult, checkHeldStore, type Finding, pagesOf } from "./check-store.ts";
+import { type HealOptions, heal, lookForBytes } from "./heal-blob.ts";
+import { lookAt, type RawBytes, readExtent } from "./raw-bytes.ts";
+import { whileHeld } from "./while-held.ts";
+
+export interface RepairOptions extends CheckOptions, Omit<HealOptions, "catalog" | "quarantine"> {
+  readonly quarantine: Quarantine;
+  readonly tell: (repair: Repair) => void;
+}
+
+/** What became of something that was found. */
+export type Repair =
+  | { readonly kind: "healed"; readonly row: BlobRow; readonly images: readonly string[] }
+  | { readonly kind: "unhealed"; readonly row: BlobRow; readonly images: readonly string[]; readonly reason: string }
+  | { readonly kind: "quarantined"; readonly extent: Extent; readonly size: number }
+  | { readonly kind: "lost"; readonly extent: Extent; readonly reason: string };
+
+export interface RepairResult extends CheckResult {
+  readonly healed: number;
+  readonly unhealed: number;
+  readonly quarantined: number;
+  /** Places whose bytes could not be copied. */
+  readonly lost: number;
+}
+
+type Damaged = Extract<Finding, { kind: "damaged" }>;
+
+/** A server's write takes less: what is half written now is whole then, and has its record. */
+const WRITTEN_AFTER_MS = 500;
+const MOVES = 500;
+
+/**
+ * Checks the store, copies to quarantine what has no record or can't be trusted, and heals those images whose bytes are
+ * sound anywhere else. Nothing is removed, and only a damaged file of its own is replaced, whose bytes are in quarantine
+ * by then. Safe to run again, and to be cut off, at any point.
+ * @throws StoreError when catalog or store don't answer, `insufficient_storage` when there is no room
+ */
+export async function repairStore(options: RepairOptions): Promise<RepairResult> {
+  const { catalog, report } = options;
+  const counts = { healed: 0, unhealed: 0, quarantined: 0, lost: 0 };
+  const tell = (repair: Repair) => {
+    counts[repair.kind]++;
+    options.tell(repair);
+  };
+
+  const healing = new Map<string, Damaged & { move: BlobMove }>();
+  const result = await whileHeld(catalog, "repair", async () => {
+    const findings: Finding[] = [];
+    const checked = await checkHeldStore({
+      ...options,
+      report(finding) {
+        findings.push(finding);
+        report(finding);
+      },
+    });
+    const steps = { ...options, tell };
+    await quarantineUnowned(steps, findings);
+    for (const finding of findings) {
+      if (finding.kind !== "damaged") continue;
+      const move = await repairDamaged(steps, finding, findings);
+      if (move !== undefined) healing.set(move.key, { ...finding, move });
+    }
+    return checked;
+  });
+  // Behind the hold, which forbids it.
+  await recordMoves({ ...options, tell }, healing);
+  return { ...result, ...counts };
+}
+
+async function quarantineUnowned(options: RepairOptions, findings: readonly Finding[]): Promise<void> {
+  for (const finding of findings) {
+    if (finding.kind !== "unrecorded") continue;
+    const { key, location } = finding.blob;
+    const extent = contentExtentOf(options.blobsFolder, location);
+    if (extent !== undefined) await lookAndKeep(options, extent, { reason: "no record has it", key });
+  }
+  const unreadable = findings.flatMap((finding) => (finding.kind === "unreadable" ? [finding.bytes.extent] : []));
+  if (unreadable.length === 0) return;
+  await sleep(WRITTEN_AFTER_MS);
+  const owned = await ownedIn(options, new Set(unreadable.map(({ path }) => path)));
+  for (const extent of unreadable)
+    for (const part of without(extent, owned.get(extent.path) ?? []))
+      await lookAndKeep(options, part, { reason: "torn by a crash, or damaged" });
+}
+
+/** What the catalog says of these files, in order: the bytes of a record whose header is damaged are looked at as such. */
+async function ownedIn({ catalog, blobsFolder }: RepairOptions, paths: ReadonlySet<string>) {
+  const owned = new Map<string, Extent[]>();
+  for await (const rows of pagesOf(catalog)) {
+    for (const { location } of rows) {
+      const extent = ownedExtentOf(blobsFolder, location);
+      if (extent === undefined || !paths.has(extent.path)) continue;
+      const others = owned.get(extent.path);
+      if (others === undefined) owned.set(extent.path, [extent]);
+      else others.push(extent);
+    }
+  }
+  for (const extents of owned.values()) extents.sort((one, other) => one.offset - other.offset);
+  return owned;
+}
+
+/** Answers what the catalog has to be told, so that the image is healed. */
+async function repairDamaged(
+  options: RepairOptions,
+  { row, images, reason }: Damaged,
+  findings: readonly Finding[],
+): Promise<BlobMove | undefined> {
+  const withoutRecord = findings.flatMap((finding) => ("blob" in finding ? [finding.blob] : []));
+  const found = await lookForBytes(options, row, withoutRecord);
+  // Other blobs are findings of their own, where they are damaged.
+  const doubtful = found.filter(({ key, sha256 }) => key === row.key && sha256 !== row.sha256);
+  for (const bytes of doubtful) await keep(options, bytes, { reason, key: row.key, images });
+  const sound = found.find(({ sha256, size }) => sha256 === row.sha256 && size === row.size);
+  if (sound === undefined) {
+    options.tell({ kind: "unhealed", row, images, reason: "its bytes are nowhere else" });
+    return undefined;
+  }
+  const healed = await heal(options, row, sound);
+  if (healed.kind === "impossible") options.tell({ kind: "unhealed", row, images, reason: healed.reason });
+  else if (healed.move === undefined) options.tell({ kind: "healed", row, images });
+  else return healed.move;
+  return undefined;
+}
+
+async function lookAndKeep(options: RepairOptions, extent: Extent, note: QuarantineNote): Promise<void> {
+  try {
+    await keep(options, await lookAt(extent), note);
+  } catch (error) {
+    if (!(error instanceof DamagedBytes)) throw error;
+    options.tell({ kind: "lost", extent, reason: error.message });
+  }
+}
+
+async function keep(options: RepairOptions, bytes: RawBytes, note: QuarantineNote): Promise<void> {
+  const { extent, sha256, size, isEmpty } = bytes;
+  if (isEmpty) return;
+  await options.takeSpace(size);
+  try {
+    const added = await options.quarantine.add({ extent, sha256, source: () => readExtent(extent) }, note);
+    if (added !== undefined) options.tell({ kind: "quarantined", extent, size: added });
+  } catch (error) {
+    if (!(error instanceof DamagedBytes || error instanceof BytesChanged)) throw error;
+    options.tell({ kind: "lost", extent, reason: error.message });
+  }
+}
+
+async function recordMoves(options: RepairOptions, healing: ReadonlyMap<string, Damaged & { move: BlobMove }>) {
+  const { catalog, tell } = options;
+  const moves = [...healing.values()].map(({ move }) => move);
+  for (let start = 0; start < moves.length; start += MOVES) {
+    const batch = moves.slice(start, start + MOVES);
+    const moved = new Set((await catalog.write({ type: "moveBlobs", moves: batch })).moved);
+    for (const { key, from } of batch) {
+      const { row, images } = healing.get(key) as Damaged;
+      if (moved.has(key)) tell({ kind: "healed", row, images });
+      else if ((await findBlob(catalog, key))?.location === from)
+        tell({ kind: "unhealed", row, images, reason: "a backup or another check holds the store" });
+      // Otherwise it was deleted meanwhile, or replaced.
+    }
+  }
+}
