@@ -226,6 +226,15 @@ export interface UnreadableBytes {
   readonly where: string;
   readonly size: number;
   readonly extent: Extent;
+  /** Of those that can be removed, where they belong to nobody. */
+  readonly remains?: Remains;
+}
+
+/** What is left of a blob, or of several. `location` is for {@link BlobStore.remove}. */
+export interface Remains {
+  readonly location: string;
+  /** Whether it may be what is left of the blob there. */
+  readonly isOf: (location: string) => boolean;
 }
 
 /** A part of a file, in bytes; the file may end before it. */

@@ -1,10 +1,10 @@
 import type { BlobRef } from "../domain/change.ts";
 import { StoreError } from "../domain/errors.ts";
-import type { BlobStore, Catalog, FoundBlob } from "../ports.ts";
+import type { BlobStore, Catalog, FoundBlob, Remains } from "../ports.ts";
 import { every } from "./every.ts";
 
 export interface SweepPorts {
-  readonly catalog: Pick<Catalog, "write" | "recordedBlobs">;
+  readonly catalog: Pick<Catalog, "write" | "recordedBlobs" | "blobs">;
   readonly blobs: Pick<BlobStore, "shared" | "list" | "read" | "remove">;
 }
 
@@ -17,6 +17,8 @@ export interface SweepOptions {
 
 /** One transaction, and as many removals at once as the folder syncs can share. */
 const BATCH = 200;
+/** Of the catalog at once, where all are looked through. */
+const ROWS = 1000;
 
 /**
  * Takes the bytes that nobody owns any more, and those that nobody ever owned, until the signal aborts. A listing walks
@@ -106,7 +108,11 @@ export async function claimUnrecorded(
   }
 
   let batch: FoundBlob[] = [];
-  for await (const blob of blobs.list()) {
+  const remains: Remains[] = [];
+  const told = blobs.list(({ remains: found }) => {
+    if (found !== undefined && remains.length < BATCH) remains.push(found);
+  });
+  for await (const blob of told) {
     if (signal?.aborted === true) return;
     if (blob.modifiedAt >= before) continue;
     batch.push(blob);
@@ -116,6 +122,24 @@ export async function claimUnrecorded(
     }
   }
   if (batch.length > 0) await claim(batch);
+  await claimRemains(catalog, remains);
+}
+
+/**
+ * Marks what a crash left of uploads that were never answered, and what cannot be read of blobs that were removed. What
+ * may be left of a blob that has a row stays, for whoever can mend it. No grace: bytes of a running upload are readable.
+ */
+async function claimRemains(catalog: SweepPorts["catalog"], remains: readonly Remains[]): Promise<void> {
+  let nobodys = remains;
+  for (let afterKey = ""; nobodys.length > 0; ) {
+    const rows = await catalog.blobs({ afterKey, limit: ROWS });
+    const last = rows.at(-1);
+    if (last === undefined) break;
+    nobodys = nobodys.filter(({ isOf }) => !rows.some(({ location }) => isOf(location)));
+    afterKey = last.key;
+  }
+  if (nobodys.length === 0) return;
+  await catalog.write({ type: "claimUnrecorded", blobs: nobodys.map(({ location }) => ({ key: location, location })) });
 }
 
 const between = (least: number, value: number, most: number): number => Math.min(most, Math.max(least, value));

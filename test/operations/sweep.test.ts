@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm, utimes } from "node:fs/promises";
+import { mkdtemp, open as openFile, readdir, readFile, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
@@ -365,5 +365,79 @@ describe("loops", () => {
     expect(await catalog.recordedBlobs([stray.key])).toEqual(new Map());
     expect(await catalog.albumsBeingDeleted(1)).toEqual([]);
     expect((await catalog.log()).floor).toBeGreaterThan(0);
+  });
+});
+
+const segmentsFolder = () => join(folder, "blobs", "segments");
+const segmentPath = async () => join(segmentsFolder(), (await readdir(segmentsFolder())).toSorted()[0] as string);
+const overwrite = async (at: number, bytes: Uint8Array) => {
+  const file = await openFile(await segmentPath(), "r+");
+  await file.write(bytes, 0, bytes.length, at);
+  await file.close();
+};
+const restart = async () => {
+  await blobs[Symbol.asyncDispose]();
+  blobs = await openDiskBlobs({ folder: join(folder, "blobs"), minFree: 0, recover: true });
+};
+const sweep = async () => {
+  await claimUnrecorded({ catalog, blobs }, running);
+  await sweepCondemned({ catalog, blobs }, running);
+};
+const unreadable = async () => {
+  const told: string[] = [];
+  await Array.fromAsync(blobs.list(({ where }) => told.push(where)));
+  return told;
+};
+const offsetOf = (location: string) => Number(location.split(":")[2]);
+
+describe("bytes that cannot be read, in a segment", () => {
+  beforeEach(restart);
+
+  test("goes where a power cut tore it, and nobody's row is there", async () => {
+    const kept = await storeImage("kept");
+    const torn = Buffer.from("torn-pattern-".repeat(500));
+    await overwrite(offsetOf(kept.location) + 4096 + 128, torn);
+    await restart();
+    await sweep();
+    expect((await readFile(await segmentPath())).includes("torn-pattern")).toBe(false);
+    expect(await unreadable()).toEqual([]);
+    await blobs.read(kept.location, { size: 100 });
+    expect(await rows()).toEqual({ [kept.key]: "live" });
+  });
+
+  test("stays where an image's row says that it is, and goes with that", async () => {
+    const hit = await storeImage("hit");
+    await overwrite(offsetOf(hit.location) + 40, Buffer.from("damage"));
+    await restart();
+    const before = await readFile(await segmentPath());
+    await sweep();
+    expect(await readFile(await segmentPath())).toEqual(before);
+    expect(await unreadable()).toHaveLength(1);
+    await deleteImage("hit");
+    await sweepCondemned({ catalog, blobs }, over);
+    expect(await unreadable()).toEqual([]);
+  });
+
+  test("stays where the rest of a block is a neighbour's", async () => {
+    const [first, second] = await Promise.all([storeImage("first"), storeImage("second")]);
+    const at = Math.min(offsetOf(first.location), offsetOf(second.location));
+    // One unit, shorter than a header, right before where another batch may begin.
+    await overwrite(at + 4096 - 64, Buffer.from("x"));
+    await restart();
+    await sweep();
+    expect(await unreadable()).toEqual([]);
+    for (const { location } of [first, second]) await blobs.read(location, { size: 100 });
+  });
+
+  test("stays while somebody reads the whole store", async () => {
+    const kept = await storeImage("kept");
+    await overwrite(offsetOf(kept.location) + 4096, Buffer.from("torn"));
+    await restart();
+    await catalog.write({ type: "hold", id: "reader", seconds: 60 });
+    await sweep();
+    expect(await unreadable()).toHaveLength(1);
+    await catalog.write({ type: "releaseHold", id: "reader" });
+    await sweep();
+    expect(await unreadable()).toEqual([]);
   });
 });

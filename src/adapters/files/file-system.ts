@@ -40,6 +40,8 @@ export async function unlinkIfThere(path: string): Promise<void> {
 }
 
 export const isMissing = (error: unknown): boolean => codeOf(error) === "ENOENT";
+/** What a bad sector answers. */
+export const isDiskFailure = (error: unknown): boolean => codeOf(error) === "EIO";
 export const isForbidden = (error: unknown): boolean => codeOf(error) === "EACCES";
 
 const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);

@@ -10,8 +10,8 @@ export interface CompactorOptions {
   readonly bytesPerSecond: number;
   /** Segments that nothing is written to any more. */
   readonly sealed: () => Promise<readonly string[]>;
-  /** Undefined until it is known. */
-  readonly livingOf: (segment: string) => Living | undefined;
+  /** Undefined where that is not to be known now. */
+  readonly livingOf: (segment: string) => Promise<Living | undefined>;
   /** Bytes of the disk. */
   readonly allocatedOf: (segment: string) => Promise<number>;
   readonly scan: (segment: string) => AsyncIterable<Finding>;
@@ -35,8 +35,9 @@ export interface Compactor {
 /** What is copied, recorded and removed in one go. */
 const BATCH_BYTES = 2 * 1024 * 1024;
 const BATCH_RECORDS = 128;
-/** How long a reader may take from the catalog's answer to its read; it is at least that. */
+/** How long a reader may take from the catalog's answer to its read; it is at least that, but where so many move meanwhile. */
 const REMEMBERED_MS = 60_000;
+const MOST_REMEMBERED = 65_536;
 
 export function createCompactor(options: CompactorOptions): Compactor {
   const { unsettled } = options;
@@ -53,7 +54,7 @@ export function createCompactor(options: CompactorOptions): Compactor {
       const bytes = batch.reduce((sum, { length }) => sum + recordBytes(length), 0);
       await sleep((bytes / options.bytesPerSecond) * 1000, undefined, { signal }).catch(() => {});
     }
-    stuck.set(segment, options.livingOf(segment)?.bytes ?? 0);
+    stuck.set(segment, (await options.livingOf(segment))?.bytes ?? 0);
   }
 
   /** Without those on their way, whose place the catalog is about to be told. */
@@ -83,6 +84,7 @@ export function createCompactor(options: CompactorOptions): Compactor {
       const moves = copies.filter((each) => each !== undefined);
       if (moves.length === 0) return true;
       const done = new Set(await move(moves));
+      forgetOldMoves();
       for (const { key, from, to } of moves) if (done.has(key)) moved.set(from, to);
       await Promise.all(moves.map(({ key, from, to }) => options.remove(requirePlace(done.has(key) ? from : to))));
       return done.size > 0;
@@ -105,7 +107,7 @@ export function createCompactor(options: CompactorOptions): Compactor {
   }
 
   function forgetOldMoves(): void {
-    if (performance.now() - turnedAt < REMEMBERED_MS) return;
+    if (moved.size < MOST_REMEMBERED && performance.now() - turnedAt < REMEMBERED_MS) return;
     turnedAt = performance.now();
     movedBefore = moved;
     moved = new Map();
@@ -115,8 +117,8 @@ export function createCompactor(options: CompactorOptions): Compactor {
     async run(move, signal) {
       forgetOldMoves();
       for (const segment of await options.sealed()) {
-        const living = options.livingOf(segment);
         if (signal.aborted) return;
+        const living = await options.livingOf(segment);
         if (living === undefined || living.bytes === stuck.get(segment)) continue;
         if (living.records === 0) {
           await options.unlinkIfEmpty(segment);

@@ -16,6 +16,7 @@ const RECORD_MAGIC = Buffer.from("imgrecd1");
 const KEY = /^([0-9a-f]{64})\.([0-9a-f]{16})$/;
 const UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
 const FILE_NAME = new RegExp(`^(${UUID})\\.segment$`);
+const GAP = new RegExp(`^segment:(${UUID}):(\\d{1,15}):(\\d{1,15}):unreadable$`);
 const LOCATION = new RegExp(`^segment:(${UUID}):(\\d{1,15}):(\\d{1,10}):([0-9a-f]{16})$`);
 
 /** The first block of a segment. */
@@ -34,6 +35,13 @@ export interface Place {
   /** Of the blob, in bytes. */
   readonly length: number;
   readonly nonce: string;
+}
+
+/** Bytes of a segment that are no record: `segment:<id>:<offset>:<length>:unreadable`, with the length in bytes of the segment. */
+export interface Gap {
+  readonly segment: string;
+  readonly offset: number;
+  readonly length: number;
 }
 
 export interface RecordHeader {
@@ -141,6 +149,24 @@ export function parseLocation(location: string): Place | undefined {
   const [, segment, offset, length, nonce] = LOCATION.exec(location) ?? [];
   if (segment === undefined || nonce === undefined) return undefined;
   return { segment, offset: Number(offset), length: Number(length), nonce };
+}
+
+export const formatGap = ({ segment, offset, length }: Gap): string =>
+  `segment:${segment}:${offset}:${length}:unreadable`;
+
+/** Undefined for what is none. */
+export function parseGap(location: string): Gap | undefined {
+  const [, segment, offset, length] = GAP.exec(location) ?? [];
+  return segment === undefined ? undefined : { segment, offset: Number(offset), length: Number(length) };
+}
+
+/** Whether the record that belongs there begins, or goes on, in the gap. */
+export function isHitBy(place: Place, gap: Gap): boolean {
+  return (
+    place.segment === gap.segment &&
+    place.offset < gap.offset + gap.length &&
+    place.offset + recordBytes(place.length) > gap.offset
+  );
 }
 
 /** The first bytes of a SHA-256 over salt and header. */

@@ -1,5 +1,5 @@
 import { close, fdatasync, isMissing, open, readFully } from "../../files/file-system.ts";
-import { isRecordOf, type Place, RECORD_HEADER_BYTES, recordBytes } from "./format.ts";
+import { type Gap, isRecordOf, type Place, RECORD_HEADER_BYTES, recordBytes } from "./format.ts";
 import { openHolePuncher } from "./punch-hole.ts";
 import type { Living } from "./segments.ts";
 
@@ -14,13 +14,13 @@ export interface RemoverOptions {
 /** Makes records zeros. Those of one segment that come together share a sync. */
 export interface Remover extends AsyncDisposable {
   /** Idempotent. */
-  remove(place: Place): Promise<void>;
-  /** How many were removed from the segment since the start. */
-  count(segment: string): number;
+  remove(place: Place | Gap): Promise<void>;
+  /** How many were removed from the segment since the start; undefined while some are being removed. */
+  count(segment: string): number | undefined;
 }
 
 interface Group {
-  readonly places: Place[];
+  readonly places: (Place | Gap)[];
   readonly done: Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export function createRemover({ pathOf, onRemoved, onFailure }: RemoverOptions):
   const counts = new Map<string, number>();
 
   function gather(segment: string): Group {
-    const places: Place[] = [];
+    const places: (Place | Gap)[] = [];
     const previous = last.get(segment) ?? Promise.resolve();
     const done = previous
       .catch(() => {})
@@ -49,7 +49,7 @@ export function createRemover({ pathOf, onRemoved, onFailure }: RemoverOptions):
     return group;
   }
 
-  async function removeAll(segment: string, places: readonly Place[]): Promise<void> {
+  async function removeAll(segment: string, places: readonly (Place | Gap)[]): Promise<void> {
     let fd: number;
     try {
       fd = await open(pathOf(segment), "r+");
@@ -62,6 +62,10 @@ export function createRemover({ pathOf, onRemoved, onFailure }: RemoverOptions):
     try {
       const header = Buffer.alloc(RECORD_HEADER_BYTES);
       for (const place of places) {
+        if (!("nonce" in place)) {
+          await punchHole(fd, place.offset, place.length);
+          continue;
+        }
         const isThere = (await readFully(fd, header, place.offset)) === header.byteLength && isRecordOf(header, place);
         // Also where the header is damaged: the bytes behind it must go.
         await punchHole(fd, place.offset, recordBytes(place.length));
@@ -86,7 +90,7 @@ export function createRemover({ pathOf, onRemoved, onFailure }: RemoverOptions):
       group.places.push(place);
       return group.done;
     },
-    count: (segment) => counts.get(segment) ?? 0,
+    count: (segment) => (last.has(segment) ? undefined : (counts.get(segment) ?? 0)),
     async [Symbol.asyncDispose]() {
       await Promise.allSettled(last.values());
     },

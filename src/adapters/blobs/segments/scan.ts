@@ -1,4 +1,4 @@
-import { readFully } from "../../files/file-system.ts";
+import { isDiskFailure, readFully } from "../../files/file-system.ts";
 import {
   ALIGNMENT,
   BLOCK_BYTES,
@@ -12,8 +12,8 @@ import {
 /** What stands in a segment, in order. What was removed is zeros, and is passed over. */
 export type Finding =
   | { readonly kind: "record"; readonly record: RecordHeader; readonly isCutShort: boolean }
-  /** Torn by a crash, or damaged. */
-  | { readonly kind: "unreadable"; readonly offset: number; readonly size: number };
+  /** Torn by a crash, or damaged. `isRefused`: the disk does not give it, or a part of it, and may do so another time. */
+  | { readonly kind: "unreadable"; readonly offset: number; readonly size: number; readonly isRefused: boolean };
 
 const WINDOW_BYTES = 64 * 1024;
 const ZEROS = Buffer.alloc(BLOCK_BYTES);
@@ -27,12 +27,21 @@ export async function* scanSegment(fd: number, salt: Buffer, fileSize: number): 
   let window = buffer.subarray(0, 0);
   let windowAt = 0;
   /** Bytes that are no record, from the first to the last that is not zero. */
-  let unreadable: { from: number; to: number } | undefined;
+  let unreadable: Gap | undefined;
+  /** Of the next window: where the last record ended behind it, only headers are wanted. */
+  let wanted = WINDOW_BYTES;
 
   for (let at = BLOCK_BYTES; at < fileSize; ) {
     if (at < windowAt || at + RECORD_HEADER_BYTES > windowAt + window.byteLength) {
       windowAt = at;
-      window = buffer.subarray(0, await readFully(fd, buffer.subarray(0, Math.min(WINDOW_BYTES, fileSize - at)), at));
+      const length = await readWindow(fd, buffer.subarray(0, Math.min(wanted, fileSize - at)), at);
+      if (length === undefined) {
+        unreadable = { from: unreadable?.from ?? at, to: Math.min(at + BLOCK_BYTES, fileSize), isRefused: true };
+        window = buffer.subarray(0, 0);
+        at += BLOCK_BYTES;
+        continue;
+      }
+      window = buffer.subarray(0, length);
       if (window.byteLength === 0) break;
     }
     const bytes = window.subarray(at - windowAt);
@@ -42,14 +51,39 @@ export async function* scanSegment(fd: number, salt: Buffer, fileSize: number): 
       unreadable = undefined;
       yield { kind: "record", record, isCutShort: at + RECORD_HEADER_BYTES + record.length > fileSize };
       at += recordBytes(record.length);
+      wanted = at > windowAt + window.byteLength ? BLOCK_BYTES : WINDOW_BYTES;
     } else {
+      wanted = WINDOW_BYTES;
       const step = isZero(bytes, BLOCK_BYTES) ? BLOCK_BYTES : ALIGNMENT;
       if (step === ALIGNMENT && !isZero(bytes, Math.min(ALIGNMENT, bytes.byteLength)))
-        unreadable = { from: unreadable?.from ?? at, to: Math.min(at + ALIGNMENT, fileSize) };
+        unreadable = {
+          isRefused: false,
+          ...unreadable,
+          from: unreadable?.from ?? at,
+          to: Math.min(at + ALIGNMENT, fileSize),
+        };
       at += step;
     }
   }
   if (unreadable !== undefined) yield gap(unreadable);
+}
+
+interface Gap {
+  readonly from: number;
+  readonly to: number;
+  readonly isRefused: boolean;
+}
+
+/** A whole window, or its first block where the disk does not give that; undefined where it does not give even that. */
+async function readWindow(fd: number, window: Buffer, position: number): Promise<number | undefined> {
+  for (const part of [window, window.subarray(0, BLOCK_BYTES)]) {
+    try {
+      return await readFully(fd, part, position);
+    } catch (error) {
+      if (!isDiskFailure(error)) throw error;
+    }
+  }
+  return undefined;
 }
 
 const readHeader = (bytes: Buffer, at: number, salt: Buffer): RecordHeader | undefined =>
@@ -60,8 +94,9 @@ const readHeader = (bytes: Buffer, at: number, salt: Buffer): RecordHeader | und
 const isZero = (bytes: Buffer, length: number): boolean =>
   bytes.byteLength >= length && ZEROS.compare(bytes, 0, length, 0, length) === 0;
 
-const gap = ({ from, to }: { from: number; to: number }): Finding => ({
+const gap = ({ from, to, isRefused }: Gap): Finding => ({
   kind: "unreadable",
   offset: from,
   size: to - from,
+  isRefused,
 });

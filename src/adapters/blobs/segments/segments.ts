@@ -3,7 +3,17 @@ import { join } from "node:path";
 import type { BlobMove } from "../../../domain/change.ts";
 import type { FoundBlob, UnreadableBytes } from "../../../ports.ts";
 import { damaged } from "../../files/file-reader.ts";
-import { close, fsync, isMissing, open, readFully, unlinkIfThere, writeAll } from "../../files/file-system.ts";
+import {
+  close,
+  fdatasync,
+  fsync,
+  isDiskFailure,
+  isMissing,
+  open,
+  readFully,
+  unlinkIfThere,
+  writeAll,
+} from "../../files/file-system.ts";
 import { createOpenFiles } from "../../files/open-files.ts";
 import type { FolderSync } from "../folder-sync.ts";
 import { createCompactor } from "./compactor.ts";
@@ -12,9 +22,12 @@ import {
   BLOCK_BYTES,
   decodeSegmentHeader,
   encodeSegmentHeader,
+  formatGap,
   formatLocation,
+  isHitBy,
   isOfOtherVersion,
   newSegmentHeader,
+  parseGap,
   parseLocation,
   placeOf,
   recordBytes,
@@ -99,7 +112,7 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
   const compactor = createCompactor({
     bytesPerSecond: options.compactionRate,
     sealed: async () => (await idsOf()).filter((id) => id !== growing),
-    livingOf: (id) => living.get(id),
+    livingOf,
     allocatedOf,
     scan: (id) => scan(id),
     read: (place) => reader.read(pathOf(place.segment), place),
@@ -155,7 +168,7 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
     try {
       const { size } = await stat(pathOf(id));
       const header = await readSegmentHeader(fd, id);
-      if (header === undefined) yield { kind: "unreadable", offset: 0, size };
+      if (header === undefined) yield { kind: "unreadable", offset: 0, size, isRefused: true };
       else yield* scanSegment(fd, header.salt, size);
     } catch (error) {
       if (!isMissing(error)) throw error;
@@ -166,13 +179,12 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
 
   async function* list(tell: (bytes: UnreadableBytes) => void): AsyncGenerator<FoundBlob> {
     for (const id of await idsOf()) {
-      const before = living.get(id);
-      const found = { records: 0, bytes: 0 };
-      const removals = remover.count(id);
+      const isGrowing = id === growing;
       for await (const finding of scan(id)) {
         if (finding.kind === "unreadable") {
           const { offset, size } = finding;
-          tell({ where: `segment ${id} at ${offset}`, size, extent: { path: pathOf(id), offset, length: size } });
+          const extent = { path: pathOf(id), offset, length: size };
+          tell({ where: `segment ${id} at ${offset}`, size, extent, ...(isGrowing ? {} : remainsOf(id, finding)) });
           continue;
         }
         const { record } = finding;
@@ -181,14 +193,11 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
           const extent = { path: pathOf(id), offset: record.offset, length: recordBytes(record.length) };
           tell({ where: `segment ${id} at ${record.offset}, cut short`, size: record.length, extent });
         }
-        found.records++;
-        found.bytes += recordBytes(record.length);
         const location = formatLocation(placeOf(id, record));
         // It was read before this looks at what is on its way, and whoever asks the catalog does so after.
         if (!unsettled.has(record.key))
           yield { key: record.key, location, size: record.length, modifiedAt: record.writtenAt };
       }
-      if (before === undefined && id !== growing && removals === remover.count(id)) living.set(id, found);
     }
   }
 
@@ -201,7 +210,13 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
     const header = await readSegmentHeader(fd, id);
     const { size } = await stat(pathOf(id));
     const end = header === undefined ? undefined : await findEnd(id, size);
-    if (header !== undefined && end !== undefined && end < options.segmentBytes) {
+    // What a killed process wrote may be in memory only, its length too. A record that is listed, and given up as
+    // nobody's, must not lie where another will after a power cut.
+    const isDurable = await fdatasync(fd).then(
+      () => true,
+      () => false,
+    );
+    if (isDurable && header !== undefined && end !== undefined && end < options.segmentBytes) {
       newest = { ...header, fd, end };
       growing = id;
       return;
@@ -211,23 +226,42 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
     if (header === undefined && size <= BLOCK_BYTES) await unlinkIfThere(pathOf(id));
   }
 
-  /** Undefined where it ends with what a crash tore, or worse: that stays as it is. */
+  /** Undefined where a crash tore something, or worse: nothing more is written to it, so that the sweeper may clean it. */
   async function findEnd(id: string, size: number): Promise<number | undefined> {
-    const found = { records: 0, bytes: 0 };
-    let isTorn = false;
-    for await (const finding of scan(id)) {
-      isTorn = finding.kind === "unreadable" || finding.isCutShort;
-      if (finding.kind === "unreadable") continue;
-      found.records++;
-      found.bytes += recordBytes(finding.record.length);
-    }
+    const { isTorn, ...found } = await countRecords(id);
     living.set(id, found);
     return isTorn ? undefined : align(size, BLOCK_BYTES);
   }
 
+  /** Of one that is sealed and was not made since the start, the records are counted; not while some of them go. */
+  async function livingOf(id: string): Promise<Living | undefined> {
+    const removals = remover.count(id);
+    if (living.has(id) || id === growing || removals === undefined) return living.get(id);
+    const { records, bytes } = await countRecords(id);
+    if (removals === remover.count(id)) living.set(id, { records, bytes });
+    return living.get(id);
+  }
+
+  async function countRecords(id: string) {
+    const found = { records: 0, bytes: 0, isTorn: false };
+    for await (const finding of scan(id)) {
+      found.isTorn ||= finding.kind === "unreadable" || finding.isCutShort;
+      if (finding.kind === "unreadable") continue;
+      found.records++;
+      found.bytes += recordBytes(finding.record.length);
+    }
+    return found;
+  }
+
+  /** 0 for one that went meanwhile. */
   async function allocatedOf(id: string): Promise<number> {
-    const { blocks } = await stat(pathOf(id));
-    return blocks * 512;
+    try {
+      const { blocks } = await stat(pathOf(id));
+      return blocks * 512;
+    } catch (error) {
+      if (isMissing(error)) return 0;
+      throw error;
+    }
   }
 
   /** Not while anything is in it that is no zero: what is damaged may still be wanted by somebody who can mend it. */
@@ -257,7 +291,7 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
         }
       }
     },
-    remove: async (location) => remover.remove(requirePlace(location)),
+    remove: async (location) => remover.remove(parseGap(location) ?? requirePlace(location)),
     list,
     compact: (move, signal) => compactor.run(move, signal),
     probe: () => writer.probe(),
@@ -270,9 +304,24 @@ export function createSegments({ folder, folders, unsettled, ...options }: Segme
   };
 }
 
+/** Not of what the disk may give another time, nor where the segment cannot tell of any record. */
+function remainsOf(id: string, { offset, size, isRefused }: Extract<Finding, { kind: "unreadable" }>) {
+  if (isRefused) return {};
+  const gap = { segment: id, offset, length: size };
+  const isOf = (location: string) => {
+    const place = parseLocation(location);
+    return place !== undefined && isHitBy(place, gap);
+  };
+  return { remains: { location: formatGap(gap), isOf } };
+}
+
 async function readSegmentHeader(fd: number, id: string): Promise<SegmentHeader | undefined> {
   const block = Buffer.alloc(BLOCK_BYTES);
-  await readFully(fd, block, 0);
+  try {
+    await readFully(fd, block, 0);
+  } catch (error) {
+    if (!isDiskFailure(error)) throw error;
+  }
   if (isOfOtherVersion(block))
     throw new Error(`Segment ${id} was written by another version of Image Store. Use that one, or a later one.`);
   return decodeSegmentHeader(block, id);
