@@ -140,9 +140,12 @@ async function lookAndKeep(options: RepairOptions, extent: Extent, note: Quarant
 async function keep(options: RepairOptions, bytes: RawBytes, note: QuarantineNote): Promise<void> {
   const { extent, sha256, size, isEmpty } = bytes;
   if (isEmpty) return;
-  await options.takeSpace(size);
+  const source = async function* () {
+    await options.takeSpace(size);
+    yield* readExtent(extent);
+  };
   try {
-    const added = await options.quarantine.add({ extent, sha256, source: () => readExtent(extent) }, note);
+    const added = await options.quarantine.add({ extent, sha256, source }, note);
     if (added !== undefined) options.tell({ kind: "quarantined", extent, size: added });
   } catch (error) {
     if (!(error instanceof DamagedBytes || error instanceof BytesChanged)) throw error;

@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync, rmSync, statfsSync } from "node:fs";
+import { readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fillDisk } from "./fill-disk.ts";
 import { createLedger, type Entry, type Outcome } from "./ledger.ts";
 import { awaitSweep } from "./leftovers.ts";
 import { startLoad } from "./load.ts";
 import { createLoopFileSystem } from "./loop-file-system.ts";
+import { randomImage } from "./random-image.ts";
 import { createRequests, type Requests } from "./requests.ts";
 import { canMakeFaults } from "./requirements.ts";
-import { startServer } from "./server-process.ts";
+import { runCommand, startServer } from "./server-process.ts";
 import { removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
 import { verify } from "./verify.ts";
 
@@ -79,6 +80,41 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("a full disk", (
     await using restarted = await startServer(options);
     expect(await verify(restarted.url, ledger, options)).toEqual([]);
     await awaitSweep(restarted.url, `${options.dataFolder}/blobs`);
+  });
+
+  test("in the middle of a repair: it says so, nothing is half there, and it goes on once there is room", async () => {
+    using disk = await createLoopFileSystem(DISK_MEBIBYTES);
+    const options = { dataFolder: `${disk.folder}/data`, env: { IMAGE_STORE_MIN_FREE: "0" } };
+    {
+      await using server = await startServer(options);
+      const images = `${server.url}/v1/albums/a/images`;
+      await fetch(`${server.url}/v1/albums`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ name: "a" }),
+      });
+      const body = randomImage(4 * MEBIBYTE).bytes;
+      expect((await fetch(`${images}/i.png/content`, { method: "PUT", body })).status).toBe(201);
+      await server.stop("SIGTERM");
+    }
+    const files = `${options.dataFolder}/blobs/files`;
+    const [name = ""] = readdirSync(files, { recursive: true, encoding: "utf8" }).filter((path) => path.includes("."));
+    writeFileSync(`${files}/${name}`, Buffer.alloc(4 * MEBIBYTE, 1));
+    const [ballast, spare] = [`${disk.folder}/ballast`, `${disk.folder}/spare`];
+    writeFileSync(spare, Buffer.alloc(2 * MEBIBYTE));
+    fillDisk(ballast);
+    rmSync(spare);
+
+    const quarantined = () =>
+      readdirSync(`${options.dataFolder}/blobs/quarantine`).filter((path) => path !== "lock.sqlite");
+    const full = await runCommand(options, "check", "--repair");
+    expect(full.exitCode).toBe(1);
+    expect(full.output).toContain(`${options.dataFolder}: The disk is nearly full.`);
+    expect(quarantined()).toEqual([]);
+    rmSync(ballast);
+    const { output } = await runCommand(options, "check", "--repair");
+    expect(output).toContain("Healed: 0, not healed: 1. Added to quarantine: 1.");
+    expect(quarantined()).toHaveLength(2);
   });
 });
 

@@ -4,6 +4,8 @@ import { mkdtemp, readdir, readFile, rm, truncate, unlink, utimes, writeFile } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
+import { createFolderSync } from "../../src/adapters/blobs/folder-sync.ts";
+import { openQuarantine } from "../../src/adapters/blobs/quarantine.ts";
 import {
   encodeRecordHeader,
   encodeSegmentHeader,
@@ -19,6 +21,8 @@ import { claimUnrecorded, sweepCondemned } from "../../src/workers/sweep.ts";
 import { contentBytes, patterned, pieces, putBlob, sha256 } from "../contracts/blob-store.ts";
 import { createAlbum, imageNamed, put } from "../contracts/catalog-changes.ts";
 import { failTest } from "../contracts/catalog-sqlite.ts";
+import { startStore } from "../http/harness.ts";
+import { codeOf, newAlbum, newImage, newPng } from "../http/image-fixtures.ts";
 import { runCli } from "./run-cli.ts";
 
 const HOUR = 3_600_000;
@@ -370,6 +374,23 @@ describe("check --repair", () => {
     );
     expect(await quarantined()).toEqual([]);
     expect((await repair()).out).toContain("Added to quarantine: 1.");
+    const again = await runCli(["check", "--repair"], folder, { env });
+    expect(again).toMatchObject({ code: 1, err: "" });
+    expect(again.out).toContain("Added to quarantine: 0.");
+  });
+
+  test.each([0, 1])("a disk that takes no more after %d pieces leaves nothing half there", async (pieceCount) => {
+    await repair();
+    using folders = createFolderSync();
+    const quarantine = await openQuarantine(join(folder, "blobs"), folders);
+    const source = async function* () {
+      for (let index = 0; index < pieceCount; index++) yield noise(1000);
+      throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", syscall: "write" });
+    };
+    const extent = { path: join(folder, "blobs", "segments", "x"), offset: 0, length: 2000 };
+    const adding = quarantine.add({ extent, sha256: "0".repeat(64), source }, { reason: "none" });
+    expect(await adding.catch((error: unknown) => error)).toMatchObject({ code: "ENOSPC" });
+    expect(await quarantined()).toEqual([]);
   });
 
   test("what a run that was killed left is done again", async () => {
@@ -380,6 +401,26 @@ describe("check --repair", () => {
     await writeFile(join(quarantineFolder(), "0.unfinished"), "half");
     expect((await repair()).out).toContain("Added to quarantine: 1.");
     expect(await quarantined()).toHaveLength(1);
+  });
+
+  test("beside a server: what clients got 503 for they get again", async () => {
+    await using store = await startStore();
+    const shelf = await newAlbum(store);
+    const bytes = newPng(20_000);
+    const [image] = [await newImage(store, shelf, "a", bytes), await newImage(store, shelf, "b", bytes)];
+    const content = `${shelf}/images/a/content`;
+    const segments = join(store.dataFolder, "blobs", "segments");
+    const [name = ""] = await readdir(segments);
+    overwrite(join(segments, name), 4096 + 128 + 500, noise(8));
+    expect(await codeOf(await store.fetch(content))).toBe("blob_damaged");
+    const { code, out } = await runCli(["check", "--repair"], store.dataFolder);
+    expect(out).toContain(`healed: `);
+    expect(code).toBe(0);
+    // It looks again after its next write, as the sweeper makes one once a minute.
+    await newAlbum(store);
+    const response = await store.fetch(content);
+    expect(response.status).toBe(200);
+    expect(sha256(await response.bytes())).toBe(image.sha256);
   });
 
   test("one repair at a time", async () => {
