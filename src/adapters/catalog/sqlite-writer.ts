@@ -34,8 +34,8 @@ export function createSqliteWriter(db: Database): Writer {
   };
 
   /**
-   * With nothing to go back to: for a savepoint SQLite copies every page before it is first changed, which was half of
-   * this thread's processor time. Nearly all changes that fail do so before they write.
+   * With nothing to go back to: for a savepoint SQLite copies every page before it is first changed, which was two
+   * fifths of this thread's processor time. Nearly all changes that fail do so before they write.
    */
   const runOpenly = async (context: ChangeContext, change: Change): Promise<Outcome> => {
     const before = await rowsChanged();
