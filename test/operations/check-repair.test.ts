@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import { createFolderSync } from "../../src/adapters/blobs/folder-sync.ts";
-import { openQuarantine } from "../../src/adapters/blobs/quarantine.ts";
+import { BytesChanged, openQuarantine } from "../../src/adapters/blobs/quarantine.ts";
 import {
   encodeRecordHeader,
   encodeSegmentHeader,
@@ -15,8 +15,10 @@ import {
 } from "../../src/adapters/blobs/segments/format.ts";
 import { lockFolder } from "../../src/adapters/catalog/lock.ts";
 import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
+import { heal } from "../../src/cli/heal-blob.ts";
+import { lookAt, readExtent } from "../../src/cli/raw-bytes.ts";
 import type { Album } from "../../src/domain/album.ts";
-import type { BlobStore, Catalog } from "../../src/ports.ts";
+import type { BlobRow, BlobStore, Catalog } from "../../src/ports.ts";
 import { claimUnrecorded, sweepCondemned } from "../../src/workers/sweep.ts";
 import { contentBytes, patterned, pieces, putBlob, sha256 } from "../contracts/blob-store.ts";
 import { createAlbum, imageNamed, put } from "../contracts/catalog-changes.ts";
@@ -28,6 +30,12 @@ import { runCli } from "./run-cli.ts";
 const HOUR = 3_600_000;
 const onFailure = (error: unknown) => {
   throw error;
+};
+/** What a healing has no use for that ends before. */
+const UNUSED = {
+  files: { place: () => Promise.reject(new Error("placed")) },
+  lockStore: () => lockFolder(tmpdir()),
+  takeSpace: async () => {},
 };
 const CLEAN = { code: 0, err: "" };
 let folder: string;
@@ -390,6 +398,22 @@ describe("check --repair", () => {
     const extent = { path: join(folder, "blobs", "segments", "x"), offset: 0, length: 2000 };
     const adding = quarantine.add({ extent, sha256: "0".repeat(64), source }, { reason: "none" });
     expect(await adding.catch((error: unknown) => error)).toMatchObject({ code: "ENOSPC" });
+    expect(await quarantined()).toEqual([]);
+  });
+
+  test("bytes that change between look and copy are not kept, nor heal", async () => {
+    const image = await storeImage("i");
+    await repair();
+    using folders = createFolderSync();
+    const quarantine = await openQuarantine(join(folder, "blobs"), folders);
+    const extent = { path: image.path, offset: image.offset + 128, length: image.bytes.length };
+    const adding = quarantine.add({ extent, sha256: "0".repeat(64), source: () => readExtent(extent) }, { reason: "" });
+    expect(await adding.catch((error: unknown) => error)).toBeInstanceOf(BytesChanged);
+    const [row] = await catalog.blobs({ limit: 1 });
+    const sound = await lookAt(extent);
+    rot(image);
+    const options = { catalog, blobsFolder: join(folder, "blobs"), quarantine, ...UNUSED };
+    expect(await heal(options, row as BlobRow, sound)).toMatchObject({ kind: "impossible" });
     expect(await quarantined()).toEqual([]);
   });
 
