@@ -32,7 +32,7 @@ async function dispatch(args: Arguments, surroundings: Surroundings): Promise<nu
   const { out, err } = surroundings;
   if (args.command === "check" || args.command === "serve") {
     const config = parseConfig({ ...surroundings, flags: args.flags });
-    if (args.command === "check") return (await import("./check.ts")).check(config, args, surroundings);
+    if (args.command === "check") return (await import("./check/check.ts")).check(config, args, surroundings);
     return (await import("./serve.ts")).serve(config, surroundings);
   }
   if (args.command === "backup" || args.command === "restore") return backupOrRestore(args, surroundings);
@@ -51,6 +51,7 @@ async function backupOrRestore({ command, flags, ...args }: Arguments, surroundi
   const { folder } = args;
   if (folder === undefined || folder === "") throw new UsageError(`image-store ${command} needs a folder.`);
   const config = parseConfig({ ...surroundings, flags });
-  if (command === "backup") return (await import("./backup.ts")).backup(config, { ...args, folder }, surroundings);
-  return (await import("./restore.ts")).restore(config, { ...args, folder }, surroundings);
+  if (command === "backup")
+    return (await import("./backup/backup.ts")).backup(config, { ...args, folder }, surroundings);
+  return (await import("./backup/restore.ts")).restore(config, { ...args, folder }, surroundings);
 }

@@ -15,8 +15,8 @@ import {
 } from "../../src/adapters/blobs/segments/format.ts";
 import { lockFolder } from "../../src/adapters/catalog/lock.ts";
 import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
-import { heal } from "../../src/cli/heal-blob.ts";
-import { lookAt, readExtent } from "../../src/cli/raw-bytes.ts";
+import { heal } from "../../src/cli/check/heal-blob.ts";
+import { lookAt, readExtent } from "../../src/cli/check/raw-bytes.ts";
 import type { Album } from "../../src/domain/album.ts";
 import type { BlobRow, BlobStore, Catalog } from "../../src/ports.ts";
 import { claimUnrecorded, sweepCondemned } from "../../src/workers/sweep.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
-import { type CheckResult, checkStore, type Finding } from "../../src/cli/check-store.ts";
+import { type CheckResult, checkStore, type Finding } from "../../src/cli/check/check-store.ts";
 import { createProgressBar, formatBytes } from "../../src/cli/progress-bar.ts";
 import type { Surroundings } from "../../src/cli/surroundings.ts";
 import type { Album } from "../../src/domain/album.ts";

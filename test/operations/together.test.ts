@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
-import { checkStore, type Finding } from "../../src/cli/check-store.ts";
+import { checkStore, type Finding } from "../../src/cli/check/check-store.ts";
 import { StoreError } from "../../src/domain/errors.ts";
 import { createRunningKeys } from "../../src/operations/idempotency.ts";
 import { type IncomingImage, type UploadPorts, uploadImages } from "../../src/operations/upload.ts";

@@ -1,9 +1,14 @@
-import { openSnapshot, type Snapshot, type SnapshotBlob, writeSnapshot } from "../adapters/catalog/sqlite-snapshot.ts";
-import type { BlobStore, Catalog } from "../ports.ts";
-import { atOnce } from "./at-once.ts";
+import {
+  openSnapshot,
+  type Snapshot,
+  type SnapshotBlob,
+  writeSnapshot,
+} from "../../adapters/catalog/sqlite-snapshot.ts";
+import type { BlobStore, Catalog } from "../../ports.ts";
+import { atOnce } from "../at-once.ts";
+import { DamagedBytes, findBlob, piecesOf } from "../blob-damage.ts";
+import { whileHeld } from "../while-held.ts";
 import type { BackupFolder } from "./backup-folder.ts";
-import { DamagedBytes, findBlob, piecesOf } from "./blob-damage.ts";
-import { whileHeld } from "./while-held.ts";
 
 export interface BackupOptions {
   readonly catalog: Pick<Catalog, "write" | "blobs">;

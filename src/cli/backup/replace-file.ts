@@ -1,6 +1,6 @@
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { createFolderSync } from "../adapters/blobs/folder-sync.ts";
+import { createFolderSync } from "../../adapters/blobs/folder-sync.ts";
 
 /** Gives a small file this text for good, or leaves it as it was; for its owner's eyes only. */
 export async function replaceFile(path: string, text: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { StoreError } from "../domain/errors.ts";
+import { StoreError } from "../../domain/errors.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",

@@ -1,11 +1,11 @@
-import type { Config } from "../config.ts";
+import type { Config } from "../../config.ts";
+import { openStore } from "../open-store.ts";
+import { formatBytes, openProgressBar } from "../progress-bar.ts";
+import { EXIT, type Surroundings } from "../surroundings.ts";
 import { requireApart } from "./apart.ts";
 import { type BackupFolder, openBackupFolder } from "./backup-folder.ts";
 import { type BackupResult, backupStore, type Damage } from "./backup-store.ts";
 import { explainFolderError, explainFullStore } from "./folder-error.ts";
-import { openStore } from "./open-store.ts";
-import { formatBytes, openProgressBar } from "./progress-bar.ts";
-import { EXIT, type Surroundings } from "./surroundings.ts";
 
 export interface BackupCommand {
   readonly folder: string;

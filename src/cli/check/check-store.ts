@@ -1,7 +1,7 @@
-import { StoreError } from "../domain/errors.ts";
-import type { BlobContent, BlobRow, BlobStore, Catalog, FoundBlob, UnreadableBytes } from "../ports.ts";
-import { damageOf, findBlob } from "./blob-damage.ts";
-import { whileHeld } from "./while-held.ts";
+import { StoreError } from "../../domain/errors.ts";
+import type { BlobContent, BlobRow, BlobStore, Catalog, FoundBlob, UnreadableBytes } from "../../ports.ts";
+import { damageOf, findBlob } from "../blob-damage.ts";
+import { whileHeld } from "../while-held.ts";
 
 /**
  * Something that was found. No problem are `young`, such bytes may still get their record, or the sweeper takes them;

@@ -1,5 +1,5 @@
-import type { Extent } from "../ports.ts";
-import { DamagedBytes, piecesOf } from "./blob-damage.ts";
+import type { Extent } from "../../ports.ts";
+import { DamagedBytes, piecesOf } from "../blob-damage.ts";
 
 /** Bytes as they lie there, whatever they are. */
 export interface RawBytes {

@@ -1,13 +1,13 @@
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { createFolderSync } from "../adapters/blobs/folder-sync.ts";
-import { makeFolder } from "../adapters/blobs/make-folder.ts";
-import { stageFile } from "../adapters/blobs/staging.ts";
-import { lockFolder } from "../adapters/catalog/lock.ts";
-import { CatalogOpenError } from "../adapters/catalog/open-error.ts";
+import { createFolderSync } from "../../adapters/blobs/folder-sync.ts";
+import { makeFolder } from "../../adapters/blobs/make-folder.ts";
+import { stageFile } from "../../adapters/blobs/staging.ts";
+import { lockFolder } from "../../adapters/catalog/lock.ts";
+import { CatalogOpenError } from "../../adapters/catalog/open-error.ts";
+import { DamagedBytes } from "../blob-damage.ts";
 import { BLOB, CATALOG, layoutOf, namesIn, SHARD } from "./backup-layout.ts";
 import { BACKUP_FORMAT, type CompleteBackup, formatManifest, type Manifest, readManifest } from "./backup-manifest.ts";
-import { DamagedBytes } from "./blob-damage.ts";
 import { digestOfFile } from "./file-digest.ts";
 import { replaceFile } from "./replace-file.ts";
 

@@ -1,19 +1,19 @@
 import { dirname } from "node:path";
-import { createBlobFiles } from "../adapters/blobs/files.ts";
-import { createFolderSync } from "../adapters/blobs/folder-sync.ts";
-import { makeFolder } from "../adapters/blobs/make-folder.ts";
-import { measureQuarantine, openQuarantine, quarantineFolderOf } from "../adapters/blobs/quarantine.ts";
-import { lockFolder } from "../adapters/catalog/lock.ts";
-import { CatalogOpenError } from "../adapters/catalog/open-error.ts";
-import { createFreeSpace } from "../adapters/files/free-space.ts";
-import type { Config } from "../config.ts";
+import { createBlobFiles } from "../../adapters/blobs/files.ts";
+import { createFolderSync } from "../../adapters/blobs/folder-sync.ts";
+import { makeFolder } from "../../adapters/blobs/make-folder.ts";
+import { measureQuarantine, openQuarantine, quarantineFolderOf } from "../../adapters/blobs/quarantine.ts";
+import { lockFolder } from "../../adapters/catalog/lock.ts";
+import { CatalogOpenError } from "../../adapters/catalog/open-error.ts";
+import { createFreeSpace } from "../../adapters/files/free-space.ts";
+import type { Config } from "../../config.ts";
+import { explainFolderError, explainFullStore } from "../backup/folder-error.ts";
+import { openStore } from "../open-store.ts";
+import { formatBytes, openProgressBar } from "../progress-bar.ts";
+import { EXIT, type Surroundings } from "../surroundings.ts";
 import { type CheckOptions, type CheckResult, checkStore } from "./check-store.ts";
 import { describeFinding, describeRepair } from "./describe-findings.ts";
-import { explainFolderError, explainFullStore } from "./folder-error.ts";
-import { openStore } from "./open-store.ts";
-import { formatBytes, openProgressBar } from "./progress-bar.ts";
 import { type Repair, type RepairResult, repairStore } from "./repair-store.ts";
-import { EXIT, type Surroundings } from "./surroundings.ts";
 
 /** Checks the store, also beside a server that runs; prints what it finds and answers the exit code. */
 export async function check(

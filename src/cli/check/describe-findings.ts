@@ -1,7 +1,7 @@
 import { basename } from "node:path";
-import type { Extent } from "../ports.ts";
+import type { Extent } from "../../ports.ts";
+import { formatBytes } from "../progress-bar.ts";
 import type { Finding } from "./check-store.ts";
-import { formatBytes } from "./progress-bar.ts";
 import type { Repair } from "./repair-store.ts";
 
 /** A line for people. */

@@ -1,12 +1,12 @@
 import { stat } from "node:fs/promises";
-import type { RestoredBlob, RestoringCatalog } from "../adapters/catalog/sqlite-restore.ts";
-import type { SnapshotBlob } from "../adapters/catalog/sqlite-snapshot.ts";
-import { StoreError } from "../domain/errors.ts";
-import type { BlobStore } from "../ports.ts";
-import { atOnce } from "./at-once.ts";
+import type { RestoredBlob, RestoringCatalog } from "../../adapters/catalog/sqlite-restore.ts";
+import type { SnapshotBlob } from "../../adapters/catalog/sqlite-snapshot.ts";
+import { StoreError } from "../../domain/errors.ts";
+import type { BlobStore } from "../../ports.ts";
+import { atOnce } from "../at-once.ts";
+import { DamagedBytes, piecesOf } from "../blob-damage.ts";
 import type { BackupLayout } from "./backup-layout.ts";
 import type { Damage } from "./backup-store.ts";
-import { DamagedBytes, piecesOf } from "./blob-damage.ts";
 
 export interface RestoreOptions {
   readonly source: Pick<BackupLayout, "blob">;

@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
-import { openDiskBlobs } from "../adapters/blobs/disk.ts";
-import { openRestoringCatalog } from "../adapters/catalog/sqlite-restore.ts";
-import type { Config } from "../config.ts";
+import { openDiskBlobs } from "../../adapters/blobs/disk.ts";
+import { openRestoringCatalog } from "../../adapters/catalog/sqlite-restore.ts";
+import type { Config } from "../../config.ts";
+import { formatBytes, openProgressBar } from "../progress-bar.ts";
+import { EXIT, type Surroundings } from "../surroundings.ts";
 import { requireApart } from "./apart.ts";
 import { describeDamage } from "./backup.ts";
 import { BackupInUse, lockBackup } from "./backup-folder.ts";
@@ -9,11 +11,9 @@ import { type BackupLayout, layoutOf } from "./backup-layout.ts";
 import { type CompleteBackup, readManifest } from "./backup-manifest.ts";
 import { digestOfFile } from "./file-digest.ts";
 import { explainFolderError, explainFullStore } from "./folder-error.ts";
-import { formatBytes, openProgressBar } from "./progress-bar.ts";
 import { takeEpoch } from "./restore-epoch.ts";
 import { claimDataFolders, finishRestore, placeCatalog } from "./restore-folder.ts";
 import { type RestoreResult, restoreBlobs } from "./restore-store.ts";
-import { EXIT, type Surroundings } from "./surroundings.ts";
 
 export interface RestoreCommand {
   readonly folder: string;

@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import type { Config } from "../config.ts";
+import type { Config } from "../../config.ts";
 
 /**
  * A backup within the store's folders is lost with them, and either would remove what is the other's: the one empties its

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { contentExtentOf, ownedExtentOf, without } from "../adapters/blobs/extent.ts";
-import { BytesChanged, type Quarantine, type QuarantineNote } from "../adapters/blobs/quarantine.ts";
-import type { BlobMove } from "../domain/change.ts";
-import type { BlobRow, Extent } from "../ports.ts";
-import { DamagedBytes, findBlob } from "./blob-damage.ts";
+import { contentExtentOf, ownedExtentOf, without } from "../../adapters/blobs/extent.ts";
+import { BytesChanged, type Quarantine, type QuarantineNote } from "../../adapters/blobs/quarantine.ts";
+import type { BlobMove } from "../../domain/change.ts";
+import type { BlobRow, Extent } from "../../ports.ts";
+import { DamagedBytes, findBlob } from "../blob-damage.ts";
+import { whileHeld } from "../while-held.ts";
 import { type CheckOptions, type CheckResult, checkHeldStore, type Finding, pagesOf } from "./check-store.ts";
 import { type HealOptions, heal, lookForBytes } from "./heal-blob.ts";
 import { lookAt, type RawBytes, readExtent } from "./raw-bytes.ts";
-import { whileHeld } from "./while-held.ts";
 
 export interface RepairOptions extends CheckOptions, Omit<HealOptions, "catalog" | "quarantine"> {
   readonly quarantine: Quarantine;
