@@ -185,8 +185,8 @@ async function openBlobs(
   return measureBlobs(blobs, metrics.blobDuration);
 }
 
-const openCacheOfVariants = ({ variantCache, minFree }: Config, metrics: Metrics): Promise<VariantCache> =>
-  openVariantCache({ ...variantCache, minFree, observer: observeVariantCache(metrics) });
+const openCacheOfVariants = ({ variantCache, minFree, imageCache }: Config, metrics: Metrics): Promise<VariantCache> =>
+  openVariantCache({ ...variantCache, minFree, memoryBytes: imageCache, observer: observeVariantCache(metrics) });
 
 const createImageProber = ({ limits }: Config, metrics: Metrics): Prober =>
   measureProber(

@@ -130,7 +130,11 @@ export const SETTINGS = {
     default: "1MiB",
   },
   SEGMENT_SIZE: { parse: atLeast(64 * 1024), help: "size of the files that small images share", default: "128MiB" },
-  IMAGE_CACHE: { parse: parseSize, help: "memory for small images that are read often; 0: none", default: "64MiB" },
+  IMAGE_CACHE: {
+    parse: parseSize,
+    help: "memory for small images that are read often, and as much for variants; 0: none",
+    default: "64MiB",
+  },
   EVENTS_RETENTION: { parse: parseRetention, help: "how long events are kept: a time, or forever", default: "30d" },
   EVENTS_MAX_BYTES: {
     parse: bytes,

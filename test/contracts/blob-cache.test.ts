@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createBlobCache } from "../../src/adapters/blobs/blob-cache.ts";
+import { createBlobCache } from "../../src/adapters/files/blob-cache.ts";
 
 const blobOf = (text: string, size = 10) => new Uint8Array(size).fill(text.charCodeAt(0));
 const ask = async (cache: ReturnType<typeof createBlobCache>, name: string, size = 10): Promise<boolean> => {

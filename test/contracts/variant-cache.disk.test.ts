@@ -25,15 +25,30 @@ afterEach(() => {
 const open = (options: Partial<VariantCacheOptions> = {}) =>
   openVariantCache({ folder, maxBytes: 1024 * 1024 * 1024, minFree: 0, useResolution: 0, ...options });
 
-for (const [name, useResolution] of [
-  ["disk, each use counted", 0],
-  ["disk, uses of a minute as one", 60_000],
+for (const [name, useResolution, memoryBytes] of [
+  ["disk, each use counted", 0, 0],
+  ["disk, uses of a minute as one", 60_000, 0],
+  ["disk and memory", 0, 1024 * 1024],
 ] as const)
   variantCacheContract(name, {
     blockBytes: BLOCK,
     exactOrder: useResolution === 0,
-    open: ({ maxBytes }) => open({ maxBytes, useResolution, folder: mkdtempSync(join(home, "cache-")) }),
+    open: ({ maxBytes }) => open({ maxBytes, useResolution, memoryBytes, folder: mkdtempSync(join(home, "cache-")) }),
   });
+
+test("what is read often comes from memory, whole and in ranges, until it is purged", async () => {
+  await using cache = await open({ memoryBytes: 1024 * 1024 });
+  const bytes = patterned(1000);
+  const variant = await cache.store("hot", owner("a"), making(bytes));
+  for (let reads = 0; reads < 3; reads++) expect(sha256(await contentBytes(await variant.read()))).toBe(sha256(bytes));
+  await rm(onlyFile());
+  expect(sha256(await contentBytes(await variant.read()))).toBe(sha256(bytes));
+  const part = await contentBytes(await variant.read({ start: 10, end: 30 }));
+  expect(sha256(part)).toBe(sha256(bytes.subarray(10, 30)));
+  await cache.purge(owner("a").imageId);
+  expect(cache.find("hot")).toBeUndefined();
+  expect(await variant.read().catch((error: StoreError) => error.code)).toBe("unavailable");
+});
 
 const filesBelow = (path: string) =>
   readdirSync(path, { recursive: true, withFileTypes: true })

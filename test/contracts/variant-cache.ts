@@ -181,59 +181,60 @@ export function variantCacheContract(
       for (const key of keys) expect(await bytesAt(cache, `key ${key}`)).toEqual(patterned(100 + key));
     });
 
-    test.if(exactOrder)("what was not used for longest goes first, whatever happened before", async () => {
-      const KEYS = ["a", "b", "c", "d", "e", "f"] as const;
-      const budgetBlocks = 5;
-      const command = fc.oneof(
-        {
-          weight: 4,
-          arbitrary: fc.record({
-            do: fc.constant("store" as const),
-            key: keyOf(KEYS),
-            blocks: fc.integer({ min: 1, max: 6 }),
-          }),
-        },
-        { weight: 4, arbitrary: fc.record({ do: fc.constant("find" as const), key: keyOf(KEYS) }) },
-        { weight: 1, arbitrary: fc.record({ do: fc.constant("purge" as const), image: fc.constantFrom("0", "1") }) },
-      );
-      /** Images 0 and 1, by turns. */
-      const imageOf = (key: string) => String((KEYS as readonly string[]).indexOf(key) % 2);
-      await fc.assert(
-        fc.asyncProperty(fc.array(command, { maxLength: 30 }), async (commands) => {
-          await using small = await open({ maxBytes: budgetBlocks * blockBytes });
-          /** Least recently used first: key → blocks. */
-          const model = new Map<string, number>();
-          const use = (key: string, blocks: number) => {
-            model.delete(key);
-            model.set(key, blocks);
-          };
-          for (const step of commands) {
-            if (step.do === "store") {
-              const bytes = patterned((step.blocks - 1) * blockBytes + 1);
-              await using variant = await small.store(step.key, owner(imageOf(step.key)), making(bytes));
-              expect(variant.size).toBe(bytes.length);
-              // What alone is over the budget changes nothing.
-              if (step.blocks <= budgetBlocks) use(step.key, step.blocks);
-              const over = () => [...model.values()].reduce((sum, blocks) => sum + blocks, 0) > budgetBlocks;
-              for (const oldest of model.keys()) if (over()) model.delete(oldest);
-            } else if (step.do === "purge") {
-              await small.purge(step.image);
-              for (const key of model.keys()) if (imageOf(key) === step.image) model.delete(key);
-            } else {
-              const blocks = model.get(step.key);
-              expect(small.find(step.key) !== undefined).toBe(blocks !== undefined);
-              if (blocks !== undefined) use(step.key, blocks);
+    if (exactOrder)
+      test("what was not used for longest goes first, whatever happened before", async () => {
+        const KEYS = ["a", "b", "c", "d", "e", "f"] as const;
+        const budgetBlocks = 5;
+        const command = fc.oneof(
+          {
+            weight: 4,
+            arbitrary: fc.record({
+              do: fc.constant("store" as const),
+              key: keyOf(KEYS),
+              blocks: fc.integer({ min: 1, max: 6 }),
+            }),
+          },
+          { weight: 4, arbitrary: fc.record({ do: fc.constant("find" as const), key: keyOf(KEYS) }) },
+          { weight: 1, arbitrary: fc.record({ do: fc.constant("purge" as const), image: fc.constantFrom("0", "1") }) },
+        );
+        /** Images 0 and 1, by turns. */
+        const imageOf = (key: string) => String((KEYS as readonly string[]).indexOf(key) % 2);
+        await fc.assert(
+          fc.asyncProperty(fc.array(command, { maxLength: 30 }), async (commands) => {
+            await using small = await open({ maxBytes: budgetBlocks * blockBytes });
+            /** Least recently used first: key → blocks. */
+            const model = new Map<string, number>();
+            const use = (key: string, blocks: number) => {
+              model.delete(key);
+              model.set(key, blocks);
+            };
+            for (const step of commands) {
+              if (step.do === "store") {
+                const bytes = patterned((step.blocks - 1) * blockBytes + 1);
+                await using variant = await small.store(step.key, owner(imageOf(step.key)), making(bytes));
+                expect(variant.size).toBe(bytes.length);
+                // What alone is over the budget changes nothing.
+                if (step.blocks <= budgetBlocks) use(step.key, step.blocks);
+                const over = () => [...model.values()].reduce((sum, blocks) => sum + blocks, 0) > budgetBlocks;
+                for (const oldest of model.keys()) if (over()) model.delete(oldest);
+              } else if (step.do === "purge") {
+                await small.purge(step.image);
+                for (const key of model.keys()) if (imageOf(key) === step.image) model.delete(key);
+              } else {
+                const blocks = model.get(step.key);
+                expect(small.find(step.key) !== undefined).toBe(blocks !== undefined);
+                if (blocks !== undefined) use(step.key, blocks);
+              }
             }
-          }
-          for (const key of KEYS) {
-            const blocks = model.get(key);
-            if (blocks === undefined) expect(small.find(key)).toBeUndefined();
-            else expect(await bytesAt(small, key)).toEqual(patterned((blocks - 1) * blockBytes + 1));
-          }
-        }),
-        { numRuns: Number(process.env["IMAGE_STORE_TEST_RUNS"] ?? 60) },
-      );
-    });
+            for (const key of KEYS) {
+              const blocks = model.get(key);
+              if (blocks === undefined) expect(small.find(key)).toBeUndefined();
+              else expect(await bytesAt(small, key)).toEqual(patterned((blocks - 1) * blockBytes + 1));
+            }
+          }),
+          { numRuns: Number(process.env["IMAGE_STORE_TEST_RUNS"] ?? 60) },
+        );
+      });
   });
 }
 

@@ -1,9 +1,9 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { BlobContent, BlobStore, ByteRange, FoundBlob, StagedBlob } from "../../ports.ts";
+import { createBlobCache } from "../files/blob-cache.ts";
 import { close, fdatasync, open, translateFileError, unlinkIfThere, writeAll } from "../files/file-system.ts";
 import { createFreeSpace } from "../files/free-space.ts";
-import { createBlobCache } from "./blob-cache.ts";
 import { createBlobFiles, newKey } from "./files.ts";
 import { createFolderSync } from "./folder-sync.ts";
 import { makeFolder } from "./make-folder.ts";

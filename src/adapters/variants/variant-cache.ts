@@ -23,6 +23,8 @@ export interface VariantCacheOptions {
   readonly maxBytes: number;
   /** Below this much free space nothing more is kept; undefined: 1 % of the file system, at least 256 MiB. */
   readonly minFree: number | undefined;
+  /** For what is read often; default: none. */
+  readonly memoryBytes?: number;
   readonly observer?: VariantCacheObserver;
   /** Milliseconds in which uses of a variant count as one. Default: a minute. */
   readonly useResolution?: number;
@@ -46,13 +48,13 @@ const MOST_RECENT = 4096;
  * @throws Error when another process has the folder, or it cannot be made
  */
 export async function openVariantCache(options: VariantCacheOptions): Promise<VariantCache> {
-  const { maxBytes, minFree, observer = ignoring, useResolution = 60_000 } = options;
+  const { maxBytes, minFree, memoryBytes = 0, observer = ignoring, useResolution = 60_000 } = options;
   const folder = resolve(options.folder);
   const indexPath = join(folder, "index.sqlite");
   const indexOptions = { maxBytes, useResolution };
   await mkdir(folder, { recursive: true, mode: 0o700 });
   let index = openVariantIndex(indexPath, indexOptions);
-  const files = await openVariantFiles(folder);
+  const files = await openVariantFiles(folder, memoryBytes);
   const freeSpace = createFreeSpace(folder, minFree);
   /** Renders that run. What is forgotten meanwhile is not kept. */
   const running = new Set<{ readonly owner: VariantOwner; forgotten: boolean }>();

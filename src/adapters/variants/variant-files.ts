@@ -2,6 +2,7 @@ import { mkdirSync, renameSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BlobContent, ByteRange } from "../../ports.ts";
+import { createBlobCache } from "../files/blob-cache.ts";
 import { createFileReader } from "../files/file-reader.ts";
 import { isMissing } from "../files/file-system.ts";
 
@@ -40,18 +41,23 @@ const HASHED_AT_ONCE = 1024 * 1024;
 
 export const newGeneration = (): string => crypto.getRandomValues(Buffer.alloc(8)).toString("hex");
 
-/** Makes the folders that are missing, and empties the temporary one. */
-export async function openVariantFiles(folder: string): Promise<VariantFiles> {
+/** Makes the folders that are missing, and empties the temporary one. What is read often stays in `memoryBytes`. */
+export async function openVariantFiles(folder: string, memoryBytes: number): Promise<VariantFiles> {
   const filesFolder = join(folder, "files");
   const temporaryFolder = join(folder, "tmp");
   let reader = createFileReader({ keptOpen: KEPT_OPEN });
+  /** By path: no other file ever has the same. */
+  let memory = createBlobCache(memoryBytes);
   const left = new Set<string>();
 
   const temporaryPath = () => join(temporaryFolder, crypto.randomUUID());
   const pathOf = ({ name, generation }: VariantFile) => join(filesFolder, name.slice(0, 2), `${name}.${generation}`);
 
   async function remove(paths: readonly string[]): Promise<void> {
-    for (const path of paths) left.add(path);
+    for (const path of paths) {
+      left.add(path);
+      memory.delete(path);
+    }
     const removals = Array.from(left, async (path) => {
       await rm(path, { recursive: true, force: true });
       left.delete(path);
@@ -85,7 +91,14 @@ export async function openVariantFiles(folder: string): Promise<VariantFiles> {
       }
     },
 
-    read: (path, options) => reader.read(path, options),
+    async read(path, options) {
+      const { range } = options;
+      const kept = memory.get(path);
+      if (kept !== undefined) return range === undefined ? kept : kept.slice(range.start, range.end);
+      const content = await reader.read(path, options);
+      if (range !== undefined || !(content instanceof Uint8Array)) return content;
+      return memory.offer(path, content) ?? content;
+    },
 
     async isSound(path, { size, sha256 }) {
       const hasher = new Bun.CryptoHasher("sha256");
@@ -105,6 +118,7 @@ export async function openVariantFiles(folder: string): Promise<VariantFiles> {
       mkdirSync(filesFolder, { recursive: true, mode: 0o700 });
       reader[Symbol.dispose]();
       reader = createFileReader({ keptOpen: KEPT_OPEN });
+      memory = createBlobCache(memoryBytes);
       await remove([doomed]);
     },
 
