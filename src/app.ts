@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { openDiskBlobs } from "./adapters/blobs/disk.ts";
 import { makeFolder } from "./adapters/blobs/make-folder.ts";
-import { lockFolder } from "./adapters/catalog/lock.ts";
+import { lockFolder } from "./adapters/catalog/sqlite/lock.ts";
 import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
 import { createProber } from "./adapters/renderer/probe.ts";
 import { createRenderer } from "./adapters/renderer/renderer.ts";

@@ -9,8 +9,8 @@ const MIN_PERCENT = 95;
  */
 const ENTRY_SHELLS = new Set([
   "src/main.ts",
-  "src/adapters/catalog/sqlite-snapshot-worker.ts",
-  "src/adapters/catalog/sqlite-worker.ts",
+  "src/adapters/catalog/sqlite/snapshot-worker.ts",
+  "src/adapters/catalog/sqlite/writer-worker.ts",
   "src/adapters/renderer/probe-child.ts",
   "src/adapters/renderer/render-child.ts",
   "src/adapters/renderer/serve-jobs.ts",

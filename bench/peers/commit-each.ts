@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { applyChange } from "../../src/adapters/catalog/changes.ts";
-import { openConnection } from "../../src/adapters/catalog/sqlite-connection.ts";
-import { createSqliteDriver } from "../../src/adapters/catalog/sqlite-driver.ts";
+import { openConnection } from "../../src/adapters/catalog/sqlite/connection.ts";
+import { createSqliteDriver } from "../../src/adapters/catalog/sqlite/driver.ts";
 import { EMPTY_ALBUM_FIELDS } from "../../src/domain/album.ts";
 import type { Change } from "../../src/domain/change.ts";
 import { openCatalog } from "../catalog.ts";

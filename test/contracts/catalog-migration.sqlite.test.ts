@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { lockFolder } from "../../src/adapters/catalog/lock.ts";
 import { begin } from "../../src/adapters/catalog/migrations/sqlite-0001-begin.ts";
 import { CatalogOpenError } from "../../src/adapters/catalog/open-error.ts";
-import { openConnection } from "../../src/adapters/catalog/sqlite-connection.ts";
+import { openConnection } from "../../src/adapters/catalog/sqlite/connection.ts";
+import { lockFolder } from "../../src/adapters/catalog/sqlite/lock.ts";
 import { run } from "../../src/cli/run.ts";
 import type { Album } from "../../src/domain/album.ts";
 import {

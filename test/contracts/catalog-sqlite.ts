@@ -4,8 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrate } from "../../src/adapters/catalog/migrations/sqlite.ts";
+import { openConnection } from "../../src/adapters/catalog/sqlite/connection.ts";
 import { openSqliteCatalog, type SqliteCatalogOptions } from "../../src/adapters/catalog/sqlite.ts";
-import { openConnection } from "../../src/adapters/catalog/sqlite-connection.ts";
 
 export const failTest = (error: Error): never => {
   throw error;

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { applyChange } from "../../src/adapters/catalog/changes.ts";
 import { findAlbum } from "../../src/adapters/catalog/queries/albums.ts";
 import { findImage } from "../../src/adapters/catalog/queries/images.ts";
-import { openConnection } from "../../src/adapters/catalog/sqlite-connection.ts";
-import { createSqliteDriver } from "../../src/adapters/catalog/sqlite-driver.ts";
-import { createSqliteWriter } from "../../src/adapters/catalog/sqlite-writer.ts";
-import { serveWriter, startWriterThread } from "../../src/adapters/catalog/sqlite-writer-thread.ts";
-import { createWriteQueue } from "../../src/adapters/catalog/write-queue.ts";
-import type { Writer } from "../../src/adapters/catalog/writer.ts";
+import { openConnection } from "../../src/adapters/catalog/sqlite/connection.ts";
+import { createSqliteDriver } from "../../src/adapters/catalog/sqlite/driver.ts";
+import { createWriteQueue } from "../../src/adapters/catalog/sqlite/write-queue.ts";
+import { createSqliteWriter } from "../../src/adapters/catalog/sqlite/writer.ts";
+import type { Writer } from "../../src/adapters/catalog/sqlite/writer-port.ts";
+import { serveWriter, startWriterThread } from "../../src/adapters/catalog/sqlite/writer-thread.ts";
 import type { PutImages } from "../../src/domain/change.ts";
 import { deserializeError } from "../../src/domain/errors.ts";
 import { albumNamed, createAlbum, expectCode, imageNamed } from "./catalog-changes.ts";
@@ -255,7 +255,7 @@ describe("the writer's thread", () => {
 
   test("when it dies idle, the process is told", async () => {
     openDatabase().close();
-    const thread = new Worker(new URL("../../src/adapters/catalog/sqlite-worker.ts", import.meta.url).href);
+    const thread = new Worker(new URL("../../src/adapters/catalog/sqlite/writer-worker.ts", import.meta.url).href);
     const writer = await startWriterThread(at.path, thread);
     const { queue, fatal } = queueOf(writer);
     thread.terminate();

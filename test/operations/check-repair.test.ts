@@ -13,7 +13,7 @@ import {
   recordBytes,
   segmentFileName,
 } from "../../src/adapters/blobs/segments/format.ts";
-import { lockFolder } from "../../src/adapters/catalog/lock.ts";
+import { lockFolder } from "../../src/adapters/catalog/sqlite/lock.ts";
 import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
 import { heal } from "../../src/cli/check/heal-blob.ts";
 import { lookAt, readExtent } from "../../src/cli/check/raw-bytes.ts";

@@ -5,7 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
-import { openRestoringCatalog } from "../../src/adapters/catalog/sqlite-restore.ts";
+import { openRestoringCatalog } from "../../src/adapters/catalog/sqlite/restore.ts";
 import { layoutOf } from "../../src/cli/backup/backup-layout.ts";
 import { readManifest } from "../../src/cli/backup/backup-manifest.ts";
 import { claimDataFolders, placeCatalog } from "../../src/cli/backup/restore-folder.ts";

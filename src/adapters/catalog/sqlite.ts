@@ -1,8 +1,6 @@
 import { dirname } from "node:path";
 import type { Catalog, Totals } from "../../ports.ts";
-import { createContentReader } from "./content-reader.ts";
 import type { Driver } from "./driver.ts";
-import { lockFolder } from "./lock.ts";
 import { migrate, migrateUnserved } from "./migrations/sqlite.ts";
 import { albumsBeingDeleted, findAlbum, listAlbums, totals } from "./queries/albums.ts";
 import { listBlobs, recordedBlobs } from "./queries/blobs.ts";
@@ -11,13 +9,15 @@ import { hasAnswered } from "./queries/idempotency.ts";
 import { listImages } from "./queries/image-listing.ts";
 import { findImage, findImageById } from "./queries/images.ts";
 import { undescribedImages } from "./queries/undescribed.ts";
-import { openConnection } from "./sqlite-connection.ts";
-import { openSqliteReader } from "./sqlite-reader.ts";
-import { refuseHalfRestored } from "./sqlite-restore.ts";
-import { createSqliteWriter } from "./sqlite-writer.ts";
-import { startWriterThread } from "./sqlite-writer-thread.ts";
-import { type BatchReport, createWriteQueue } from "./write-queue.ts";
-import type { Writer } from "./writer.ts";
+import { openConnection } from "./sqlite/connection.ts";
+import { createContentReader } from "./sqlite/content-reader.ts";
+import { lockFolder } from "./sqlite/lock.ts";
+import { openSqliteReader } from "./sqlite/reader.ts";
+import { refuseHalfRestored } from "./sqlite/restore.ts";
+import { type BatchReport, createWriteQueue } from "./sqlite/write-queue.ts";
+import { createSqliteWriter } from "./sqlite/writer.ts";
+import type { Writer } from "./sqlite/writer-port.ts";
+import { startWriterThread } from "./sqlite/writer-thread.ts";
 
 /** The sums read every album; at most a tenth of the time goes into them, however often somebody asks. */
 const TOTALS_SHARE = 0.1;

@@ -3,7 +3,7 @@ import {
   type Snapshot,
   type SnapshotBlob,
   writeSnapshot,
-} from "../../adapters/catalog/sqlite-snapshot.ts";
+} from "../../adapters/catalog/sqlite/snapshot.ts";
 import type { BlobStore, Catalog } from "../../ports.ts";
 import { atOnce } from "../at-once.ts";
 import { DamagedBytes, findBlob, piecesOf } from "../blob-damage.ts";

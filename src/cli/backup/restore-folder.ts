@@ -3,14 +3,14 @@ import { open, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { createFolderSync } from "../../adapters/blobs/folder-sync.ts";
 import { makeFolder } from "../../adapters/blobs/make-folder.ts";
-import { lockFolder } from "../../adapters/catalog/lock.ts";
+import { lockFolder } from "../../adapters/catalog/sqlite/lock.ts";
 import {
   beginRestoration,
   newRestoringPath,
   type Restoration,
   restorationIn,
   restoringPath,
-} from "../../adapters/catalog/sqlite-restore.ts";
+} from "../../adapters/catalog/sqlite/restore.ts";
 import { type BackupLayout, namesIn } from "./backup-layout.ts";
 import type { CompleteBackup } from "./backup-manifest.ts";
 

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
-import type { RestoredBlob, RestoringCatalog } from "../../adapters/catalog/sqlite-restore.ts";
-import type { SnapshotBlob } from "../../adapters/catalog/sqlite-snapshot.ts";
+import type { RestoredBlob, RestoringCatalog } from "../../adapters/catalog/sqlite/restore.ts";
+import type { SnapshotBlob } from "../../adapters/catalog/sqlite/snapshot.ts";
 import { StoreError } from "../../domain/errors.ts";
 import type { BlobStore } from "../../ports.ts";
 import { atOnce } from "../at-once.ts";

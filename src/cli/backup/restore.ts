@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { openDiskBlobs } from "../../adapters/blobs/disk.ts";
-import { openRestoringCatalog } from "../../adapters/catalog/sqlite-restore.ts";
+import { openRestoringCatalog } from "../../adapters/catalog/sqlite/restore.ts";
 import type { Config } from "../../config.ts";
 import { formatBytes, openProgressBar } from "../progress-bar.ts";
 import { EXIT, type Surroundings } from "../surroundings.ts";

@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { dirname } from "node:path";
-import { lockFolder } from "../lock.ts";
 import { CatalogOpenError } from "../open-error.ts";
+import { lockFolder } from "../sqlite/lock.ts";
 import { begin } from "./sqlite-0001-begin.ts";
 import { describe } from "./sqlite-0002-describe.ts";
 

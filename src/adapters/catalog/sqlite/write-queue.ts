@@ -1,6 +1,6 @@
-import type { Change, ChangeResult, ChangeResults } from "../../domain/change.ts";
-import { deserializeError, StoreError } from "../../domain/errors.ts";
-import type { BatchResult, Writer } from "./writer.ts";
+import type { Change, ChangeResult, ChangeResults } from "../../../domain/change.ts";
+import { deserializeError, StoreError } from "../../../domain/errors.ts";
+import type { BatchResult, Writer } from "./writer-port.ts";
 
 const DEFAULT_MAX_WAITING = 4096;
 /** A batch should not keep those who come after it waiting for long. */

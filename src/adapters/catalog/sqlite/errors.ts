@@ -1,5 +1,5 @@
 import { SQLiteError } from "bun:sqlite";
-import { StoreError } from "../../domain/errors.ts";
+import { StoreError } from "../../../domain/errors.ts";
 
 /** A failure of the engine, not of a statement: the disk, the file, memory. Nothing else in the batch can succeed. */
 export const isEngineFailure = (error: unknown): error is SQLiteError =>

@@ -1,5 +1,5 @@
 import type { Database, Statement } from "bun:sqlite";
-import type { Driver, SqlValue } from "./driver.ts";
+import type { Driver, SqlValue } from "../driver.ts";
 
 /** Listings have some hundreds of forms, each a statement of some kilobytes. */
 const MAX_STATEMENTS = 400;

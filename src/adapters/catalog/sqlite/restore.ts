@@ -1,9 +1,9 @@
 import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
-import type { NewBlob } from "../../domain/change.ts";
-import { migrate } from "./migrations/sqlite.ts";
-import { CatalogOpenError } from "./open-error.ts";
-import { NEEDED_BLOBS, type SnapshotBlob } from "./sqlite-snapshot.ts";
+import type { NewBlob } from "../../../domain/change.ts";
+import { migrate } from "../migrations/sqlite.ts";
+import { CatalogOpenError } from "../open-error.ts";
+import { NEEDED_BLOBS, type SnapshotBlob } from "./snapshot.ts";
 
 /**
  * A snapshot on its way to become the catalog of a restored store. It lies beside the place of the catalog, under a name

@@ -1,6 +1,6 @@
 import { Database, SQLiteError } from "bun:sqlite";
 import { join } from "node:path";
-import { CatalogOpenError } from "./open-error.ts";
+import { CatalogOpenError } from "../open-error.ts";
 
 /**
  * One server per folder, for as long as the process lives or until it is disposed of. The kernel lets go of the lock

@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
-import type { LogPosition } from "../../domain/event.ts";
-import { openConnection } from "./sqlite-connection.ts";
+import type { LogPosition } from "../../../domain/event.ts";
+import { openConnection } from "./connection.ts";
 
 /** The bytes of an image as a snapshot knows them. Sizes in bytes. */
 export interface SnapshotBlob {
@@ -36,7 +36,7 @@ export const NEEDED_BLOBS = `blobs b
  * @throws Error with the `code` of the engine or the file system
  */
 export async function writeSnapshot(path: string, target: string): Promise<void> {
-  const thread = new Worker(new URL("./sqlite-snapshot-worker.ts", import.meta.url).href);
+  const thread = new Worker(new URL("./snapshot-worker.ts", import.meta.url).href);
   try {
     const { promise, resolve, reject } = Promise.withResolvers<SnapshotReply>();
     const fail = (reason: string) => reject(new Error(`The thread that copies the catalog ${reason}`));

@@ -1,7 +1,7 @@
-import type { Driver, MaybePromise } from "./driver.ts";
-import { openConnection } from "./sqlite-connection.ts";
-import { createSqliteDriver } from "./sqlite-driver.ts";
-import { toStoreError } from "./sqlite-errors.ts";
+import type { Driver, MaybePromise } from "../driver.ts";
+import { openConnection } from "./connection.ts";
+import { createSqliteDriver } from "./driver.ts";
+import { toStoreError } from "./errors.ts";
 
 export interface Reader extends Disposable {
   /** One statement, which sees all that was committed before it. */

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { CatalogOpenError } from "./open-error.ts";
+import { CatalogOpenError } from "../open-error.ts";
 
 /** The first without a bug by which a restarted write-ahead log could damage the database (sqlite.org/wal.html). */
 const OLDEST_SQLITE = "3.51.3";

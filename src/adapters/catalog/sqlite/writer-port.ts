@@ -1,5 +1,5 @@
-import type { Change, ChangeResults } from "../../domain/change.ts";
-import type { SerializedError } from "../../domain/errors.ts";
+import type { Change, ChangeResults } from "../../../domain/change.ts";
+import type { SerializedError } from "../../../domain/errors.ts";
 
 /** What became of one change. */
 export type Outcome = { readonly value: ChangeResults[Change["type"]] } | { readonly error: SerializedError };

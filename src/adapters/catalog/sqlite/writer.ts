@@ -1,11 +1,11 @@
 import type { Database } from "bun:sqlite";
-import type { Change } from "../../domain/change.ts";
-import { StoreError, serializeError } from "../../domain/errors.ts";
-import type { ChangeContext } from "./changes/context.ts";
-import { applyChange } from "./changes.ts";
-import { createSqliteDriver } from "./sqlite-driver.ts";
-import { isEngineFailure, isTransient, toStoreError } from "./sqlite-errors.ts";
-import type { BatchResult, Outcome, Writer } from "./writer.ts";
+import type { Change } from "../../../domain/change.ts";
+import { StoreError, serializeError } from "../../../domain/errors.ts";
+import type { ChangeContext } from "../changes/context.ts";
+import { applyChange } from "../changes.ts";
+import { createSqliteDriver } from "./driver.ts";
+import { isEngineFailure, isTransient, toStoreError } from "./errors.ts";
+import type { BatchResult, Outcome, Writer } from "./writer-port.ts";
 
 /**
  * Group commit: a batch is one transaction, and one sync. It keeps nothing of the catalog in memory from batch to batch,

@@ -1,7 +1,7 @@
-import type { Change } from "../../domain/change.ts";
-import { openConnection } from "./sqlite-connection.ts";
-import { createSqliteWriter } from "./sqlite-writer.ts";
-import type { BatchResult, Writer } from "./writer.ts";
+import type { Change } from "../../../domain/change.ts";
+import { openConnection } from "./connection.ts";
+import { createSqliteWriter } from "./writer.ts";
+import type { BatchResult, Writer } from "./writer-port.ts";
 
 /** As JSON, which costs a third of what a structured clone of the same batch does. */
 type Request = { readonly open: string } | { readonly run: readonly Change[] } | { readonly close: true };
@@ -38,7 +38,7 @@ export function serveWriter(port: Port): void {
  */
 export async function startWriterThread(
   path: string,
-  thread = new Worker(new URL("./sqlite-worker.ts", import.meta.url).href),
+  thread = new Worker(new URL("./writer-worker.ts", import.meta.url).href),
 ): Promise<Writer> {
   const death = Promise.withResolvers<Error>();
   let dead: Error | undefined;

@@ -1,3 +1,0 @@
-import { serveWriter } from "./sqlite-writer-thread.ts";
-
-serveWriter(globalThis);

@@ -1,0 +1,3 @@
+import { serveWriter } from "./writer-thread.ts";
+
+serveWriter(globalThis);
