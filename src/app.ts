@@ -1,10 +1,4 @@
-import { realpath } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { dirname } from "node:path";
-import { openDiskBlobs } from "./adapters/blobs/disk.ts";
-import { makeFolder } from "./adapters/blobs/make-folder.ts";
-import { lockFolder } from "./adapters/catalog/sqlite/lock.ts";
-import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
 import { createProber } from "./adapters/renderer/probe.ts";
 import { createRenderer } from "./adapters/renderer/renderer.ts";
 import { openVariantCache } from "./adapters/variants/variant-cache.ts";
@@ -39,6 +33,7 @@ import { createSingleFlight } from "./operations/single-flight.ts";
 import { createUploadSlots, type UploadSlots } from "./operations/upload-slots.ts";
 import { createVariantReader } from "./operations/variant-reader.ts";
 import type { BlobStore, Catalog, Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
+import { openBlobs, openCatalog } from "./stores.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runCompaction } from "./workers/compact.ts";
 import { runDescribe } from "./workers/describe.ts";
@@ -93,14 +88,20 @@ export interface AppOptions {
   readonly uploadPatience?: number;
 }
 
-/** The one place that picks adapters and ties everything together. What is opened first is closed last. */
+/** The one place that ties everything together. What is opened first is closed last. */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<App> {
   const { logger = silentLogger, onCatalogFailure = () => {} } = options;
   const metrics = createMetrics();
   await using opening = new AsyncDisposableStack();
 
-  const catalog = opening.use(await openCatalog(config, metrics, onCatalogFailure));
-  const blobs = opening.use(await openBlobs(config, metrics, opening));
+  const observe = ({ batchSize }: { batchSize: number }) => metrics.commitBatchSize.observe(batchSize);
+  const catalog = opening.use(
+    measureCatalog(
+      await openCatalog(config, { as: "server", onFatal: onCatalogFailure, observe }),
+      metrics.catalogDuration,
+    ),
+  );
+  const blobs = opening.use(measureBlobs(await openBlobs(config, "server"), metrics.blobDuration));
   const variantCache = opening.use(await openCacheOfVariants(config, metrics));
   const prober = opening.use(createImageProber(config, metrics));
   const renderer = opening.use(createPictureRenderer(config, metrics));
@@ -156,35 +157,6 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   };
 }
 
-async function openCatalog(
-  { catalog: { path } }: Config,
-  metrics: Metrics,
-  onFatal: (error: Error) => void,
-): Promise<Catalog> {
-  await makeFolder(dirname(path));
-  const observe = ({ batchSize }: { batchSize: number }) => metrics.commitBatchSize.observe(batchSize);
-  return measureCatalog(await openSqliteCatalog({ path, exclusive: true, onFatal, observe }), metrics.catalogDuration);
-}
-
-async function openBlobs(
-  { blobs: { path }, catalog, minFree, smallImage, segmentSize, imageCache }: Config,
-  metrics: Metrics,
-  stack: AsyncDisposableStack,
-): Promise<BlobStore> {
-  await makeFolder(path);
-  // Beside the catalog's own lock: with another catalog, a server would sweep these bytes as nobody's.
-  if ((await realpath(path)) !== (await realpath(dirname(catalog.path)))) stack.use(lockFolder(path));
-  const blobs = await openDiskBlobs({
-    folder: path,
-    minFree,
-    recover: true,
-    smallBytes: smallImage,
-    segmentBytes: segmentSize,
-    cacheBytes: imageCache,
-  });
-  return measureBlobs(blobs, metrics.blobDuration);
-}
-
 const openCacheOfVariants = ({ variantCache, minFree, imageCache }: Config, metrics: Metrics): Promise<VariantCache> =>
   openVariantCache({ ...variantCache, minFree, memoryBytes: imageCache, observer: observeVariantCache(metrics) });
 
@@ -227,7 +199,7 @@ interface WorkerPorts {
 /** Loops that run until they are disposed of. What fails in them is told, and tried again in its turn. */
 function startWorkers(
   { catalog, blobs, renderer, variantCache, publisher, uploadSlots }: WorkerPorts,
-  { grace, eventsRetention, eventsMaxBytes, describe }: Config,
+  { grace, tombstone, eventsRetention, eventsMaxBytes, describe }: Config,
   logger: Logger,
   metrics: Metrics,
 ): AsyncDisposable {
@@ -239,7 +211,7 @@ function startWorkers(
     logger.warn({ cursors }, "the log passed its size, so that readers who lag were given up and will miss events");
   };
   const running = [
-    runSweep({ catalog, blobs }, { grace, onFailure }, signal),
+    runSweep({ catalog, blobs }, { grace, tombstone, onFailure }, signal),
     runCompaction({ catalog, blobs }, { interval: Math.min(60_000, Math.max(100, grace / 10)), onFailure }, signal),
     runAlbumDeletion({ catalog }, { onFailure }, signal),
     runVariantPurge({ catalog, cache: variantCache }, { onFailure }, signal),

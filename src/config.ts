@@ -5,6 +5,7 @@ import { readKafkaSettings } from "./config/kafka.ts";
 import { parseLinkKeys } from "./config/link-keys.ts";
 import { DEFAULT_PRESETS, parsePresets } from "./config/presets.ts";
 import { PREFIX, SETTINGS, type Setting, type SettingName, type SettingValues } from "./config/settings.ts";
+import type { BlobsPlace, CatalogPlace } from "./config/urls.ts";
 import type { ApiKey } from "./domain/access.ts";
 import type { Limits } from "./domain/limits.ts";
 import type { LinkKey } from "./domain/link.ts";
@@ -15,8 +16,12 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly dataFolder: string;
-  readonly catalog: { readonly kind: "sqlite"; readonly path: string };
-  readonly blobs: { readonly kind: "file"; readonly path: string };
+  readonly catalog: CatalogPlace;
+  /** Most connections to PostgreSQL. */
+  readonly catalogPool: number;
+  readonly blobs: BlobsPlace;
+  /** Of originals on this node, where blobs are elsewhere. `maxBytes` 0: none. */
+  readonly originalsCache: { readonly folder: string; readonly maxBytes: number };
   readonly kafka: KafkaConfig | undefined;
   /** Origin under which clients reach the store, without a trailing slash, where it differs from host and port. */
   readonly publicUrl: string | undefined;
@@ -39,6 +44,8 @@ export interface Config {
   /** `maxBytes` 0: no variant is kept. */
   readonly variantCache: { readonly folder: string; readonly maxBytes: number };
   readonly grace: number;
+  /** How long bytes that were sent to a shared store and never recorded are looked for. */
+  readonly tombstone: number;
   /** Uploads are refused below this much free space; undefined: max(256 MiB, 1 % of the file system). */
   readonly minFree: number | undefined;
   /** Images up to so many bytes share files; 0: each has one of its own. */
@@ -139,8 +146,10 @@ export function parseConfig(source: ConfigSource): Config {
     host: unbracketed(values.HOST),
     port: values.PORT,
     dataFolder: values.DATA,
-    catalog: { kind: "sqlite", path: values.CATALOG_URL ?? join(values.DATA, "catalog.sqlite") },
-    blobs: { kind: "file", path: values.BLOBS_URL ?? join(values.DATA, "blobs") },
+    catalog: values.CATALOG_URL ?? { kind: "sqlite", path: join(values.DATA, "catalog.sqlite") },
+    catalogPool: values.CATALOG_POOL,
+    blobs: values.BLOBS_URL ?? { kind: "file", path: join(values.DATA, "blobs") },
+    originalsCache: { folder: join(values.DATA, "originals"), maxBytes: values.ORIGINALS_CACHE },
     kafka,
     publicUrl: values.PUBLIC_URL,
     apiKeys,
@@ -164,6 +173,7 @@ export function parseConfig(source: ConfigSource): Config {
     renderers: values.RENDERERS,
     variantCache: { folder: join(values.DATA, "variants"), maxBytes: values.VARIANT_CACHE },
     grace: values.GRACE,
+    tombstone: values.TOMBSTONE,
     minFree: values.MIN_FREE,
     smallImage: values.SMALL_IMAGE,
     segmentSize: values.SEGMENT_SIZE,

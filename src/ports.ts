@@ -11,6 +11,7 @@
  * - **condemned**: a blob whose record is gone; the sweeper takes it after the **grace**.
  * - **unrecorded**: bytes in the store without a record; the sweeper takes those too.
  * - **variant**: a picture made from an image as a **spec** asks for it; a **picture** is that spec for one original.
+ * - **lease**: the right to do what one node at a time does, such as to sweep; its **token** fences off former holders.
  * - **hold**: somebody reads the whole store (check, backup); nothing is destroyed meanwhile.
  */
 import type { Album } from "./domain/album.ts";
@@ -28,6 +29,8 @@ import type { Picture } from "./domain/variant.ts";
 export interface Catalog extends AsyncDisposable {
   /** Made once, kept in the catalog: the source of every event, whatever node speaks. */
   readonly storeId: string;
+  /** Whether other nodes write to it: then work of one node at a time goes by leases. */
+  readonly shared: boolean;
   /** Durable when it resolves. Whoever reads after that sees it. */
   write<C extends Change>(change: C): Promise<ChangeResult<C>>;
 
@@ -68,6 +71,8 @@ export interface Catalog extends AsyncDisposable {
   albumsBeingDeleted(limit: number): Promise<readonly string[]>;
   /** Which of these blob keys have a row, in whatever state, and where it says that they are. */
   recordedBlobs(keys: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Which of these blob keys belong to an image. */
+  liveBlobs(keys: readonly string[]): Promise<ReadonlySet<string>>;
   /** All blob rows in key order, for a check or a backup. */
   blobs(query: { afterKey?: string; limit: number }): Promise<readonly BlobRow[]>;
   totals(): Promise<Totals>;
@@ -134,7 +139,7 @@ export interface BlobRow {
   readonly location: string;
   readonly size: number;
   readonly sha256: string;
-  readonly state: "live" | "condemned" | "deleting";
+  readonly state: "pending" | "live" | "condemned" | "deleting";
 }
 
 export interface Totals {
@@ -198,6 +203,8 @@ export interface BlobStore extends AsyncDisposable {
 
 export interface StagedBlob {
   readonly key: string;
+  /** Where `commit` will put it, where the store is shared: the row for it goes in before. */
+  readonly location?: string;
   readonly size: number;
   readonly sha256: string;
   /** Readable by this process and its children until commit or discard. */

@@ -1,8 +1,6 @@
-import { existsSync } from "node:fs";
-import { openDiskBlobs } from "../adapters/blobs/disk.ts";
-import { openSqliteCatalog } from "../adapters/catalog/sqlite.ts";
 import type { Config } from "../config.ts";
 import type { BlobStore, Catalog } from "../ports.ts";
+import { openBlobs, openCatalog } from "../stores.ts";
 
 /** A store that this process looks at, beside the server that may have it. */
 export interface OpenStore extends AsyncDisposable {
@@ -14,16 +12,12 @@ export interface OpenStore extends AsyncDisposable {
 
 /** @throws Error when there is none: nothing is made */
 export async function openStore(config: Config): Promise<OpenStore> {
-  const { path } = config.catalog;
-  if (!existsSync(path)) throw new Error(`There is no store: ${path} does not exist.`);
   const failure = Promise.withResolvers<never>();
   // It may come when nobody waits for it any more.
   failure.promise.catch(() => {});
   await using opening = new AsyncDisposableStack();
-  const onFatal = failure.reject;
-  const catalog = opening.use(await openSqliteCatalog({ path, exclusive: false, writer: "inline", onFatal }));
-  const blobs = await openDiskBlobs({ folder: config.blobs.path, minFree: config.minFree, recover: false });
-  opening.use(blobs);
+  const catalog = opening.use(await openCatalog(config, { as: "beside", onFatal: failure.reject }));
+  const blobs = opening.use(await openBlobs(config, "beside"));
   const stack = opening.move();
   return { catalog, blobs, failure: failure.promise, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }

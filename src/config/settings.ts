@@ -29,10 +29,20 @@ export const SETTINGS = {
   DATA: { parse: text, help: "folder of the embedded catalog and blobs", default: "./data", flag: "data" },
   CATALOG_URL: {
     parse: parseCatalogUrl,
-    help: "where records and events are: sqlite:PATH",
+    help: "where records and events are: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE",
     defaultHelp: "sqlite:DATA/catalog.sqlite",
   },
-  BLOBS_URL: { parse: parseBlobsUrl, help: "where bytes are: file:PATH", defaultHelp: "file:DATA/blobs" },
+  CATALOG_POOL: { parse: count, help: "most connections of this node to PostgreSQL", default: "10" },
+  BLOBS_URL: {
+    parse: parseBlobsUrl,
+    help: "where bytes are: file:PATH or s3://BUCKET/PREFIX (?endpoint=&region=&forcePathStyle=)",
+    defaultHelp: "file:DATA/blobs",
+  },
+  ORIGINALS_CACHE: {
+    parse: parseSize,
+    help: "bytes of originals from S3 that DATA/originals may hold; 0 keeps none",
+    default: "1GiB",
+  },
   KAFKA_URL: {
     parse: parseKafkaUrl,
     help: "send events to kafka://HOST:PORT,HOST:PORT/TOPIC (?tls=true&ca=&cert=&key=&mechanism=&mode=)",
@@ -118,6 +128,11 @@ export const SETTINGS = {
     parse: parseDuration,
     help: "how long deleted and unrecorded bytes stay; longer than the longest upload",
     default: "1h",
+  },
+  TOMBSTONE: {
+    parse: parseDuration,
+    help: "how long bytes that were sent to S3 and never recorded are looked for",
+    default: "7d",
   },
   MIN_FREE: {
     parse: parseSize,

@@ -1,3 +1,5 @@
+import { parseBoolean, parseOrigin } from "./values.ts";
+
 /** A URL chooses an adapter. It may hold a secret, so no message here repeats it. */
 const KAFKA_URL = /^kafka:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
 const KAFKA_QUERY = ["tls", "ca", "cert", "key", "mechanism", "mode"] as const;
@@ -12,15 +14,48 @@ export interface KafkaUrl {
   readonly options: Readonly<Partial<Record<(typeof KAFKA_QUERY)[number], string>>>;
 }
 
-/** The path of `sqlite:catalog.sqlite`, `sqlite:/var/lib/catalog.sqlite` or `sqlite:///var/lib/catalog.sqlite`. */
-export function parseCatalogUrl(url: string): string {
-  if (/^postgres(ql)?:/.test(url)) throw new Error("names PostgreSQL, which is not in this version yet");
-  return parsePathUrl(url, "sqlite:");
+export type CatalogPlace =
+  | { readonly kind: "sqlite"; readonly path: string }
+  | { readonly kind: "postgres"; readonly url: string };
+
+export type BlobsPlace = { readonly kind: "file"; readonly path: string } | S3Place;
+
+export interface S3Place {
+  readonly kind: "s3";
+  readonly bucket: string;
+  /** Before every key; empty, or ends with a slash. */
+  readonly prefix: string;
+  /** Undefined: that of the region. */
+  readonly endpoint: string | undefined;
+  readonly region: string | undefined;
+  readonly forcePathStyle: boolean;
 }
 
-export function parseBlobsUrl(url: string): string {
-  if (url.startsWith("s3:")) throw new Error("names an object store, which is not in this version yet");
-  return parsePathUrl(url, "file:");
+/** `sqlite:catalog.sqlite`, `sqlite:/var/lib/catalog.sqlite` or `sqlite:///var/lib/catalog.sqlite`; or PostgreSQL's own. */
+export function parseCatalogUrl(url: string): CatalogPlace {
+  if (!/^postgres(ql)?:/.test(url)) return { kind: "sqlite", path: parsePathUrl(url, "sqlite:") };
+  const parsed = URL.parse(url);
+  if (parsed === null || parsed.hostname === "" || parsed.pathname.length < 2)
+    throw new Error("must be of the form postgres://user:password@host:5432/database");
+  return { kind: "postgres", url };
+}
+
+/** `file:/var/lib/blobs`, or `s3://bucket/prefix?endpoint=…&region=…&forcePathStyle=true`. */
+export function parseBlobsUrl(url: string): BlobsPlace {
+  if (!url.startsWith("s3:")) return { kind: "file", path: parsePathUrl(url, "file:") };
+  const [, bucket, path, query] =
+    /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url) ?? [];
+  if (bucket === undefined) throw new Error("must be of the form s3://bucket/prefix?endpoint=…&region=…");
+  const options = parseQuery(query ?? "", ["endpoint", "region", "forcePathStyle"]);
+  const prefix = decode(path ?? "").replace(/\/*$/, "/");
+  return {
+    kind: "s3",
+    bucket,
+    prefix: prefix === "/" ? "" : prefix,
+    endpoint: options.endpoint === undefined ? undefined : parseOrigin(options.endpoint),
+    region: options.region,
+    forcePathStyle: options.forcePathStyle === undefined ? false : parseBoolean(options.forcePathStyle),
+  };
 }
 
 function parsePathUrl(url: string, scheme: string): string {
@@ -43,7 +78,7 @@ export function parseKafkaUrl(url: string): KafkaUrl {
     topic,
     username: username && decode(username),
     password: password && decode(password),
-    options: parseKafkaQuery(query ?? ""),
+    options: parseQuery(query ?? "", KAFKA_QUERY),
   };
 }
 
@@ -54,11 +89,11 @@ function parseBroker(text: string): string {
   return `${host}:${port ?? 9092}`;
 }
 
-function parseKafkaQuery(query: string): KafkaUrl["options"] {
-  const options: Partial<Record<(typeof KAFKA_QUERY)[number], string>> = {};
+function parseQuery<Name extends string>(query: string, names: readonly Name[]): Partial<Record<Name, string>> {
+  const options: Partial<Record<Name, string>> = {};
   for (const [name, value] of new URLSearchParams(query)) {
-    const option = KAFKA_QUERY.find((known) => known === name);
-    if (option === undefined) throw new Error(`has an unknown parameter; known are ${KAFKA_QUERY.join(", ")}`);
+    const option = names.find((known) => known === name);
+    if (option === undefined) throw new Error(`has an unknown parameter; known are ${names.join(", ")}`);
     options[option] = value;
   }
   return options;
@@ -68,6 +103,6 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new Error("has a user or password with a broken percent escape");
+    throw new Error("has a broken percent escape");
   }
 }

@@ -7,7 +7,9 @@ import type { LinkKey } from "./link.ts";
  * events and idempotency record; nothing else writes events, so none is stored without its change, nor a change without
  * its event. Ids are made by whoever makes the change, so that a retry stores the same; times are the database's.
  */
-export type Change =
+export type Change = AnyChange & Fenced;
+
+type AnyChange =
   | CreateAlbum
   | PutAlbum
   | UpdateAlbum
@@ -23,6 +25,10 @@ export type Change =
   | DeleteCursor
   | PruneEvents
   | PruneIdempotency
+  | RenewEpoch
+  | AcquireLease
+  | ReleaseLease
+  | ReserveBlobs
   | ClaimUnrecorded
   | BeginBlobDeletion
   | FinishBlobDeletion
@@ -46,6 +52,10 @@ export interface ChangeResults {
   deleteCursor: null;
   pruneEvents: { readonly pruned: number; readonly cursorsGivenUp: readonly string[]; readonly more: boolean };
   pruneIdempotency: { readonly pruned: number };
+  renewEpoch: { readonly epoch: number };
+  acquireLease: { readonly token: number | null };
+  releaseLease: null;
+  reserveBlobs: null;
   claimUnrecorded: { readonly claimed: number };
   beginBlobDeletion: readonly BlobRef[];
   finishBlobDeletion: null;
@@ -53,7 +63,7 @@ export interface ChangeResults {
   hold: null;
   releaseHold: null;
 }
-export type ChangeResult<C extends Change> = ChangeResults[C["type"]];
+export type ChangeResult<C extends AnyChange> = ChangeResults[C["type"]];
 
 /** The first answer again, when the change carried an idempotency key that was used before for the same request. */
 export interface Replayable<Value> {
@@ -90,6 +100,17 @@ export interface Preconditions<Tag> {
 interface Traced {
   /** W3C trace context of the request; kept in the event. */
   readonly traceparent?: string;
+}
+
+/** The right to do what one node at a time does; a later holder has a higher token. */
+export interface Fence {
+  readonly lease: string;
+  readonly token: number;
+}
+
+interface Fenced {
+  /** Checked in the transaction: `lease_lost`, and nothing is done, when somebody else has had the lease since. */
+  readonly fence?: Fence;
 }
 
 /** `album_exists` when a live album has the name. */
@@ -145,6 +166,8 @@ export interface NewBlob {
   readonly location: string;
   readonly size: number;
   readonly sha256: string;
+  /** It has a row since before its bytes were sent ({@link ReserveBlobs}); where that was swept, `unavailable`. */
+  readonly reserved?: boolean;
 }
 
 export interface ImageToPut {
@@ -231,20 +254,57 @@ export interface DeleteCursor {
 }
 
 /**
- * Removes a prefix of the log, at most `limit` events: those older than `olderThan` (milliseconds since 1970) that every
- * durable cursor has passed. Where the log is over `maxBytes`, cursors that stand in the way are given up.
+ * Removes a prefix of the log, at most `limit` events: those older than `retention` (milliseconds) that every durable
+ * cursor has passed. Where the log is over `maxBytes`, cursors that stand in the way are given up.
  */
 export interface PruneEvents {
   readonly type: "pruneEvents";
-  readonly olderThan: number | null;
+  readonly retention: number | null;
   readonly maxBytes: number | null;
   readonly limit: number;
 }
 
 export interface PruneIdempotency {
   readonly type: "pruneIdempotency";
-  readonly olderThan: number;
+  /** Milliseconds. */
+  readonly retention: number;
   readonly limit: number;
+}
+
+/**
+ * After a restore to an earlier point: sequence numbers go on above all that were ever given, clients' cursors of before
+ * are told, and durable cursors go on where they were. While no node runs.
+ */
+export interface RenewEpoch {
+  readonly type: "renewEpoch";
+}
+
+/**
+ * Takes the lease where it is free, has lapsed or is `holder`'s, for `milliseconds` from now. The token stays the same
+ * while a holder renews, and is higher than every one before for the next; null when another has it.
+ */
+export interface AcquireLease {
+  readonly type: "acquireLease";
+  readonly name: string;
+  /** Made by each process for itself, never used again. */
+  readonly holder: string;
+  readonly milliseconds: number;
+}
+
+/** Free at once, if `holder` has it. */
+export interface ReleaseLease {
+  readonly type: "releaseLease";
+  readonly name: string;
+  readonly holder: string;
+}
+
+/**
+ * Rows for bytes that are about to be sent to a shared store: without a record within the grace, they are swept. Before
+ * the first byte is sent.
+ */
+export interface ReserveBlobs {
+  readonly type: "reserveBlobs";
+  readonly blobs: readonly NewBlob[];
 }
 
 export interface BlobRef {
@@ -259,19 +319,25 @@ export interface ClaimUnrecorded {
 }
 
 /**
- * condemned → deleting: answers blobs condemned before `before` (milliseconds since 1970) and those already `deleting`.
- * Nothing while a hold is on. The bytes may go after this, then {@link FinishBlobDeletion}.
+ * condemned or pending → deleting: answers blobs that were so for longer than `grace` (milliseconds) and those already
+ * `deleting`; of those that were swept before, only what is due again. Nothing while a hold is on. The bytes may go after
+ * this, then {@link FinishBlobDeletion}.
  */
 export interface BeginBlobDeletion {
   readonly type: "beginBlobDeletion";
-  readonly before: number;
+  readonly grace: number;
   readonly limit: number;
 }
 
-/** deleting → gone. Safe to repeat. */
+/**
+ * deleting → gone. Safe to repeat. What was never more than pending stays for `tombstone` milliseconds since it was
+ * reserved, and comes again each day: its bytes may still be on their way.
+ */
 export interface FinishBlobDeletion {
   readonly type: "finishBlobDeletion";
   readonly keys: readonly string[];
+  /** Default: 0. */
+  readonly tombstone?: number;
 }
 
 /** The same bytes, durable in both places. */

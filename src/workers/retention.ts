@@ -38,9 +38,9 @@ async function pruneEvents(
   { eventsRetention, eventsMaxBytes, onCursorsGivenUp }: RetentionOptions,
   signal?: AbortSignal,
 ): Promise<void> {
-  const olderThan = eventsRetention === "forever" ? null : Date.now() - eventsRetention;
-  const change = { type: "pruneEvents", olderThan, maxBytes: eventsMaxBytes ?? null, limit: CHUNK } as const;
-  if (change.olderThan === null && change.maxBytes === null) return;
+  const retention = eventsRetention === "forever" ? null : eventsRetention;
+  const change = { type: "pruneEvents", retention, maxBytes: eventsMaxBytes ?? null, limit: CHUNK } as const;
+  if (change.retention === null && change.maxBytes === null) return;
   for (let more = true; more; ) {
     if (signal?.aborted === true) return;
     const pruned = await catalog.write(change);
@@ -50,9 +50,8 @@ async function pruneEvents(
 }
 
 async function pruneIdempotency({ catalog }: RetentionPorts, signal?: AbortSignal): Promise<void> {
-  const olderThan = Date.now() - IDEMPOTENCY_MS;
   for (let pruned = CHUNK; pruned === CHUNK; ) {
     if (signal?.aborted === true) return;
-    ({ pruned } = await catalog.write({ type: "pruneIdempotency", olderThan, limit: CHUNK }));
+    ({ pruned } = await catalog.write({ type: "pruneIdempotency", retention: IDEMPOTENCY_MS, limit: CHUNK }));
   }
 }

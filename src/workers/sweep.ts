@@ -11,6 +11,8 @@ export interface SweepPorts {
 export interface SweepOptions {
   /** How long bytes outlive their record, and how long they may wait for one; in milliseconds. */
   readonly grace: number;
+  /** How long bytes that were sent to a shared store and never recorded are looked for; in milliseconds. Default: 0. */
+  readonly tombstone?: number;
   /** Of a blob that could not be removed; it is tried again in the next pass. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -38,10 +40,9 @@ export async function runSweep(ports: SweepPorts, options: SweepOptions, signal:
  */
 export async function sweepCondemned(
   { catalog, blobs }: SweepPorts,
-  { grace, onFailure }: SweepOptions,
+  { grace, tombstone = 0, onFailure }: SweepOptions,
   signal?: AbortSignal,
 ): Promise<number> {
-  const before = Date.now() - grace;
   const failed = new Set<string>();
   let removed = 0;
 
@@ -58,13 +59,13 @@ export async function sweepCondemned(
 
   for (;;) {
     if (signal?.aborted === true) return removed;
-    const leaving = await catalog.write({ type: "beginBlobDeletion", before, limit: BATCH });
+    const leaving = await catalog.write({ type: "beginBlobDeletion", grace, limit: BATCH });
     // Those that failed are answered again, after all others.
     const next = leaving.filter(({ key }) => !failed.has(key));
     const keys = (await Promise.all(next.map(remove))).filter((key) => key !== undefined);
     // Also when none could be removed: then something is wrong with the disk, not with a blob.
     if (keys.length === 0) return removed;
-    await catalog.write({ type: "finishBlobDeletion", keys });
+    await catalog.write({ type: "finishBlobDeletion", keys, tombstone });
     removed += keys.length;
   }
 }

@@ -3,7 +3,8 @@ import type { Album } from "../../src/domain/album.ts";
 import type { Catalog } from "../../src/ports.ts";
 import { blobOf, blobStates, createAlbum, imageNamed, type OpenCatalog, put } from "./catalog-changes.ts";
 
-const afterGrace = () => Date.now() + 60_000;
+/** As if a minute more had passed. */
+const AFTER_GRACE = -60_000;
 
 const move = (from: { key: string; location: string }, to: string, at = from.location) =>
   ({ key: from.key, from: at, to }) as const;
@@ -17,7 +18,7 @@ export function blobContract(open: OpenCatalog): void {
   });
   afterEach(() => catalog[Symbol.asyncDispose]());
 
-  const begin = (before: number, limit = 100) => catalog.write({ type: "beginBlobDeletion", before, limit });
+  const begin = (grace: number, limit = 100) => catalog.write({ type: "beginBlobDeletion", grace, limit });
   const condemnedBlob = async (name: string) => {
     const image = imageNamed(name);
     await put(catalog, album, [image]);
@@ -30,33 +31,31 @@ export function blobContract(open: OpenCatalog): void {
       const { key, location } = await condemnedBlob("i");
       const kept = imageNamed("kept");
       await put(catalog, album, [kept]);
-      expect(await begin(Date.now() - 60_000)).toEqual([]);
-      expect(await begin(afterGrace())).toEqual([{ key, location }]);
+      expect(await begin(60_000)).toEqual([]);
+      expect(await begin(AFTER_GRACE)).toEqual([{ key, location }]);
       expect(await blobStates(catalog)).toEqual({ [key]: "deleting", [kept.blob.key]: "live" });
       // As after a crash: what was begun is answered again, whenever it was condemned.
-      expect(await begin(0)).toEqual([{ key, location }]);
+      expect(await begin(60_000)).toEqual([{ key, location }]);
       const finish = { type: "finishBlobDeletion", keys: [key, kept.blob.key] } as const;
       expect(await catalog.write(finish)).toBeNull();
       expect(await catalog.write(finish)).toBeNull();
-      expect(await begin(afterGrace())).toEqual([]);
+      expect(await begin(AFTER_GRACE)).toEqual([]);
       expect(await blobStates(catalog)).toEqual({ [kept.blob.key]: "live" });
     });
 
     test("what cannot be removed does not hold up the rest", async () => {
       const stuck = await condemnedBlob("stuck");
-      expect(await begin(afterGrace(), 1)).toEqual([{ key: stuck.key, location: stuck.location }]);
+      expect(await begin(AFTER_GRACE, 1)).toEqual([{ key: stuck.key, location: stuck.location }]);
       await Bun.sleep(2);
       const later = await condemnedBlob("later");
-      expect((await begin(afterGrace(), 1)).map(({ key }) => key)).toEqual([later.key]);
+      expect((await begin(AFTER_GRACE, 1)).map(({ key }) => key)).toEqual([later.key]);
       const turns = [];
       for (let turn = 0; turn < 4; turn++) {
         await Bun.sleep(2);
-        turns.push((await begin(afterGrace(), 1))[0]?.key);
+        turns.push((await begin(AFTER_GRACE, 1))[0]?.key);
       }
       expect(turns).toEqual([stuck.key, later.key, stuck.key, later.key]);
-      expect((await begin(afterGrace(), 2)).map(({ key }) => key).toSorted()).toEqual(
-        [stuck.key, later.key].toSorted(),
-      );
+      expect((await begin(AFTER_GRACE, 2)).map(({ key }) => key).toSorted()).toEqual([stuck.key, later.key].toSorted());
     });
 
     test("of bytes that were found, those without a row are claimed", async () => {
@@ -66,7 +65,7 @@ export function blobContract(open: OpenCatalog): void {
       const claim = { type: "claimUnrecorded", blobs: [recorded.blob, stray] } as const;
       expect(await catalog.write(claim)).toEqual({ claimed: 1 });
       expect(await catalog.write(claim)).toEqual({ claimed: 0 });
-      expect(await begin(0)).toEqual([{ key: stray.key, location: stray.location }]);
+      expect(await begin(60_000)).toEqual([{ key: stray.key, location: stray.location }]);
     });
 
     test("what is moved is at its new location, unless it is being deleted, has moved, or the store is held", async () => {
@@ -85,7 +84,7 @@ export function blobContract(open: OpenCatalog): void {
       expect(await catalog.write({ type: "moveBlobs", moves: [move(condemned, "there")] })).toEqual({
         moved: [condemned.key],
       });
-      const begun = await begin(afterGrace());
+      const begun = await begin(AFTER_GRACE);
       expect(begun).toContainEqual({ key: condemned.key, location: "there" });
       const moves = [
         move(live.blob, "here"),
@@ -109,12 +108,12 @@ export function blobContract(open: OpenCatalog): void {
       await catalog.write({ type: "hold", id: "backup", seconds: 60 });
       await catalog.write({ type: "hold", id: "check", seconds: 60 });
       await catalog.write({ type: "releaseHold", id: "backup" });
-      expect(await begin(afterGrace())).toEqual([]);
+      expect(await begin(AFTER_GRACE)).toEqual([]);
       expect(await catalog.write(claim)).toEqual({ claimed: 0 });
       expect(Object.values(await blobStates(catalog))).toEqual(["condemned"]);
       await catalog.write({ type: "releaseHold", id: "check" });
       expect(await catalog.write(claim)).toEqual({ claimed: 1 });
-      expect(await begin(afterGrace())).toHaveLength(2);
+      expect(await begin(AFTER_GRACE)).toHaveLength(2);
     });
 
     test("a dead process's hold lapses, and renewing makes it last", async () => {
@@ -122,10 +121,10 @@ export function blobContract(open: OpenCatalog): void {
       await catalog.write({ type: "hold", id: "dead", seconds: 0 });
       await catalog.write({ type: "hold", id: "renewed", seconds: 0 });
       await catalog.write({ type: "hold", id: "renewed", seconds: 60 });
-      expect(await begin(afterGrace())).toEqual([]);
+      expect(await begin(AFTER_GRACE)).toEqual([]);
       await catalog.write({ type: "hold", id: "renewed", seconds: 0 });
       await Bun.sleep(2);
-      expect(await begin(afterGrace())).toHaveLength(1);
+      expect(await begin(AFTER_GRACE)).toHaveLength(1);
     });
 
     test("keys are looked up in any number", async () => {

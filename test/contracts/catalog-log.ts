@@ -27,7 +27,7 @@ export function logContract(open: OpenCatalog): void {
     return albums;
   };
   const prune = (more: object = {}) =>
-    catalog.write({ type: "pruneEvents", olderThan: Date.now() + 60_000, maxBytes: null, limit: 1000, ...more });
+    catalog.write({ type: "pruneEvents", retention: -60_000, maxBytes: null, limit: 1000, ...more });
   const register = (name: string) => catalog.write({ type: "registerCursor", name });
   const advance = (name: string, seq: number) => catalog.write({ type: "advanceCursor", name, seq });
 
@@ -179,8 +179,8 @@ export function logContract(open: OpenCatalog): void {
   describe("retention", () => {
     test("prunes a prefix that is old and that every cursor has passed, a bounded number at a time", async () => {
       await createAlbums(6);
-      expect(await prune({ olderThan: Date.now() - 60_000 })).toEqual({ pruned: 0, cursorsGivenUp: [], more: false });
-      expect(await prune({ olderThan: null })).toMatchObject({ pruned: 0 });
+      expect(await prune({ retention: 60_000 })).toEqual({ pruned: 0, cursorsGivenUp: [], more: false });
+      expect(await prune({ retention: null })).toMatchObject({ pruned: 0 });
       await register("slow");
       await register("fast");
       await advance("slow", 3);
@@ -204,14 +204,14 @@ export function logContract(open: OpenCatalog): void {
         await advance(name, seq);
       }
       const { bytes } = await catalog.log();
-      const half = { olderThan: null, maxBytes: Math.ceil(bytes / 2) };
+      const half = { retention: null, maxBytes: Math.ceil(bytes / 2) };
       expect(await prune(half)).toEqual({ pruned: 3, cursorsGivenUp: ["slow"], more: false });
       const { floor, bytes: left } = await catalog.log();
       expect(floor).toBe(3);
       expect(left).toBeLessThanOrEqual(half.maxBytes);
       expect((await catalog.cursors()).map(({ name }) => name)).toEqual(["fast", "middle"]);
       expect(await prune(half)).toMatchObject({ pruned: 0, cursorsGivenUp: [] });
-      expect(await prune({ olderThan: null, maxBytes: 0 })).toMatchObject({ pruned: 3, cursorsGivenUp: ["middle"] });
+      expect(await prune({ retention: null, maxBytes: 0 })).toMatchObject({ pruned: 3, cursorsGivenUp: ["middle"] });
     });
   });
 }

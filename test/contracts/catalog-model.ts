@@ -55,7 +55,7 @@ const steps: fc.Arbitrary<Step>[] = [
     return describing(imageId, blobKey);
   }),
   album.map((of) => (ids) => ({ type: "deleteAlbumChunk", albumId: idOf(ids, of), limit: 1 })),
-  fc.constant(() => ({ type: "beginBlobDeletion", before: Date.now() + 60_000, limit: 3 })),
+  fc.constant(() => ({ type: "beginBlobDeletion", grace: -60_000, limit: 3 })),
 ];
 
 export function modelContract(open: OpenCatalog): void {

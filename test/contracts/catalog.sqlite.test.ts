@@ -88,7 +88,7 @@ describe("opening", () => {
     expect(await reasonOf(() => open())).toBe("newer_version");
     using db = new Database(at.path);
     expect(db.query("pragma user_version").get()).toEqual({ user_version: 99 });
-    db.run("pragma user_version = 2");
+    db.run("pragma user_version = 3");
     await using _ = await open();
   });
 
@@ -113,7 +113,7 @@ describe("opening", () => {
     expect(await catalog.log()).toEqual(log);
     expect(await catalog.albumsBeingDeleted(10)).toEqual([album.id]);
     expect(await catalog.write({ type: "deleteAlbumChunk", albumId: album.id, limit: 9 })).toEqual({ done: true });
-    await catalog.write({ type: "pruneEvents", olderThan: Date.now() + 60_000, maxBytes: null, limit: 100 });
+    await catalog.write({ type: "pruneEvents", retention: -60_000, maxBytes: null, limit: 100 });
     const { head } = await catalog.log();
     await catalog[Symbol.asyncDispose]();
 

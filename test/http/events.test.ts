@@ -274,7 +274,7 @@ describe("refuses", () => {
     const old = await jsonOf<EventPage>(await pruned.fetch("/v1/events?after=latest"));
     await pruned.send("POST", "/v1/albums", { name: "a" });
     const catalog = await openSecondCatalog(pruned.dataFolder);
-    await catalog.write({ type: "pruneEvents", olderThan: Date.now() + 60_000, maxBytes: null, limit: 10 });
+    await catalog.write({ type: "pruneEvents", retention: -60_000, maxBytes: null, limit: 10 });
     await catalog[Symbol.asyncDispose]();
     await pruned.send("POST", "/v1/albums", { name: "b" });
     for (const route of ["events", "events/stream"]) {

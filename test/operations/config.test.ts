@@ -31,7 +31,9 @@ describe("defaults", () => {
       port: 8080,
       dataFolder: "./data",
       catalog: { kind: "sqlite", path: "data/catalog.sqlite" },
+      catalogPool: 10,
       blobs: { kind: "file", path: "data/blobs" },
+      originalsCache: { folder: "data/originals", maxBytes: 2 ** 30 },
       kafka: undefined,
       publicUrl: undefined,
       apiKeys: [],
@@ -55,6 +57,7 @@ describe("defaults", () => {
       presets: parsePresets(DEFAULT_PRESETS),
       variantCache: { folder: "data/variants", maxBytes: 2 ** 30 },
       grace: 3_600_000,
+      tombstone: 7 * 86_400_000,
       minFree: undefined,
       smallImage: 1024 * 1024,
       segmentSize: 128 * 1024 * 1024,
@@ -84,8 +87,30 @@ describe("defaults", () => {
 describe("values", () => {
   test("the data folder moves catalog and blobs along, unless they have URLs", () => {
     const moved = parse({ IMAGE_STORE_DATA: "/srv/images", IMAGE_STORE_BLOBS_URL: "file:///mnt/blobs" });
-    expect([moved.catalog.path, moved.blobs.path]).toEqual(["/srv/images/catalog.sqlite", "/mnt/blobs"]);
-    expect(parse({ IMAGE_STORE_CATALOG_URL: "sqlite:elsewhere.sqlite" }).catalog.path).toBe("elsewhere.sqlite");
+    expect(moved.catalog).toEqual({ kind: "sqlite", path: "/srv/images/catalog.sqlite" });
+    expect(moved.blobs).toEqual({ kind: "file", path: "/mnt/blobs" });
+    expect(parse({ IMAGE_STORE_CATALOG_URL: "sqlite:elsewhere.sqlite" }).catalog).toEqual({
+      kind: "sqlite",
+      path: "elsewhere.sqlite",
+    });
+  });
+
+  test("URLs lead out of the machine", () => {
+    const url = "postgres://user:password@host:5432/images?sslmode=verify-full";
+    expect(parse({ IMAGE_STORE_CATALOG_URL: url }).catalog).toEqual({ kind: "postgres", url });
+    const s3 = { kind: "s3", endpoint: undefined, region: undefined, forcePathStyle: false };
+    const blobs = (text: string) => parse({ IMAGE_STORE_BLOBS_URL: text }).blobs as unknown;
+    expect(blobs("s3://images")).toEqual({ ...s3, bucket: "images", prefix: "" });
+    expect(blobs("s3://images/a%20b/c/")).toEqual({ ...s3, bucket: "images", prefix: "a b/c/" });
+    const options = "endpoint=http%3A%2F%2F127.0.0.1%3A9000&region=eu-west-1&forcePathStyle=true";
+    expect(blobs(`s3://images/p?${options}`)).toEqual({
+      kind: "s3",
+      bucket: "images",
+      prefix: "p/",
+      endpoint: "http://127.0.0.1:9000",
+      region: "eu-west-1",
+      forcePathStyle: true,
+    });
   });
 
   test("a flag goes before its variable", () => {
@@ -139,9 +164,11 @@ describe("problems", () => {
     ["HOST", "0.0.0.0", "IMAGE_STORE_API_KEYS"],
     ["PORT", "65536", "from 0 to 65535"],
     ["PORT", "8o8o", 'not "8o8o"'],
-    ["CATALOG_URL", "postgres://host/db", "not in this version yet"],
+    ["CATALOG_URL", "postgres://host", "postgres://user:password@host:5432/database"],
     ["CATALOG_URL", "mysql://host/db", "must be sqlite:"],
-    ["BLOBS_URL", "s3://bucket/prefix", "not in this version yet"],
+    ["BLOBS_URL", "s3://B/prefix", "s3://bucket/prefix"],
+    ["BLOBS_URL", "s3://bucket?acl=x", "unknown parameter; known are endpoint, region, forcePathStyle"],
+    ["BLOBS_URL", "s3://bucket?endpoint=minio:9000", "must be an origin"],
     ["BLOBS_URL", "file:", "must be file:"],
     ["BLOBS_URL", "file://host/path", "must be file:"],
     ["PUBLIC_URL", "https://images.example/store", "without a path"],
@@ -215,7 +242,7 @@ describe("problems", () => {
       problemsOf({ IMAGE_STORE_API_KEYS: secret }),
       problemsOf({ IMAGE_STORE_LINK_KEYS: secret }),
       problemsOf({ IMAGE_STORE_LINK_KEYS: `id:${secret}` }),
-      problemsOf({ IMAGE_STORE_CATALOG_URL: `postgres://user:${secret}@host/db` }),
+      problemsOf({ IMAGE_STORE_CATALOG_URL: `postgres://user:${secret}@host` }),
       problemsOf({ IMAGE_STORE_KAFKA_PASSWORD: secret, IMAGE_STORE_KAFKA_URL: "kafka://broker" }),
     ];
     expect(told.every((problems) => problems.length === 1)).toBe(true);

@@ -148,7 +148,7 @@ describe("where the cache's position", () => {
   test("is before what is kept of the log, all goes and it begins at the head", async () => {
     await catchUp();
     await render(await createImage(catalog, album, "image"));
-    await catalog.write({ type: "pruneEvents", olderThan: Date.now() + 60_000, maxBytes: null, limit: 1000 });
+    await catalog.write({ type: "pruneEvents", retention: -60_000, maxBytes: null, limit: 1000 });
     expect((await catalog.log()).floor).toBeGreaterThan(cache.position()?.seq ?? 0);
     await catchUp();
     expect(isKept("image")).toEqual([false]);

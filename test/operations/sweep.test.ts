@@ -91,7 +91,7 @@ describe("condemned blobs", () => {
     for (const alreadyRemoved of [false, true]) {
       const { location } = await storeImage("i");
       await deleteImage("i");
-      await catalog.write({ type: "beginBlobDeletion", before: Date.now() + HOUR, limit: 10 });
+      await catalog.write({ type: "beginBlobDeletion", grace: -HOUR, limit: 10 });
       if (alreadyRemoved) await blobs.remove(location);
       expect(await sweepCondemned({ catalog, blobs }, running)).toBe(1);
       expect(await rows()).toEqual({});

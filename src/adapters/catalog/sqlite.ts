@@ -3,7 +3,7 @@ import type { Catalog, Totals } from "../../ports.ts";
 import type { Driver } from "./driver.ts";
 import { migrate, migrateUnserved } from "./migrations/sqlite.ts";
 import { albumsBeingDeleted, findAlbum, listAlbums, totals } from "./queries/albums.ts";
-import { listBlobs, recordedBlobs } from "./queries/blobs.ts";
+import { listBlobs, liveBlobs, recordedBlobs } from "./queries/blobs.ts";
 import { listCursors, logState, readEvents } from "./queries/events.ts";
 import { hasAnswered } from "./queries/idempotency.ts";
 import { listImages } from "./queries/image-listing.ts";
@@ -73,6 +73,7 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
 
   return {
     storeId,
+    shared: false,
     write: queue.write,
 
     album: (name) => reader.read((db) => findAlbum(db, name)),
@@ -95,6 +96,7 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
     hasAnswered: (key) => reader.read((db) => hasAnswered(db, key)),
     albumsBeingDeleted: (limit) => reader.read((db) => albumsBeingDeleted(db, limit)),
     recordedBlobs: (keys) => reader.snapshot((db) => recordedBlobs(db, keys)),
+    liveBlobs: (keys) => reader.snapshot((db) => liveBlobs(db, keys)),
     blobs: (query) => reader.read((db) => listBlobs(db, query)),
     totals: cachedTotals,
 

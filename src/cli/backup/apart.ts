@@ -1,13 +1,13 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import type { Config } from "../../config.ts";
+import type { EmbeddedConfig } from "../embedded.ts";
 
 /**
  * A backup within the store's folders is lost with them, and either would remove what is the other's: the one empties its
  * `tmp`, the other drops its variants.
  * @throws Error
  */
-export async function requireApart(backup: string, { dataFolder, catalog, blobs }: Config): Promise<void> {
+export async function requireApart(backup: string, { dataFolder, catalog, blobs }: EmbeddedConfig): Promise<void> {
   const backupPath = await realPathOf(resolve(backup));
   for (const folder of [dataFolder, dirname(catalog.path), blobs.path]) {
     const path = await realPathOf(resolve(folder));

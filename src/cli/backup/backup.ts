@@ -1,4 +1,5 @@
 import type { Config } from "../../config.ts";
+import { requireEmbedded } from "../embedded.ts";
 import { openStore } from "../open-store.ts";
 import { formatBytes, openProgressBar } from "../progress-bar.ts";
 import { EXIT, type Surroundings } from "../surroundings.ts";
@@ -13,7 +14,8 @@ export interface BackupCommand {
 }
 
 /** Backs the store up, also beside a server that runs; prints what is damaged and answers the exit code. */
-export async function backup(config: Config, command: BackupCommand, surroundings: Surroundings): Promise<number> {
+export async function backup(anyConfig: Config, command: BackupCommand, surroundings: Surroundings): Promise<number> {
+  const config = requireEmbedded(anyConfig, "image-store backup");
   const { folder, verify } = command;
   const { out } = surroundings;
   await requireApart(folder, config);

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { openDiskBlobs } from "../../adapters/blobs/disk.ts";
 import { openRestoringCatalog } from "../../adapters/catalog/sqlite/restore.ts";
 import type { Config } from "../../config.ts";
+import { type EmbeddedConfig, requireEmbedded } from "../embedded.ts";
 import { formatBytes, openProgressBar } from "../progress-bar.ts";
 import { EXIT, type Surroundings } from "../surroundings.ts";
 import { requireApart } from "./apart.ts";
@@ -21,7 +22,8 @@ export interface RestoreCommand {
 }
 
 /** Makes a store of a backup, in an empty data folder; prints what is damaged and answers the exit code. */
-export async function restore(config: Config, command: RestoreCommand, surroundings: Surroundings): Promise<number> {
+export async function restore(anyConfig: Config, command: RestoreCommand, surroundings: Surroundings): Promise<number> {
+  const config = requireEmbedded(anyConfig, "image-store restore");
   const { out, err } = surroundings;
   const source = layoutOf(resolve(command.folder));
   await requireApart(source.folder, config);
@@ -73,7 +75,7 @@ async function requireCatalog(source: BackupLayout, { id, catalog }: CompleteBac
 }
 
 async function fill(
-  config: Config,
+  config: EmbeddedConfig,
   source: BackupLayout,
   backup: CompleteBackup,
   { partial }: RestoreCommand,

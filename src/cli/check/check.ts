@@ -8,6 +8,7 @@ import { lockFolder } from "../../adapters/catalog/sqlite/lock.ts";
 import { createFreeSpace } from "../../adapters/files/free-space.ts";
 import type { Config } from "../../config.ts";
 import { explainFolderError, explainFullStore } from "../backup/folder-error.ts";
+import { type EmbeddedConfig, requireEmbedded } from "../embedded.ts";
 import { openStore } from "../open-store.ts";
 import { formatBytes, openProgressBar } from "../progress-bar.ts";
 import { EXIT, type Surroundings } from "../surroundings.ts";
@@ -35,16 +36,20 @@ export async function check(
     report: (finding) => print(describeFinding(finding)),
   };
   const tell = (repaired: Repair) => print(describeRepair(repaired));
-  const working = repair ? repairWith(config, options, tell) : checkStore(options);
+  const working = repair
+    ? repairWith(requireEmbedded(config, "image-store check --repair"), options, tell)
+    : checkStore(options);
   const result = await Promise.race([working, store.failure]);
   print(summarise(result));
-  const { files, bytes } = await measureQuarantine(config.blobs.path);
-  if (files > 0) print(`In quarantine: ${files}, ${formatBytes(bytes)}.`);
+  if (config.blobs.kind === "file") {
+    const { files, bytes } = await measureQuarantine(config.blobs.path);
+    if (files > 0) print(`In quarantine: ${files}, ${formatBytes(bytes)}.`);
+  }
   return isFine(result) ? EXIT.ok : EXIT.failed;
 }
 
 async function repairWith(
-  config: Config,
+  config: EmbeddedConfig,
   options: CheckOptions,
   tell: (repair: Repair) => void,
 ): Promise<RepairResult> {

@@ -36,11 +36,11 @@ async function firstAnswer<Value>(db: Driver, { scope, key, fingerprint }: Idemp
   return JSON.parse(first.answer) as Value;
 }
 
-export async function pruneIdempotency(db: Driver, _context: ChangeContext, change: PruneIdempotency) {
+export async function pruneIdempotency(db: Driver, { now }: ChangeContext, change: PruneIdempotency) {
   const pruned = await db.run(
     `delete from idempotency where (scope, key) in
        (select scope, key from idempotency where created_at < $1 order by created_at limit $2)`,
-    [change.olderThan, change.limit],
+    [now - change.retention, change.limit],
   );
   return { pruned };
 }

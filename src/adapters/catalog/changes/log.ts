@@ -1,11 +1,12 @@
-import type { AdvanceCursor, DeleteCursor, PruneEvents, RegisterCursor } from "../../../domain/change.ts";
+import type { AdvanceCursor, DeleteCursor, PruneEvents, RegisterCursor, RenewEpoch } from "../../../domain/change.ts";
 import { StoreError } from "../../../domain/errors.ts";
+import type { LogState } from "../../../ports.ts";
 import type { Driver } from "../driver.ts";
 import { logState } from "../queries/events.ts";
 import type { ChangeContext } from "./context.ts";
 
 export async function registerCursor(db: Driver, context: ChangeContext, { name }: RegisterCursor) {
-  const { epoch, floor } = await logState(db);
+  const { epoch, floor } = await lockLog(db);
   await db.run("insert into cursors (name, seq, updated_at) values ($1, $2, $3) on conflict (name) do nothing", [
     name,
     floor,
@@ -27,10 +28,28 @@ export async function deleteCursor(db: Driver, _context: ChangeContext, { name }
   return null;
 }
 
+export async function renewEpoch(db: Driver, { now }: ChangeContext, _change: RenewEpoch) {
+  await lockLog(db);
+  const minutesSince1970 = Math.floor(now / 60_000);
+  await db.run("update log_state set epoch = case when epoch >= $1 then epoch + 1 else $1 end where id = 1", [
+    minutesSince1970,
+  ]);
+  const { epoch, head } = await logState(db);
+  await db.run("update cursors set seq = $1 where seq > $1", [head]);
+  return { epoch };
+}
+
+/** Nobody numbers events, prunes them or registers a cursor until the transaction ends. */
+export async function lockLog(db: Driver): Promise<LogState> {
+  await db.get("select 1 from log_state where id = 1 for no key update");
+  return logState(db);
+}
+
 /** A prefix, event by event, until one must stay: the floor is where it stopped. */
-export async function pruneEvents(db: Driver, _context: ChangeContext, change: PruneEvents) {
-  const { olderThan, maxBytes, limit } = change;
-  const { floor, bytes } = await logState(db);
+export async function pruneEvents(db: Driver, { now }: ChangeContext, change: PruneEvents) {
+  const { retention, maxBytes, limit } = change;
+  const olderThan = retention === null ? null : now - retention;
+  const { floor, bytes } = await lockLog(db);
   const slowest = await db.get<{ seq: number | null }>("select min(seq) as seq from cursors");
   const passedByAll = slowest?.seq ?? Number.MAX_SAFE_INTEGER;
   const rows = await db.all<{ seq: number; time: number; bytes: number }>(

@@ -1,7 +1,7 @@
 import type { MoveBlobs } from "../../../domain/change.ts";
 import type { Driver } from "../driver.ts";
-import { isHeld } from "./blobs.ts";
 import type { ChangeContext } from "./context.ts";
+import { isHeld } from "./holds.ts";
 
 /** The sweeper removes a blob where its row says that it is: once it is being deleted, the row stays as it is. */
 export async function moveBlobs(db: Driver, context: ChangeContext, { moves }: MoveBlobs) {

@@ -7,14 +7,29 @@ const PLACEHOLDERS = Array.from({ length: KEYS_AT_ONCE }, (_, index) => `$${inde
 
 export async function recordedBlobs(db: Driver, keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const recorded = new Map<string, string>();
-  for (let start = 0; start < keys.length; start += KEYS_AT_ONCE) {
-    const part = keys.slice(start, start + KEYS_AT_ONCE);
-    const values = Array.from({ length: KEYS_AT_ONCE }, (_, index) => part[Math.min(index, part.length - 1)] as string);
+  for (const part of parts(keys)) {
     const sql = `select key, location from blobs where key in (${PLACEHOLDERS})`;
-    for (const { key, location } of await db.all<{ key: string; location: string }>(sql, values))
+    for (const { key, location } of await db.all<{ key: string; location: string }>(sql, part))
       recorded.set(key, location);
   }
   return recorded;
+}
+
+export async function liveBlobs(db: Driver, keys: readonly string[]): Promise<ReadonlySet<string>> {
+  const live = new Set<string>();
+  for (const part of parts(keys)) {
+    const sql = `select key from blobs where key in (${PLACEHOLDERS}) and state = 'live'`;
+    for (const { key } of await db.all<{ key: string }>(sql, part)) live.add(key);
+  }
+  return live;
+}
+
+/** Full ones: the last key is repeated. */
+function* parts(keys: readonly string[]): Generator<string[]> {
+  for (let start = 0; start < keys.length; start += KEYS_AT_ONCE) {
+    const last = keys.length - 1;
+    yield Array.from({ length: KEYS_AT_ONCE }, (_, index) => keys[Math.min(start + index, last)] as string);
+  }
 }
 
 export async function listBlobs(

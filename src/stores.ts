@@ -1,0 +1,69 @@
+import { existsSync } from "node:fs";
+import { realpath } from "node:fs/promises";
+import { dirname } from "node:path";
+import { openDiskBlobs } from "./adapters/blobs/disk.ts";
+import { makeFolder } from "./adapters/blobs/make-folder.ts";
+import { lockFolder } from "./adapters/catalog/sqlite/lock.ts";
+import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
+import type { Config } from "./config.ts";
+import type { BlobStore, Catalog } from "./ports.ts";
+
+export interface CatalogOptions {
+  /**
+   * `server`: makes what is missing, and nobody else may serve what is on this machine's disk. `beside`: for a subcommand,
+   * which looks at what a server may be using and makes nothing.
+   */
+  readonly as: "server" | "beside";
+  /** What was written last is in doubt: the process should end. */
+  readonly onFatal: (error: Error) => void;
+  readonly observe?: (batch: { readonly batchSize: number }) => void;
+}
+
+/**
+ * The catalog that the configuration names.
+ * @throws CatalogOpenError; Error `beside` where there is none
+ */
+export async function openCatalog({ catalog }: Config, { as, onFatal, observe }: CatalogOptions): Promise<Catalog> {
+  if (catalog.kind === "postgres") throw new Error("PostgreSQL is not in this version yet.");
+  const { path } = catalog;
+  if (as === "server") {
+    await makeFolder(dirname(path));
+    return openSqliteCatalog({ path, exclusive: true, onFatal, ...(observe && { observe }) });
+  }
+  if (!existsSync(path)) throw new Error(`There is no store: ${path} does not exist.`);
+  return openSqliteCatalog({ path, exclusive: false, writer: "inline", onFatal });
+}
+
+/** The blob store that the configuration names. */
+export async function openBlobs(config: Config, as: CatalogOptions["as"]): Promise<BlobStore> {
+  const { blobs } = config;
+  return blobs.kind === "s3"
+    ? Promise.reject(new Error("S3 is not in this version yet."))
+    : openDisk(config, blobs, as);
+}
+
+async function openDisk(
+  config: Config,
+  { path }: Extract<Config["blobs"], { kind: "file" }>,
+  as: CatalogOptions["as"],
+): Promise<BlobStore> {
+  if (as === "beside") return openDiskBlobs({ folder: path, minFree: config.minFree, recover: false });
+  await makeFolder(path);
+  await using opening = new AsyncDisposableStack();
+  // Beside the catalog's own lock: with another catalog, a server would sweep these bytes as nobody's.
+  const { catalog } = config;
+  const lockedByCatalog = catalog.kind === "sqlite" ? await realpath(dirname(catalog.path)) : undefined;
+  if ((await realpath(path)) !== lockedByCatalog) opening.use(lockFolder(path));
+  const opened = opening.use(
+    await openDiskBlobs({
+      folder: path,
+      minFree: config.minFree,
+      recover: true,
+      smallBytes: config.smallImage,
+      segmentBytes: config.segmentSize,
+      cacheBytes: config.imageCache,
+    }),
+  );
+  const stack = opening.move();
+  return { ...opened, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
