@@ -1,9 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Admin } from "@platformatic/kafka";
-import { javaCommand, kafkaClasspath, missingForKafka, run } from "./kafka-jars.ts";
+import { freePorts } from "./free-ports.ts";
+import { kafkaCommand, missingForKafka } from "./kafka-jars.ts";
+import { run } from "./run.ts";
+import { createServerProcess } from "./server-process.ts";
 
 export const KAFKA_USER = { username: "writer", password: "writer-secret" };
 
@@ -47,7 +49,6 @@ export async function useKafka(): Promise<Pick<KafkaBroker, "address"> & AsyncDi
  * list grants, and none grants the creation of topics.
  */
 export async function startKafka(options: { properties?: Record<string, string> } = {}): Promise<KafkaBroker> {
-  const classpath = await kafkaClasspath();
   const folder = await mkdtemp(join(tmpdir(), "image-store-kafka-"));
   const [plain, controller, sasl, saslTls, tls] = await freePorts(5);
   const caFile = await makeCertificate(folder);
@@ -109,55 +110,32 @@ export async function startKafka(options: { properties?: Record<string, string> 
     "--add-scram",
     `${mechanism}=[name=${username},password=${password}]`,
   ]);
-  const format = () =>
-    run(
-      javaCommand(classpath, "kafka.tools.StorageTool", ["format", "-t", CLUSTER_ID, "-c", configFile, ...scramUsers]),
-    );
-
   const address = `127.0.0.1:${plain}`;
-  let broker: Bun.Subprocess | undefined;
-
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
-    broker?.kill(signal);
-    await broker?.exited;
-    broker = undefined;
-  };
-
-  const start = async (): Promise<void> => {
-    if (broker !== undefined) return;
-    const log = Bun.file(join(folder, "server.log"));
-    const command = javaCommand(classpath, "kafka.Kafka", [configFile]);
-    // The second compiler pays off in a broker, and its own shutdown hook needs the signal that we send.
-    broker = Bun.spawn(
-      command.filter((argument) => argument !== "-XX:TieredStopAtLevel=1"),
-      { stdin: "ignore", stdout: log, stderr: log },
-    );
-    const started = broker;
-    const deadline = Date.now() + 60_000;
-    while (!(await answers(address))) {
-      if (started.exitCode !== null || Date.now() > deadline) {
-        await end("SIGKILL");
-        throw new Error(`Kafka did not start:\n${(await log.text()).slice(-4000)}`);
-      }
-      await Bun.sleep(100);
-    }
-  };
+  const command = await kafkaCommand("kafka.Kafka", [configFile]);
+  const broker = createServerProcess({
+    name: "Kafka",
+    // The second compiler pays off in a broker.
+    command: command.filter((argument) => argument !== "-XX:TieredStopAtLevel=1"),
+    logFile: join(folder, "server.log"),
+    answers: () => answers(address),
+  });
 
   const kafka: KafkaBroker = {
     address,
     secure: { sasl: `127.0.0.1:${sasl}`, saslTls: `localhost:${saslTls}`, tls: `localhost:${tls}`, caFile },
-    start,
-    stop: () => end("SIGTERM"),
-    kill: () => end("SIGKILL"),
+    start: () => broker.start(),
+    stop: () => broker.end("SIGTERM"),
+    kill: () => broker.end("SIGKILL"),
     createTopic: (topic, topicOptions) => createTopic(address, topic, topicOptions),
     async [Symbol.asyncDispose]() {
-      await end("SIGKILL");
+      await broker.end("SIGKILL");
       await rm(folder, { recursive: true, force: true });
     },
   };
   try {
-    await format();
-    await start();
+    const format = ["format", "-t", CLUSTER_ID, "-c", configFile, ...scramUsers];
+    await run(await kafkaCommand("kafka.tools.StorageTool", format));
+    await broker.start();
   } catch (error) {
     await kafka[Symbol.asyncDispose]();
     throw error;
@@ -223,22 +201,4 @@ async function makeCertificate(folder: string): Promise<string> {
   const caFile = join(folder, "ca.pem");
   await run(["keytool", "-exportcert", "-rfc", ...store, "-file", caFile]);
   return caFile;
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once("error", reject);
-          server.listen(0, "127.0.0.1", () => {
-            const address = server.address();
-            resolve(address !== null && typeof address === "object" ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -1,7 +1,8 @@
 import { ListOffsetTimestamps } from "@platformatic/kafka";
 import type { ConsumedRecord } from "../contracts/publisher.ts";
 import { createAdmin } from "./kafka-broker.ts";
-import { javaCommand, kafkaClasspath, run } from "./kafka-jars.ts";
+import { kafkaCommand } from "./kafka-jars.ts";
+import { run } from "./run.ts";
 
 const HEADER_END = "\u0001";
 const GIVE_UP_MILLISECONDS = 60_000;
@@ -19,7 +20,7 @@ export async function consumeTopic(address: string, topic: string): Promise<Cons
   const which = ["--bootstrap-server", address, "--topic", topic, "--from-beginning"];
   const until = ["--max-messages", String(count), "--timeout-ms", String(GIVE_UP_MILLISECONDS)];
   const format = properties.flatMap((property) => ["--property", property]);
-  const output = await run(javaCommand(await kafkaClasspath(), consumer, [...which, ...until, ...format]));
+  const output = await run(await kafkaCommand(consumer, [...which, ...until, ...format]));
   const lines = output.split("\n").filter((line) => line !== "");
   if (lines.length !== count) throw new Error(`The topic has ${count} records, and ${lines.length} were read.`);
   return lines.map(parseLine);

@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
 import { Client } from "pg";
 import { type PostgresServer, postgresIsMissing, startPostgres } from "./postgres-server.ts";
+import { createS3Client, type S3Server, s3IsMissing, startS3 } from "./s3-server.ts";
 
 // What other tests take for granted about the servers that they start.
 
@@ -48,6 +58,78 @@ if (!postgresIsMissing()) {
   });
 }
 
+if (!s3IsMissing()) {
+  describe("S3", () => {
+    let s3: S3Server;
+    let bucket: string;
+    beforeAll(async () => {
+      s3 = await startS3();
+      bucket = await s3.createBucket();
+    });
+    afterAll(() => s3[Symbol.asyncDispose]());
+
+    test("puts, describes, gives ranges of and deletes an object", async () => {
+      using client = disposable(createS3Client(s3));
+      const object = { Bucket: bucket, Key: "a/b" };
+      await client.send(new PutObjectCommand({ ...object, Body: Buffer.from("0123456789") }));
+      expect((await client.send(new HeadObjectCommand(object))).ContentLength).toBe(10);
+      const part = await client.send(new GetObjectCommand({ ...object, Range: "bytes=2-4" }));
+      expect(await part.Body?.transformToString()).toBe("234");
+      await client.send(new DeleteObjectCommand(object));
+      expect(await client.send(new HeadObjectCommand(object)).catch(nameOf)).toBe("NotFound");
+    });
+
+    test("joins parts", async () => {
+      using client = disposable(createS3Client(s3));
+      const object = { Bucket: bucket, Key: "parts" };
+      const parts = [Buffer.alloc(5 * 1024 * 1024, "a"), Buffer.from("end")];
+      const { UploadId } = await client.send(new CreateMultipartUploadCommand(object));
+      const sent = await Promise.all(
+        parts.map(async (Body, index) => {
+          const part = { PartNumber: index + 1 };
+          const { ETag } = await client.send(new UploadPartCommand({ ...object, UploadId, ...part, Body }));
+          return { ...part, ETag };
+        }),
+      );
+      await client.send(new CompleteMultipartUploadCommand({ ...object, UploadId, MultipartUpload: { Parts: sent } }));
+      const { Body } = await client.send(new GetObjectCommand(object));
+      const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
+      expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+    });
+
+    test("refuses who does not know the secret, and bytes that are not what was said", async () => {
+      using stranger = disposable(createS3Client({ ...s3, secretAccessKey: "wrong" }));
+      const put = new PutObjectCommand({ Bucket: bucket, Key: "k", Body: "x" });
+      expect(await stranger.send(put).catch(nameOf)).toBe("SignatureDoesNotMatch");
+      using client = disposable(createS3Client(s3));
+      const ChecksumSHA256 = new Bun.CryptoHasher("sha256").update("other bytes").digest("base64");
+      const torn = new PutObjectCommand({ Bucket: bucket, Key: "torn", Body: "x", ChecksumSHA256 });
+      expect(await client.send(torn).catch(nameOf)).toMatch(/BadDigest|InvalidRequest/);
+      expect(await client.send(new HeadObjectCommand({ Bucket: bucket, Key: "torn" })).catch(nameOf)).toBe("NotFound");
+    });
+
+    test("is told to the store by a URL", () => {
+      const url = new URL(s3.blobsUrl(bucket, "some/prefix"));
+      expect([url.hostname, url.pathname]).toEqual([bucket, "/some/prefix"]);
+      const { endpoint, region } = s3;
+      expect(Object.fromEntries(url.searchParams)).toEqual({ endpoint, region, forcePathStyle: "true" });
+    });
+
+    for (const end of ["stop", "kill"] as const) {
+      test(`keeps its data and its port over a ${end}`, async () => {
+        using client = disposable(createS3Client(s3));
+        const object = { Bucket: bucket, Key: `kept over a ${end}` };
+        await client.send(new PutObjectCommand({ ...object, Body: "kept" }));
+        await s3[end]();
+        expect(await fetch(s3.endpoint).catch(nameOf)).toBe("TypeError");
+        await s3.start();
+        const { Body } = await client.send(new GetObjectCommand(object));
+        expect(await Body?.transformToString()).toBe("kept");
+      });
+    }
+  });
+}
+
 async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new Client({ connectionString: url });
   await client.connect();
@@ -57,3 +139,8 @@ async function query(url: string, sql: string): Promise<unknown[]> {
     await client.end();
   }
 }
+
+const nameOf = (error: unknown) => (error instanceof Error ? error.name : String(error));
+
+const disposable = <Client extends { destroy(): void }>(client: Client): Client & Disposable =>
+  Object.assign(client, { [Symbol.dispose]: () => client.destroy() });
