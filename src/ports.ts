@@ -14,8 +14,10 @@
  * - **lease**: the right to do what one node at a time does, such as to sweep; its **token** fences off former holders.
  * - **hold**: somebody reads the whole store (check, backup); nothing is destroyed meanwhile.
  */
+
 import type { Album } from "./domain/album.ts";
-import type { BlobMove, Change, ChangeResult, Idempotency } from "./domain/change.ts";
+import type { BlobMove } from "./domain/blob.ts";
+import type { Change, ChangeResult, Idempotency } from "./domain/change.ts";
 import type { EventType, LogPosition, SerializedCloudEvent, StoredEvent } from "./domain/event.ts";
 import type { ContentType, Description, Image, ImageInfo, StoredContent, StoredImage } from "./domain/image.ts";
 import type { AlbumOrderBy, Page, PageQuery } from "./domain/page.ts";

@@ -1,4 +1,4 @@
-import type { BlobRef } from "../domain/change.ts";
+import type { BlobRef } from "../domain/blob.ts";
 import { StoreError } from "../domain/errors.ts";
 import type { BlobStore, Catalog, FoundBlob, Remains } from "../ports.ts";
 import { every } from "./every.ts";

@@ -15,7 +15,7 @@ import {
 import { openHolePuncher } from "../../src/adapters/blobs/segments/punch-hole.ts";
 import { scanSegment } from "../../src/adapters/blobs/segments/scan.ts";
 import { createSegmentWriter } from "../../src/adapters/blobs/segments/writer.ts";
-import type { BlobMove } from "../../src/domain/change.ts";
+import type { BlobMove } from "../../src/domain/blob.ts";
 import type { BlobStore, UnreadableBytes } from "../../src/ports.ts";
 import { blobStoreContract, contentBytes, expectCode, patterned, pieces, putBlob, sha256 } from "./blob-store.ts";
 

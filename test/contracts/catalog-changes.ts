@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 import { type Album, EMPTY_ALBUM_FIELDS } from "../../src/domain/album.ts";
-import type { CreateAlbum, DescribeImage, ImageToPut, NewBlob, PutImage, PutImages } from "../../src/domain/change.ts";
+import type { NewBlob } from "../../src/domain/blob.ts";
+import type { CreateAlbum, DescribeImage, ImageToPut, PutImage, PutImages } from "../../src/domain/change.ts";
 import { type ErrorCode, StoreError } from "../../src/domain/errors.ts";
 import type { EventData, StoredEvent } from "../../src/domain/event.ts";
 import type { DescribedFields, Exif, Image, ImageInfo } from "../../src/domain/image.ts";

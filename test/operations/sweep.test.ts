@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
 import type { Album } from "../../src/domain/album.ts";
-import type { BlobMove } from "../../src/domain/change.ts";
+import type { BlobMove } from "../../src/domain/blob.ts";
 import type { BlobStore, Catalog } from "../../src/ports.ts";
 import { finishAlbumDeletions, runAlbumDeletion } from "../../src/workers/album-deletion.ts";
 import { every } from "../../src/workers/every.ts";

@@ -5,7 +5,7 @@ import type { BlobFiles } from "../../adapters/blobs/files.ts";
 import type { Quarantine } from "../../adapters/blobs/quarantine.ts";
 import { stageFile } from "../../adapters/blobs/staging.ts";
 import { CatalogOpenError } from "../../adapters/catalog/open-error.ts";
-import type { BlobMove } from "../../domain/change.ts";
+import type { BlobMove } from "../../domain/blob.ts";
 import type { BlobRow, Catalog, FoundBlob } from "../../ports.ts";
 import { DamagedBytes, findBlob } from "../blob-damage.ts";
 import { type RawBytes, readExtent, tryToLookAt } from "./raw-bytes.ts";

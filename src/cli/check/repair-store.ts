@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { contentExtentOf, ownedExtentOf, without } from "../../adapters/blobs/extent.ts";
 import { BytesChanged, type Quarantine, type QuarantineNote } from "../../adapters/blobs/quarantine.ts";
-import type { BlobMove } from "../../domain/change.ts";
+import type { BlobMove } from "../../domain/blob.ts";
 import type { BlobRow, Extent } from "../../ports.ts";
 import { DamagedBytes, findBlob } from "../blob-damage.ts";
 import { whileHeld } from "../while-held.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { BlobMove } from "../../../domain/change.ts";
+import type { BlobMove } from "../../../domain/blob.ts";
 import { StoreError } from "../../../domain/errors.ts";
 import { formatLocation, type Place, parseLocation, placeOf, type RecordHeader, recordBytes } from "./format.ts";
 import type { Finding } from "./scan.ts";

@@ -1,6 +1,6 @@
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { BlobMove } from "../../../domain/change.ts";
+import type { BlobMove } from "../../../domain/blob.ts";
 import type { FoundBlob, UnreadableBytes } from "../../../ports.ts";
 import { damaged } from "../../files/file-reader.ts";
 import {

@@ -1,5 +1,6 @@
-import type { ClaimUnrecorded, NewBlob, ReserveBlobs } from "../../../domain/change.ts";
+import type { NewBlob } from "../../../domain/blob.ts";
 import { StoreError } from "../../../domain/errors.ts";
+import type { ClaimUnrecorded, ReserveBlobs } from "../../../domain/upkeep.ts";
 import type { Driver } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 import { isHeld } from "./holds.ts";

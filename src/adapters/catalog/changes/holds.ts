@@ -1,4 +1,4 @@
-import type { Hold, ReleaseHold } from "../../../domain/change.ts";
+import type { Hold, ReleaseHold } from "../../../domain/upkeep.ts";
 import type { Driver } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 

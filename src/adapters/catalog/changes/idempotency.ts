@@ -1,5 +1,6 @@
-import type { Idempotency, PruneIdempotency, Replayable } from "../../../domain/change.ts";
+import type { Idempotency, Replayable } from "../../../domain/change.ts";
 import { StoreError } from "../../../domain/errors.ts";
+import type { PruneIdempotency } from "../../../domain/upkeep.ts";
 import type { Driver } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 

@@ -1,5 +1,6 @@
-import type { AcquireLease, Fence, ReleaseLease } from "../../../domain/change.ts";
+import type { Fence } from "../../../domain/change.ts";
 import { StoreError } from "../../../domain/errors.ts";
+import type { AcquireLease, ReleaseLease } from "../../../domain/upkeep.ts";
 import type { Driver } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 

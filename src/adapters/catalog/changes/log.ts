@@ -1,5 +1,5 @@
-import type { AdvanceCursor, DeleteCursor, PruneEvents, RegisterCursor, RenewEpoch } from "../../../domain/change.ts";
 import { StoreError } from "../../../domain/errors.ts";
+import type { AdvanceCursor, DeleteCursor, PruneEvents, RegisterCursor, RenewEpoch } from "../../../domain/upkeep.ts";
 import type { LogState } from "../../../ports.ts";
 import type { Driver } from "../driver.ts";
 import { logState } from "../queries/events.ts";

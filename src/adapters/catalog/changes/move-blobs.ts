@@ -1,4 +1,4 @@
-import type { MoveBlobs } from "../../../domain/change.ts";
+import type { MoveBlobs } from "../../../domain/upkeep.ts";
 import type { Driver } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 import { isHeld } from "./holds.ts";

@@ -1,4 +1,5 @@
-import type { BeginBlobDeletion, BlobRef, FinishBlobDeletion } from "../../../domain/change.ts";
+import type { BlobRef } from "../../../domain/blob.ts";
+import type { BeginBlobDeletion, FinishBlobDeletion } from "../../../domain/upkeep.ts";
 import type { Driver } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 import { isHeld } from "./holds.ts";

@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
-import type { NewBlob } from "../../../domain/change.ts";
+import type { NewBlob } from "../../../domain/blob.ts";
 import { migrate } from "../migrations/sqlite.ts";
 import { CatalogOpenError } from "../open-error.ts";
 import { NEEDED_BLOBS, type SnapshotBlob } from "./snapshot.ts";
