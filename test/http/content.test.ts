@@ -6,6 +6,7 @@ import type { Image } from "../../src/domain/image.ts";
 import { parseRange } from "../../src/http/range.ts";
 import { startStore, type TestStore } from "./harness.ts";
 import { codeOf, GIF, newAlbum, newImage, newPng, putContent, sha256 } from "./image-fixtures.ts";
+import { STORES, spoilObjects } from "./places.ts";
 
 /** Alters the last byte of the image in its segment, where the digest in the header of its record leads. */
 const spoil = async (path: string, { sha256: digest, size }: Image): Promise<void> => {
@@ -212,11 +213,21 @@ describe("content", () => {
   });
 
   test("whose bytes are missing or cut short is blob_damaged, and healed by uploading it again", async () => {
-    const damage: (readonly [bytes: number, harm: (harmed: Image) => Promise<unknown>])[] = [
-      [1_100_000, async (harmed) => Promise.all((await ownFile(harmed)).map(unlink))],
-      [2_000_000, async (harmed) => Promise.all((await ownFile(harmed)).map((path) => truncate(path, 100)))],
-      [1000, async (harmed) => spoil((await glob("segments/*")).at(-1) ?? "", harmed)],
-    ];
+    const spoilObject = async ({ sha256: digest }: Image, change: Parameters<typeof spoilObjects>[2]) =>
+      expect(await spoilObjects(store.dataFolder, digest, change)).toBe(1);
+    type Damage = readonly [bytes: number, harm: (harmed: Image) => Promise<unknown>];
+    const damage: readonly Damage[] =
+      STORES === "elsewhere"
+        ? [
+            [1_100_000, (harmed) => spoilObject(harmed, () => undefined)],
+            [2_000_000, (harmed) => spoilObject(harmed, (whole) => whole.subarray(0, 100))],
+            [1000, (harmed) => spoilObject(harmed, (whole) => whole.toReversed())],
+          ]
+        : [
+            [1_100_000, async (harmed) => Promise.all((await ownFile(harmed)).map(unlink))],
+            [2_000_000, async (harmed) => Promise.all((await ownFile(harmed)).map((path) => truncate(path, 100)))],
+            [1000, async (harmed) => spoil((await glob("segments/*")).at(-1) ?? "", harmed)],
+          ];
     for (const [index, [size, harm]] of damage.entries()) {
       const png = newPng(size);
       const harmed = await newImage(store, album, `harmed ${index}`, png);

@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
-import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
 import type { Description, Exif, Image } from "../../src/domain/image.ts";
 import type { Catalog } from "../../src/ports.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
@@ -20,14 +18,7 @@ let store: TestStore;
 let catalog: Catalog;
 beforeAll(async () => {
   store = await startStore({ DESCRIBE: "false" });
-  catalog = await openSqliteCatalog({
-    path: join(store.dataFolder, "catalog.sqlite"),
-    exclusive: false,
-    writer: "inline",
-    onFatal: (error) => {
-      throw error;
-    },
-  });
+  catalog = await store.openCatalog();
 });
 afterAll(async () => {
   await catalog[Symbol.asyncDispose]();

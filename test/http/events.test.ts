@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { join } from "node:path";
-import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
 import type { Album } from "../../src/domain/album.ts";
 import { type CloudEvent, encodeCursor } from "../../src/domain/event.ts";
 import { createAccess } from "../../src/http/access.ts";
@@ -42,16 +40,6 @@ async function createAlbum(fields: object = {}): Promise<Album> {
   expect(response.status).toBe(201);
   return jsonOf(response);
 }
-
-const openSecondCatalog = (dataFolder = store.dataFolder): Promise<Catalog> =>
-  openSqliteCatalog({
-    path: join(dataFolder, "catalog.sqlite"),
-    exclusive: false,
-    writer: "inline",
-    onFatal: (error) => {
-      throw error;
-    },
-  });
 
 const seconds = async <Value>(work: Promise<Value>): Promise<[Value, number]> => {
   const started = performance.now();
@@ -170,7 +158,7 @@ describe("reading the log", () => {
   test("a selection finds what lies far behind", async () => {
     await using far = await startStore();
     const { id } = await jsonOf<Album>(await far.send("POST", "/v1/albums", { name: "far" }));
-    const catalog = await openSecondCatalog(far.dataFolder);
+    const catalog = await far.openCatalog();
     for (let batch = 0; batch < 12; batch++) {
       const writes = Array.from({ length: 500 }, (_, index) =>
         catalog.write({ type: "updateAlbum", albumId: id, patch: { title: `${batch} ${index}` } }),
@@ -253,7 +241,7 @@ describe("refuses", () => {
   });
 
   test("a cursor of another epoch or from beyond the end, on both routes", async () => {
-    const catalog = await openSecondCatalog();
+    const catalog = await store.openCatalog();
     const { epoch, head } = await catalog.log();
     await catalog[Symbol.asyncDispose]();
     const foreign = [
@@ -273,7 +261,7 @@ describe("refuses", () => {
     await using pruned = await startStore();
     const old = await jsonOf<EventPage>(await pruned.fetch("/v1/events?after=latest"));
     await pruned.send("POST", "/v1/albums", { name: "a" });
-    const catalog = await openSecondCatalog(pruned.dataFolder);
+    const catalog = await pruned.openCatalog();
     await catalog.write({ type: "pruneEvents", retention: -60_000, maxBytes: null, limit: 10 });
     await catalog[Symbol.asyncDispose]();
     await pruned.send("POST", "/v1/albums", { name: "b" });
@@ -320,7 +308,7 @@ describe("a long poll", () => {
 
   test("sees what another process wrote", async () => {
     const poll = since(`&wait=${WAIT}`);
-    const catalog = await openSecondCatalog();
+    const catalog = await store.openCatalog();
     const fields = { title: null, description: null, metadata: {} };
     await catalog.write({ type: "createAlbum", id: Bun.randomUUIDv7(), name: "from elsewhere", fields });
     await catalog[Symbol.asyncDispose]();
@@ -502,7 +490,7 @@ describe("durable cursors", () => {
 
   test("are listed with their lag, and given up", async () => {
     const name = "a topic with spaces";
-    const catalog = await openSecondCatalog();
+    const catalog = await store.openCatalog();
     await catalog.write({ type: "registerCursor", name });
     const { epoch, head } = await catalog.log();
     await catalog.write({ type: "advanceCursor", name, seq: head });

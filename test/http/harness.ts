@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { type AppOptions, createApp, describeApi } from "../../src/app.ts";
 import { parseConfig } from "../../src/config.ts";
 import type { OpenApiDocument } from "../../src/http/openapi.ts";
+import type { BlobStore, Catalog } from "../../src/ports.ts";
+import { openBlobs, openCatalog } from "../../src/stores.ts";
 import { createAnswerChecker } from "./answer-checker.ts";
+import { placesFor } from "./places.ts";
 
 /** Made once a process: it compiles schemas. */
 export const checker = createAnswerChecker(JSON.parse(describeApi()) as OpenApiDocument);
@@ -16,6 +19,9 @@ export interface TestStore extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly dataFolder: string;
+  /** Of its own, beside the server's: for what no request does. */
+  openCatalog(): Promise<Catalog>;
+  openBlobs(): Promise<BlobStore>;
   /** Like the global one, with a path. Every answer is checked against openapi.json. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** `fetch` with a JSON body. */
@@ -32,15 +38,19 @@ export async function startStore(
   const dataFolder = await mkdtemp(join(tmpdir(), "image-store-http-"));
   // A description makes an event when it is ready, in the middle of those that a test counts.
   const defaults = { PORT: "0", MIN_FREE: "0", LOG_LEVEL: "silent", DESCRIBE: "false" };
-  const settings = { ...defaults, DATA: dataFolder, ...env };
+  const places = await placesFor(env["DATA"] ?? dataFolder);
+  const settings = { ...defaults, ...places, DATA: dataFolder, ...env };
   const prefixed = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`IMAGE_STORE_${name}`, value]));
-  const app = await createApp(parseConfig({ env: prefixed, readFile: (path) => readFileSync(path, "utf8") }), options);
+  const config = parseConfig({ env: prefixed, readFile: (path) => readFileSync(path, "utf8") });
+  const app = await createApp(config, options);
   const port = Number(new URL(app.url).port);
 
   const store: TestStore = {
     url: app.url,
     port,
     dataFolder,
+    openCatalog: () => openCatalog(config, { as: "beside", onFatal: failTest }),
+    openBlobs: () => openBlobs(config, "beside"),
     async fetch(path, init = {}) {
       const response = await fetch(`${app.url}${path}`, { redirect: "manual", ...init });
       await checker.check(init.method ?? "GET", path.split("?", 1)[0] ?? "", response);
@@ -60,6 +70,10 @@ export async function startStore(
   };
   return store;
 }
+
+const failTest = (error: Error): never => {
+  throw error;
+};
 
 /** Long enough that a busy machine has answered by then. */
 const QUIET = 300;

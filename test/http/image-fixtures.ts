@@ -1,10 +1,10 @@
 import { expect } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import type { Image } from "../../src/domain/image.ts";
 import { randomImage } from "../faults/random-image.ts";
 import { jsonOf, type TestStore } from "./harness.ts";
+import { STORES } from "./places.ts";
 
 /** A valid PNG of 4 × 3 pixels unlike any other, with at least so many bytes. */
 export const newPng = (bytes = 16): Buffer<ArrayBuffer> => randomImage(bytes).bytes;
@@ -71,12 +71,12 @@ export function formOf(files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>)
 export const codeOf = async (response: Response): Promise<string> =>
   (await jsonOf<{ readonly code: string }>(response)).code;
 
-/** What lies in the blob store, the temporary folder included: keys, and names of files. */
+/** What lies in the blob store, temporary folders included: keys, and names of files. */
 export async function storedBlobs(store: TestStore): Promise<string[]> {
-  const folder = join(store.dataFolder, "blobs");
-  await using blobs = await openDiskBlobs({ folder, minFree: 0, recover: false });
+  await using blobs = await store.openBlobs();
   const keys = (await Array.fromAsync(blobs.list())).map(({ key }) => key);
-  return [...keys, ...(await readdir(join(folder, "tmp")))].toSorted();
+  const temporary = join(store.dataFolder, STORES === "embedded" ? "blobs/tmp" : "tmp");
+  return [...keys, ...(await readdir(temporary))].toSorted();
 }
 
 export async function imageNames(store: TestStore, album: string): Promise<string[]> {
