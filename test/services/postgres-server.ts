@@ -13,6 +13,8 @@ export interface PostgresServer extends AsyncDisposable {
   /** Of its database `postgres`, as its super user. */
   readonly url: string;
   readonly port: number;
+  /** Its certificate, which is of `localhost`, for `sslrootcert`. Where it has one: see {@link PostgresOptions.tls}. */
+  readonly caFile: string | undefined;
   /** @returns the URL of a new, empty database, so that each test has its own */
   createDatabase(name?: string): Promise<string>;
   /** Resolves when it answers. Data and port are those of before. */
@@ -22,6 +24,13 @@ export interface PostgresServer extends AsyncDisposable {
   restart(): Promise<void>;
   /** As a crash of the machine would, as far as processes go: SIGKILL for all of them at once. */
   kill(): Promise<void>;
+}
+
+export interface PostgresOptions {
+  /** Of postgresql.conf, such as `fsync: "off"` where no test looks at what survives. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Takes connections with TLS too. */
+  readonly tls?: boolean;
 }
 
 /** As `kafkaIsMissing`. */
@@ -39,7 +48,7 @@ export function postgresIsMissing(): boolean {
  * databases) names, else one of our own. What `createDatabase` made there is dropped in the end.
  */
 export async function usePostgres(
-  options: { settings?: Record<string, string> } = {},
+  options: PostgresOptions = {},
 ): Promise<Pick<PostgresServer, "url" | "createDatabase"> & AsyncDisposable> {
   const url = process.env["IMAGE_STORE_TEST_POSTGRES"];
   if (url === undefined) return startPostgres(options);
@@ -59,9 +68,8 @@ export async function usePostgres(
 /**
  * A real PostgreSQL on a free port, in a temporary folder. Its databases sort by the rules of English, as most do out
  * there, so that a column that lacks its `COLLATE "C"` shows.
- * @param options.settings of postgresql.conf, such as `fsync: "off"` where no test looks at what survives
  */
-export async function startPostgres(options: { settings?: Record<string, string> } = {}): Promise<PostgresServer> {
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const binaries = await postgresBinaries();
   const { bin, user } = binaries;
   const template = await dataTemplate(binaries);
@@ -69,6 +77,8 @@ export async function startPostgres(options: { settings?: Record<string, string>
   const folder = await mkdtemp(join(tmpdir(), "image-store-postgres-"));
   const data = join(folder, "data");
   const url = `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`;
+  const certificate = join(folder, "certificate.pem");
+  const key = join(folder, "key.pem");
   const settings = {
     listen_addresses: "127.0.0.1",
     port: String(port),
@@ -77,6 +87,7 @@ export async function startPostgres(options: { settings?: Record<string, string>
     shared_buffers: "64MB",
     // In the data folder rather than in /dev/shm, where a killed server would leave it.
     dynamic_shared_memory_type: "mmap",
+    ...(options.tls === true ? { ssl: "on", ssl_cert_file: certificate, ssl_key_file: key } : {}),
     ...options.settings,
   };
   const server = createServerProcess({
@@ -96,6 +107,7 @@ export async function startPostgres(options: { settings?: Record<string, string>
   const postgres: PostgresServer = {
     url,
     port,
+    caFile: options.tls === true ? certificate : undefined,
     createDatabase: (name = freshName()) => createDatabase(url, name),
     start: () => server.start(),
     // The modes of shutdown have a signal each: SIGINT is "fast", SIGQUIT "immediate".
@@ -122,7 +134,10 @@ export async function startPostgres(options: { settings?: Record<string, string>
   };
   try {
     await run(["cp", "-a", template, data]);
-    if (user !== undefined) await chown(folder, user.uid, user.gid);
+    if (options.tls === true) await makeCertificate(certificate, key);
+    if (user !== undefined) {
+      for (const path of [folder, ...(options.tls === true ? [key] : [])]) await chown(path, user.uid, user.gid);
+    }
     await server.start();
   } catch (error) {
     await postgres[Symbol.asyncDispose]();
@@ -154,6 +169,13 @@ async function dataTemplate({ bin, user, cache }: PostgresBinaries): Promise<str
     }
   });
   return join(made, "data");
+}
+
+/** Signed by itself, so that it is the authority too. */
+async function makeCertificate(certificate: string, key: string): Promise<void> {
+  const what = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  const whose = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+  await run(["openssl", "req", ...what, ...whose, "-keyout", key, "-out", certificate]);
 }
 
 const freshName = () => `test_${randomUUID().replaceAll("-", "")}`;

@@ -36,6 +36,17 @@ if (!postgresIsMissing()) {
       expect(await query(other, tables)).toEqual([{ count: 0 }]);
     });
 
+    test("takes connections with TLS, under a name that its certificate has", async () => {
+      await using secure = await startPostgres({ tls: true, settings: { fsync: "off" } });
+      const encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+      const options = `sslmode=verify-full&sslrootcert=${secure.caFile}`;
+      expect(await query(`${secure.url.replace("127.0.0.1", "localhost")}?${options}`, encrypted)).toEqual([
+        { ssl: true },
+      ]);
+      expect(await query(`${secure.url}?${options}`, encrypted).catch(String)).toContain("altnames");
+      expect(await query(secure.url, encrypted)).toEqual([{ ssl: false }]);
+    });
+
     for (const end of ["restart", "stop", "kill"] as const) {
       test(`keeps its data and its port over a ${end}`, async () => {
         const url = await postgres.createDatabase();
