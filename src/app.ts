@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { createProber } from "./adapters/renderer/probe.ts";
 import { createRenderer } from "./adapters/renderer/renderer.ts";
 import { openVariantCache } from "./adapters/variants/variant-cache.ts";
+import { startWorkers } from "./background.ts";
 import { VERSION } from "./cli/version.ts";
 import type { Config } from "./config.ts";
 import { createAccess } from "./http/access.ts";
@@ -20,7 +21,6 @@ import { createHttpApp, serve } from "./http/server.ts";
 import { type Logger, silentLogger } from "./observe/logger.ts";
 import { measureBlobs, measureCatalog, measureProber, measureRenderer } from "./observe/measure.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
-import { observeRelay } from "./observe/relay.ts";
 import { observeRequests } from "./observe/requests.ts";
 import { scrape } from "./observe/scrape.ts";
 import { observeVariantCache } from "./observe/variants.ts";
@@ -30,17 +30,10 @@ import { createRunningKeys } from "./operations/idempotency.ts";
 import { createLinkSigner } from "./operations/link-signer.ts";
 import { ensureLinkKey } from "./operations/links.ts";
 import { createSingleFlight } from "./operations/single-flight.ts";
-import { createUploadSlots, type UploadSlots } from "./operations/upload-slots.ts";
+import { createUploadSlots } from "./operations/upload-slots.ts";
 import { createVariantReader } from "./operations/variant-reader.ts";
-import type { BlobStore, Catalog, Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
+import type { Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
 import { openBlobs, openCatalog } from "./stores.ts";
-import { runAlbumDeletion } from "./workers/album-deletion.ts";
-import { runCompaction } from "./workers/compact.ts";
-import { runDescribe } from "./workers/describe.ts";
-import { runVariantPurge } from "./workers/purge-variants.ts";
-import { runRelay } from "./workers/relay.ts";
-import { runRetention } from "./workers/retention.ts";
-import { runSweep } from "./workers/sweep.ts";
 
 type Needs = AlbumPorts &
   UploadNeeds &
@@ -185,46 +178,4 @@ const createPictureRenderer = ({ limits, renderers, exposeLocation }: Config, me
 async function createPublisher(kafka: NonNullable<Config["kafka"]>): Promise<Publisher> {
   const { createKafkaPublisher } = await import("./adapters/publisher/kafka.ts");
   return createKafkaPublisher(kafka);
-}
-
-interface WorkerPorts {
-  readonly catalog: Catalog;
-  readonly blobs: BlobStore;
-  readonly variantCache: VariantCache;
-  readonly publisher: Publisher | undefined;
-  readonly renderer: Renderer;
-  readonly uploadSlots: UploadSlots;
-}
-
-/** Loops that run until they are disposed of. What fails in them is told, and tried again in its turn. */
-function startWorkers(
-  { catalog, blobs, renderer, variantCache, publisher, uploadSlots }: WorkerPorts,
-  { grace, tombstone, eventsRetention, eventsMaxBytes, describe }: Config,
-  logger: Logger,
-  metrics: Metrics,
-): AsyncDisposable {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const onFailure = (error: unknown) => logger.error({ error }, "background work failed and will be tried again");
-  const onCursorsGivenUp = (cursors: readonly string[]) => {
-    metrics.cursorsGivenUp.inc(cursors.length);
-    logger.warn({ cursors }, "the log passed its size, so that readers who lag were given up and will miss events");
-  };
-  const running = [
-    runSweep({ catalog, blobs }, { grace, tombstone, onFailure }, signal),
-    runCompaction({ catalog, blobs }, { interval: Math.min(60_000, Math.max(100, grace / 10)), onFailure }, signal),
-    runAlbumDeletion({ catalog }, { onFailure }, signal),
-    runVariantPurge({ catalog, cache: variantCache }, { onFailure }, signal),
-    runRetention({ catalog }, { eventsRetention, eventsMaxBytes, onCursorsGivenUp, onFailure }, signal),
-  ];
-  if (describe)
-    running.push(runDescribe({ catalog, blobs, renderer }, { whenIdle: uploadSlots.whenIdle, onFailure }, signal));
-  if (publisher !== undefined)
-    running.push(runRelay({ catalog, publisher, observer: observeRelay(logger, metrics) }, signal));
-  return {
-    async [Symbol.asyncDispose]() {
-      stopping.abort();
-      await Promise.all(running);
-    },
-  };
 }

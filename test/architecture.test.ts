@@ -20,7 +20,7 @@ const RULES: Readonly<Record<string, { modules: readonly string[]; node: boolean
   config: { modules: ["domain"], node: true, packages: false },
 };
 /** These wire the others together. */
-const FREE = new Set(["cli", "app", "main", "stores"]);
+const FREE = new Set(["cli", "app", "background", "main", "stores"]);
 
 /** `http` for src/http/routes/albums.ts, `ports` for src/ports.ts, `adapters/blobs` for what lies in there. */
 function moduleOf(path: string): string {

@@ -30,7 +30,8 @@ export function createMetrics() {
 
   const counter = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Counter({ name: `image_store_${name}`, help, labelNames, registers });
-  const gauge = (name: string, help: string) => new Gauge({ name: `image_store_${name}`, help, registers });
+  const gauge = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
+    new Gauge({ name: `image_store_${name}`, help, labelNames, registers });
   const histogram = <Label extends string = never>(
     name: string,
     help: string,
@@ -78,6 +79,8 @@ export function createMetrics() {
     relayedEvents: counter("relay_events_total", "Events that Kafka has acknowledged"),
     relayFailures: counter("relay_failures_total", "Times that a batch could not be published and was tried again"),
     cursorsGivenUp: counter("event_cursors_given_up_total", "Durable cursors given up because the log passed its size"),
+    leaseHeld: gauge("lease_held", "Whether this node does what one node at a time does", ["lease"]),
+    leaseTakeovers: counter("lease_takeovers_total", "Times that this node has taken a lease", ["lease"]),
     albums: gauge("albums", "Albums"),
     images: gauge("images", "Images"),
     imageBytes: gauge("image_bytes", "Bytes of all images"),
