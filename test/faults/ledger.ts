@@ -34,6 +34,8 @@ export interface Ledger {
   open(slot: string): Entry;
   /** Sends one request that turns the album into `next`, and books its outcome. */
   attempt(entry: Entry, next: AlbumState, send: () => Promise<Response>, retryable?: "retryable"): Promise<Outcome>;
+  /** Repeats the request in doubt, if it may be repeated. */
+  retry(entry: Entry): Promise<Outcome | undefined>;
   /** Repeats what is in doubt and may be repeated: now it must be acknowledged, and done once whatever came before. */
   retryInDoubt(): Promise<void>;
   /** What was read of the log. */
@@ -74,11 +76,16 @@ export function createLedger(): Ledger {
       return outcome;
     },
 
+    async retry(entry) {
+      if (entry.possible === undefined || entry.retry === undefined) return undefined;
+      return await ledger.attempt(entry, entry.possible, entry.retry, "retryable");
+    },
+
     async retryInDoubt() {
       for (const entry of ledger.entries.values()) {
-        if (entry.possible === undefined || entry.retry === undefined) continue;
-        const outcome = await ledger.attempt(entry, entry.possible, entry.retry, "retryable");
-        if (outcome !== "acknowledged") ledger.problems.push(`a retry for ${entry.slot} was ${outcome}`);
+        const outcome = await ledger.retry(entry);
+        if (outcome !== undefined && outcome !== "acknowledged")
+          ledger.problems.push(`a retry for ${entry.slot} was ${outcome}`);
       }
     },
 

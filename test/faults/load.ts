@@ -12,16 +12,29 @@ export interface Load {
   stop(): Promise<void>;
 }
 
-/** Clients with one request in flight each, on albums of their own, until stopped or left without an answer. */
-export function startLoad(url: string, ledger: Ledger, options: { clients: number; maxImageBytes?: number }): Load {
+export interface LoadOptions {
+  readonly clients: number;
+  readonly maxImageBytes?: number;
+  /**
+   * For a store of several nodes: clients that had no answer, or a 503, ask again where an Idempotency-Key makes that
+   * safe, and go on; else they leave that album in doubt, and go on with others.
+   */
+  readonly goOn?: boolean;
+}
+
+/**
+ * Clients with one request in flight each, on albums of their own, until stopped or left without an answer.
+ * @param at answers the node for the next request
+ */
+export function startLoad(at: string | (() => string), ledger: Ledger, options: LoadOptions): Load {
   const stopping = new AbortController();
-  const requests = createRequests(url, ledger, { maxImageBytes: options.maxImageBytes ?? 200_000 });
+  const requests = createRequests(at, ledger, { maxImageBytes: options.maxImageBytes ?? 200_000 });
   const run = `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
   const clients = Array.from({ length: options.clients }, (_, index) =>
-    runClient(requests, ledger, `${run}-${index}`, stopping.signal),
+    runClient(requests, ledger, `${run}-${index}`, options.goOn === true, stopping.signal),
   );
   const allEnded = Promise.all(clients);
-  const tail = tailEvents(url, ledger, stopping.signal);
+  const tail = tailEvents(at, ledger, stopping.signal);
   return {
     async acknowledged(changes) {
       const goal = ledger.counts.acknowledged + changes;
@@ -37,21 +50,40 @@ export function startLoad(url: string, ledger: Ledger, options: { clients: numbe
   };
 }
 
-async function runClient(requests: Requests, ledger: Ledger, name: string, stopping: AbortSignal): Promise<void> {
+async function runClient(
+  requests: Requests,
+  ledger: Ledger,
+  name: string,
+  goesOn: boolean,
+  stopping: AbortSignal,
+): Promise<void> {
   const mine: Entry[] = [];
   while (!stopping.aborted) {
     const usable = mine.filter((entry) => !isInDoubt(entry) && entry.certain !== null);
-    let outcome: Outcome;
+    let entry: Entry;
+    let outcome: Outcome | undefined;
     if (usable.length < ALBUMS_PER_CLIENT) {
-      const entry = ledger.open(`${name}-${mine.length}`);
+      entry = ledger.open(`${name}-${mine.length}`);
       mine.push(entry);
       outcome = await requests.createAlbum(entry);
     } else {
-      outcome = await changeSomething(requests, pick(usable));
+      entry = pick(usable);
+      outcome = await changeSomething(requests, entry);
     }
+    if (goesOn) outcome = await retryUntilDone(ledger, entry, outcome, stopping);
     if (outcome === "unanswered") return;
     if (outcome !== "acknowledged") await sleep(20);
   }
+}
+
+/** Answers undefined for what may not be repeated. */
+async function retryUntilDone(ledger: Ledger, entry: Entry, first: Outcome, stopping: AbortSignal) {
+  let outcome: Outcome | undefined = first;
+  while (!stopping.aborted && outcome !== undefined && outcome !== "acknowledged") {
+    await sleep(100);
+    outcome = await ledger.retry(entry);
+  }
+  return outcome;
 }
 
 async function changeSomething(requests: Requests, entry: Entry): Promise<Outcome> {
@@ -69,14 +101,15 @@ async function changeSomething(requests: Requests, entry: Entry): Promise<Outcom
 }
 
 /** Reads the log as it grows: what a reader has seen may not be gone after a restart either. */
-async function tailEvents(url: string, ledger: Ledger, stopping: AbortSignal): Promise<void> {
+async function tailEvents(at: string | (() => string), ledger: Ledger, stopping: AbortSignal): Promise<void> {
   let after = "latest";
   while (!stopping.aborted) {
     try {
+      const url = typeof at === "string" ? at : at();
       const response = await fetch(`${url}/v1/events?after=${after}&limit=1000&wait=5`, { signal: stopping });
       if (response.status >= 400 && response.status < 500)
         ledger.problems.push(`the log answered ${response.status}: ${await response.text()}`);
-      if (!response.ok) return;
+      if (!response.ok) throw new Error(`the log answered ${response.status}`);
       const page = (await response.json()) as { items: { id: string; sequence: string }[]; nextCursor: string };
       ledger.addEvents(page.items);
       after = page.nextCursor;

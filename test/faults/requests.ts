@@ -19,10 +19,16 @@ export interface Requests {
   deleteImage(entry: Entry, name: string): Promise<Outcome>;
 }
 
-export function createRequests(url: string, ledger: Ledger, options: { maxImageBytes: number }): Requests {
+/** @param at answers the node for the next request, also where one is sent again */
+export function createRequests(
+  at: string | (() => string),
+  ledger: Ledger,
+  options: { maxImageBytes: number },
+): Requests {
+  const store = typeof at === "string" ? () => at : at;
   // Mostly small, now and then large.
   const newImage = () => randomImage(Math.floor(Math.random() ** 4 * options.maxImageBytes));
-  const albumUrl = (album: LiveAlbum) => `${url}/v1/albums/${album.name}`;
+  const albumUrl = (album: LiveAlbum) => `${store()}/v1/albums/${album.name}`;
   const imageUrl = (album: LiveAlbum, name: string) => `${albumUrl(album)}/images/${name}`;
 
   return {
@@ -32,7 +38,7 @@ export function createRequests(url: string, ledger: Ledger, options: { maxImageB
       return await ledger.attempt(
         entry,
         { name, images: {} },
-        () => send("POST", `${url}/v1/albums`, JSON.stringify({ name }), { ...JSON_TYPE, ...key }),
+        () => send("POST", `${store()}/v1/albums`, JSON.stringify({ name }), { ...JSON_TYPE, ...key }),
         "retryable",
       );
     },

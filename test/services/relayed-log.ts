@@ -1,15 +1,20 @@
 import type { CloudEvent } from "../../src/domain/event.ts";
-import { jsonOf, type TestStore } from "../http/harness.ts";
+import { jsonOf } from "../http/harness.ts";
 
-export async function waitForRelay(store: TestStore, topic: string): Promise<void> {
+/** A running store, of one node or of many. */
+interface Store {
+  readonly url: string;
+}
+
+export async function waitForRelay({ url }: Store, topic: string): Promise<void> {
   for (;;) {
-    const { items } = await jsonOf<{ items: { name: string; lagEvents: number }[] }>(await store.fetch("/v1/cursors"));
+    const { items } = await jsonOf<{ items: { name: string; lagEvents: number }[] }>(await fetch(`${url}/v1/cursors`));
     if (items.find(({ name }) => name === topic)?.lagEvents === 0) return;
     await Bun.sleep(100);
   }
 }
 
-export async function readLog({ url }: TestStore): Promise<CloudEvent[]> {
+export async function readLog({ url }: Store): Promise<CloudEvent[]> {
   const events: CloudEvent[] = [];
   for (let query = ""; ; ) {
     const response = await fetch(`${url}/v1/events?limit=1000${query}`);
