@@ -1,28 +1,26 @@
 import { dlopen, FFIType } from "bun:ffi";
 import * as fs from "node:fs";
-import { promisify } from "node:util";
 
-const write = promisify(fs.write);
 const ZEROS = Buffer.alloc(1024 * 1024);
 
 /** FALLOC_FL_KEEP_SIZE and FALLOC_FL_PUNCH_HOLE. */
 const KEEP_SIZE_AND_PUNCH_HOLE = 3;
 
-/** Makes these bytes zeros, and gives their blocks back where the system can. Durable with the next sync. */
-export type HolePuncher = (fd: number, offset: number, length: number) => Promise<void>;
+/**
+ * Makes these bytes zeros, and gives their blocks back where the system can. Durable with the next sync. It may wait for
+ * the disk.
+ */
+export type HolePuncher = (fd: number, offset: number, length: number) => void;
 
 /** As the system call. */
 type Fallocate = (fd: number, mode: number, offset: number, length: number) => number;
 
 export function openHolePuncher(fallocate: Fallocate | undefined = loadFallocate()): HolePuncher {
-  return async (fd, offset, length) => {
+  return (fd, offset, length) => {
     if (fallocate?.(fd, KEEP_SIZE_AND_PUNCH_HOLE, offset, length) === 0) return;
     // Another system, or a file system that can't: the space comes back when the segment is compacted.
-    const { size } = fs.fstatSync(fd);
-    for (let at = offset; at < Math.min(offset + length, size); ) {
-      const left = Math.min(offset + length, size) - at;
-      at += (await write(fd, ZEROS, 0, Math.min(left, ZEROS.byteLength), at)).bytesWritten;
-    }
+    const end = Math.min(offset + length, fs.fstatSync(fd).size);
+    for (let at = offset; at < end; ) at += fs.writeSync(fd, ZEROS, 0, Math.min(end - at, ZEROS.byteLength), at);
   };
 }
 

@@ -1,6 +1,5 @@
-import { close, fdatasync, isMissing, open, readFully } from "../../files/file-system.ts";
-import { type Gap, isRecordOf, type Place, RECORD_HEADER_BYTES, recordBytes } from "./format.ts";
-import { openHolePuncher } from "./punch-hole.ts";
+import { createEraserThread } from "./eraser-thread.ts";
+import type { Gap, Place } from "./format.ts";
 import type { Living } from "./segments.ts";
 
 export interface RemoverOptions {
@@ -13,7 +12,7 @@ export interface RemoverOptions {
 
 /** Makes records zeros. Those of one segment that come together share a sync. */
 export interface Remover extends AsyncDisposable {
-  /** Idempotent. */
+  /** Idempotent. Durable when it resolves. */
   remove(place: Place | Gap): Promise<void>;
   /** How many were removed from the segment since the start; undefined while some are being removed. */
   count(segment: string): number | undefined;
@@ -25,7 +24,7 @@ interface Group {
 }
 
 export function createRemover({ pathOf, onRemoved, onFailure }: RemoverOptions): Remover {
-  const punchHole = openHolePuncher();
+  const thread = createEraserThread();
   const gathering = new Map<string, Group>();
   const last = new Map<string, Promise<void>>();
   const counts = new Map<string, number>();
@@ -50,35 +49,12 @@ export function createRemover({ pathOf, onRemoved, onFailure }: RemoverOptions):
   }
 
   async function removeAll(segment: string, places: readonly (Place | Gap)[]): Promise<void> {
-    let fd: number;
+    let removed: Living;
     try {
-      fd = await open(pathOf(segment), "r+");
-    } catch (error) {
-      // With the last that lived in it, the segment went.
-      if (isMissing(error)) return;
-      throw error;
-    }
-    const removed = { records: 0, bytes: 0 };
-    try {
-      const header = Buffer.alloc(RECORD_HEADER_BYTES);
-      for (const place of places) {
-        if (!("nonce" in place)) {
-          await punchHole(fd, place.offset, place.length);
-          continue;
-        }
-        const isThere = (await readFully(fd, header, place.offset)) === header.byteLength && isRecordOf(header, place);
-        // Also where the header is damaged: the bytes behind it must go.
-        await punchHole(fd, place.offset, recordBytes(place.length));
-        if (!isThere) continue;
-        removed.records++;
-        removed.bytes += recordBytes(place.length);
-      }
-      await fdatasync(fd);
+      removed = await thread.erase(pathOf(segment), places);
     } catch (error) {
       onFailure(segment);
       throw error;
-    } finally {
-      await close(fd);
     }
     counts.set(segment, (counts.get(segment) ?? 0) + removed.records);
     await onRemoved(segment, removed);
@@ -93,6 +69,7 @@ export function createRemover({ pathOf, onRemoved, onFailure }: RemoverOptions):
     count: (segment) => (last.has(segment) ? undefined : (counts.get(segment) ?? 0)),
     async [Symbol.asyncDispose]() {
       await Promise.allSettled(last.values());
+      thread[Symbol.dispose]();
     },
   };
 }

@@ -1,0 +1,3 @@
+import { serveEraser } from "./eraser-thread.ts";
+
+serveEraser(globalThis);
