@@ -70,7 +70,7 @@ export interface ChangeResults {
   deleteCursor: null;
   pruneEvents: { readonly pruned: number; readonly cursorsGivenUp: readonly string[]; readonly more: boolean };
   pruneIdempotency: { readonly pruned: number };
-  renewEpoch: { readonly epoch: number };
+  renewEpoch: { readonly epoch: number | null };
   acquireLease: { readonly token: number | null };
   releaseLease: null;
   reserveBlobs: null;

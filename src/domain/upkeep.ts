@@ -40,7 +40,8 @@ export interface PruneIdempotency {
 
 /**
  * After a restore to an earlier point: sequence numbers go on above all that were ever given, clients' cursors of before
- * are told, and durable cursors go on where they were. While no node runs.
+ * are told, and durable cursors go on where they were. For when no node runs: null, and nothing is done, while one has a
+ * lease.
  */
 export interface RenewEpoch {
   readonly type: "renewEpoch";
@@ -48,7 +49,8 @@ export interface RenewEpoch {
 
 /**
  * Takes the lease where it is free, has lapsed or is `holder`'s, for `milliseconds` from now. The token stays the same
- * while a holder renews, and is higher than every one before for the next; null when another has it.
+ * while a holder renews, which never shortens it, and is higher than every one before for the next; null when another
+ * has it.
  */
 export interface AcquireLease {
   readonly type: "acquireLease";

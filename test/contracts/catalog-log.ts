@@ -193,6 +193,36 @@ export function logContract(open: OpenCatalog): void {
       expect((await catalog.events({ limit: 10 })).events.map(({ seq }) => seq)).toEqual([5, 6]);
     });
 
+    test("waits for cursors that are registered and move while it prunes", async () => {
+      const names = ["a", "b", "c"];
+      for (let round = 0; round < 10; round++) {
+        await createAlbums(6, `${round}-`);
+        const { head } = await catalog.log();
+        const pruning = async () => {
+          const given: string[] = [];
+          for (let turn = 0; turn < 4; turn++) given.push(...(await prune({ limit: 2 })).cursorsGivenUp);
+          return given;
+        };
+        const registered = names.map(async (name, index) => {
+          await Bun.sleep(index);
+          const after = await register(name);
+          // From where it was told to begin it can read, whatever was pruned meanwhile.
+          const { events } = await catalog.events({ after, limit: 1 });
+          if (after.seq < head) expect(events.map(({ seq }) => seq)).toEqual([after.seq + 1]);
+          expect(await advance(name, head)).toEqual({ known: true });
+        });
+        const [givenUp] = await Promise.all([pruning(), pruning(), ...registered]);
+        expect(givenUp).toEqual([]);
+        const { floor } = await catalog.log();
+        const found = await catalog.cursors();
+        expect(found.map(({ name }) => name)).toEqual(names);
+        for (const { name, seq } of found) expect({ name, behind: seq < floor }).toEqual({ name, behind: false });
+        for (const name of names) await catalog.write({ type: "deleteCursor", name });
+        await prune();
+        expect(await catalog.log()).toMatchObject({ floor: head, head });
+      }
+    });
+
     test("a log over its bytes gives up the cursors that stand in the way, and no others", async () => {
       await createAlbums(6);
       for (const [name, seq] of [

@@ -4,6 +4,7 @@ import { blobContract } from "./catalog-blobs.ts";
 import type { OpenCatalog } from "./catalog-changes.ts";
 import { descriptionContract } from "./catalog-descriptions.ts";
 import { imageContract } from "./catalog-images.ts";
+import { leaseContract } from "./catalog-leases.ts";
 import { listingContract } from "./catalog-listings.ts";
 import { logContract } from "./catalog-log.ts";
 import { modelContract } from "./catalog-model.ts";
@@ -17,6 +18,7 @@ export function catalogContract(name: string, open: OpenCatalog): void {
       imageContract,
       listingContract,
       logContract,
+      leaseContract,
       replayContract,
       blobContract,
       descriptionContract,

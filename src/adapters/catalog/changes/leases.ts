@@ -4,12 +4,26 @@ import type { AcquireLease, ReleaseLease } from "../../../domain/upkeep.ts";
 import type { Driver } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 
-/** One statement, so that of two nodes that ask at once one waits for the other and then sees what it did. */
+/**
+ * Who would get nothing does not lock the row, which the holder's every write locks too. The rest is one statement, so
+ * that of two nodes that ask at once one waits for the other and then sees what it did. A renewal that comes late, after
+ * one that was sent later, takes nothing back.
+ */
 export async function acquireLease(db: Driver, { now }: ChangeContext, { name, holder, milliseconds }: AcquireLease) {
+  const others = await db.get("select 1 from leases where name = $1 and holder <> $2 and until > $3", [
+    name,
+    holder,
+    now,
+  ]);
+  if (others !== undefined) return { token: null };
   await db.run(
     `insert into leases (name, holder, token, until) values ($1, $2, 1, $3)
-     on conflict (name) do update set holder = excluded.holder, until = excluded.until,
-       token = leases.token + case when leases.holder = excluded.holder then 0 else 1 end
+     on conflict (name) do update set
+       holder = excluded.holder,
+       token = leases.token + case when leases.holder = excluded.holder then 0 else 1 end,
+       until = case
+         when leases.holder = excluded.holder and leases.until > excluded.until then leases.until
+         else excluded.until end
      where leases.holder = excluded.holder or leases.until <= $4`,
     [name, holder, now + milliseconds, now],
   );

@@ -30,6 +30,7 @@ export async function deleteCursor(db: Driver, _context: ChangeContext, { name }
 
 export async function renewEpoch(db: Driver, { now }: ChangeContext, _change: RenewEpoch) {
   await lockLog(db);
+  if ((await db.get("select 1 from leases where until > $1 limit 1", [now])) !== undefined) return { epoch: null };
   const minutesSince1970 = Math.floor(now / 60_000);
   await db.run("update log_state set epoch = case when epoch >= $1 then epoch + 1 else $1 end where id = 1", [
     minutesSince1970,
