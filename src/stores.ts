@@ -23,8 +23,15 @@ export interface CatalogOptions {
  * The catalog that the configuration names.
  * @throws CatalogOpenError; Error `beside` where there is none
  */
-export async function openCatalog({ catalog }: Config, { as, onFatal, observe }: CatalogOptions): Promise<Catalog> {
-  if (catalog.kind === "postgres") throw new Error("PostgreSQL is not in this version yet.");
+export async function openCatalog(
+  { catalog, catalogPool }: Config,
+  { as, onFatal, observe }: CatalogOptions,
+): Promise<Catalog> {
+  if (catalog.kind === "postgres") {
+    // Loaded only here: most stores have no PostgreSQL, and its client costs time and memory.
+    const { openPostgresCatalog } = await import("./adapters/catalog/postgres.ts");
+    return openPostgresCatalog({ url: catalog.url, poolSize: catalogPool, as, ...(observe && { observe }) });
+  }
   const { path } = catalog;
   if (as === "server") {
     await makeFolder(dirname(path));

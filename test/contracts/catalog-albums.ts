@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { AlbumFields } from "../../src/domain/album.ts";
-import type { Preconditions, RecordVersion } from "../../src/domain/change.ts";
-import type { Catalog } from "../../src/ports.ts";
+import type { Change, Preconditions, RecordVersion } from "../../src/domain/change.ts";
 import {
   albumNamed,
   blobStates,
@@ -11,15 +10,17 @@ import {
   eventsAfter,
   expectCode,
   imageNamed,
+  loggedState,
   namesOf,
   type OpenCatalog,
+  type OpenedCatalog,
   put,
 } from "./catalog-changes.ts";
 
 const FIELDS: AlbumFields = { title: "Été", description: "two\nlines", metadata: { b: "2", a: "1", __proto__x: "y" } };
 
 export function albumContract(open: OpenCatalog): void {
-  let catalog: Catalog;
+  let catalog: OpenedCatalog;
   beforeEach(async () => {
     catalog = await open();
   });
@@ -154,12 +155,12 @@ export function albumContract(open: OpenCatalog): void {
       const fields = { title: null, description: null, metadata: {} };
       for (const [preconditions, passes] of attempts) {
         const changes = [
-          catalog.write({ type: "putAlbum", id: Bun.randomUUIDv7(), name: "a", fields, preconditions }),
-          catalog.write({ type: "updateAlbum", albumId: album.id, patch: {}, preconditions }),
-        ];
+          { type: "putAlbum", id: Bun.randomUUIDv7(), name: "a", fields, preconditions },
+          { type: "updateAlbum", albumId: album.id, patch: {}, preconditions },
+        ] as const;
         for (const change of changes) {
-          if (passes) await change;
-          else await expectCode(change, "precondition_failed");
+          if (passes) await catalog.write<Change>(change);
+          else await expectCode(catalog.write<Change>(change), "precondition_failed");
         }
       }
       const remove = { type: "deleteAlbum", albumId: album.id, recursive: false } as const;
@@ -208,7 +209,7 @@ export function albumContract(open: OpenCatalog): void {
         const other = await createAlbum(catalog, "b");
         const kept = await createImage(catalog, other, "kept");
         const last = await catalog.album("a");
-        const { head } = await catalog.log();
+        const { head } = await loggedState(catalog);
 
         const remove = { type: "deleteAlbum", albumId: album.id, recursive: true, ...(atOnce && { atOnce }) } as const;
         const { done } = await catalog.write(remove);

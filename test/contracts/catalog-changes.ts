@@ -6,10 +6,15 @@ import { type ErrorCode, StoreError } from "../../src/domain/errors.ts";
 import type { EventData, StoredEvent } from "../../src/domain/event.ts";
 import type { DescribedFields, Exif, Image, ImageInfo } from "../../src/domain/image.ts";
 import type { Page, PageStart } from "../../src/domain/page.ts";
-import type { Catalog } from "../../src/ports.ts";
+import type { Catalog, LogState } from "../../src/ports.ts";
+
+export interface OpenedCatalog extends Catalog {
+  /** Resolves when the log has all that was written, where that may be a moment after the change. */
+  readonly logged?: () => Promise<void>;
+}
 
 /** Gives a fresh, empty catalog. */
-export type OpenCatalog = () => Promise<Catalog>;
+export type OpenCatalog = () => Promise<OpenedCatalog>;
 
 export const digest = (text: string): string => new Bun.CryptoHasher("sha256").update(text).digest("hex");
 
@@ -111,20 +116,18 @@ export async function pagesOf<Item>(
   }
 }
 
-/**
- * What was appended after a number of the log: exactly `count` events. An engine may show them a moment after the change,
- * so this waits for them, and not for more.
- */
-export async function eventsAfter(catalog: Catalog, seq: number, count: number): Promise<readonly StoredEvent[]> {
-  const { epoch } = await catalog.log();
-  for (let attempt = 0; ; attempt++) {
-    const { events } = await catalog.events({ after: { epoch, seq }, limit: 100_000 });
-    if (events.length >= count || attempt === 200) {
-      expect(events).toHaveLength(count);
-      return events;
-    }
-    await Bun.sleep(10);
-  }
+/** The log with all that was written. */
+export async function loggedState(catalog: OpenedCatalog): Promise<LogState> {
+  await catalog.logged?.();
+  return catalog.log();
+}
+
+/** What was appended after a number of the log: exactly `count` events. */
+export async function eventsAfter(catalog: OpenedCatalog, seq: number, count: number): Promise<readonly StoredEvent[]> {
+  const { epoch } = await loggedState(catalog);
+  const { events } = await catalog.events({ after: { epoch, seq }, limit: 100_000 });
+  expect(events).toHaveLength(count);
+  return events;
 }
 
 export const dataOf = (event: StoredEvent | undefined): EventData =>

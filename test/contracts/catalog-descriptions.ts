@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Album } from "../../src/domain/album.ts";
 import type { Description } from "../../src/domain/image.ts";
-import type { Catalog } from "../../src/ports.ts";
 import {
   blobOf,
   createAlbum,
@@ -9,7 +8,9 @@ import {
   eventsAfter,
   imageNamed,
   JPEG,
+  loggedState,
   type OpenCatalog,
+  type OpenedCatalog,
   put,
   replaceWith,
   UNDESCRIBED,
@@ -31,7 +32,7 @@ const BROKEN: Description = {
 };
 
 export function descriptionContract(open: OpenCatalog): void {
-  let catalog: Catalog;
+  let catalog: OpenedCatalog;
   let album: Album;
   beforeEach(async () => {
     catalog = await open();
@@ -82,7 +83,7 @@ export function descriptionContract(open: OpenCatalog): void {
       await catalog.write({ type: "deleteAlbum", albumId: other.id, recursive: true, atOnce: 1 });
       const again = imageNamed("i", { blob: blobOf("i") });
       const { image } = await replaceWith(catalog, album, again);
-      const { head } = await catalog.log();
+      const { head } = await loggedState(catalog);
       for (const [id, key] of [
         [first.id, first.blob.key],
         [first.id, dying.blob.key],
@@ -91,7 +92,7 @@ export function descriptionContract(open: OpenCatalog): void {
         [Bun.randomUUIDv7(), again.blob.key],
       ] as const)
         expect(await describeImage(id, key)).toEqual({ applied: false });
-      expect((await catalog.log()).head).toBe(head);
+      expect((await loggedState(catalog)).head).toBe(head);
       expect((await catalog.imageById(first.id))?.image).toEqual(image);
       expect(await describeImage(first.id, again.blob.key)).toEqual({ applied: true });
     });

@@ -1,26 +1,27 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Album } from "../../src/domain/album.ts";
 import { encodeCursor } from "../../src/domain/event.ts";
-import type { Catalog } from "../../src/ports.ts";
 import {
   createAlbum,
   createImage,
   eventsAfter,
   expectCode,
   imageNamed,
+  loggedState,
   type OpenCatalog,
+  type OpenedCatalog,
   replaceWith,
 } from "./catalog-changes.ts";
 
 export function logContract(open: OpenCatalog): void {
-  let catalog: Catalog;
+  let catalog: OpenedCatalog;
   beforeEach(async () => {
     catalog = await open();
   });
   afterEach(() => catalog[Symbol.asyncDispose]());
 
   const createAlbums = async (count: number, prefix = "a") => {
-    const from = (await catalog.log()).head;
+    const from = (await loggedState(catalog)).head;
     const albums: Album[] = [];
     for (let index = 0; index < count; index++) albums.push(await createAlbum(catalog, `${prefix}${index}`));
     await eventsAfter(catalog, from, count);
@@ -34,7 +35,7 @@ export function logContract(open: OpenCatalog): void {
   describe("the log", () => {
     test("is read from the oldest, in order, in batches", async () => {
       await createAlbums(5);
-      const { epoch } = await catalog.log();
+      const { epoch } = await loggedState(catalog);
       const first = await catalog.events({ limit: 2 });
       expect(first.events.map(({ seq }) => seq)).toEqual([1, 2]);
       expect(first).toMatchObject({ next: { epoch, seq: 2 }, atEnd: false });
@@ -52,7 +53,7 @@ export function logContract(open: OpenCatalog): void {
       await createImage(catalog, two, "i");
       await catalog.write({ type: "deleteImage", albumId: one.id, name: "i" });
       await eventsAfter(catalog, 2, 3);
-      const { epoch } = await catalog.log();
+      const { epoch } = await loggedState(catalog);
       const read = (query: object) => catalog.events({ limit: 10, ...query });
       const seqs = async (query: object) => (await read(query)).events.map(({ seq }) => seq);
       expect(await seqs({ albumId: one.id })).toEqual([1, 3, 5]);
@@ -105,7 +106,7 @@ export function logContract(open: OpenCatalog): void {
 
     test("refuses a cursor of another epoch, beyond the head, or below the floor", async () => {
       await createAlbums(4);
-      const { epoch } = await catalog.log();
+      const { epoch } = await loggedState(catalog);
       const read = (after: { epoch: number; seq: number }) => catalog.events({ after, limit: 10 });
       await expectCode(read({ epoch: epoch - 1, seq: 1 }), "cursor_unknown");
       await expectCode(read({ epoch, seq: 5 }), "cursor_unknown");
@@ -118,11 +119,11 @@ export function logContract(open: OpenCatalog): void {
 
     test("numbers are never used twice, also when all was pruned", async () => {
       await createAlbums(3);
-      const before = await catalog.log();
+      const before = await loggedState(catalog);
       expect(before).toEqual({ epoch: before.epoch, floor: 0, head: 3, bytes: before.bytes });
       expect(before.bytes).toBeGreaterThan(300);
       expect(await prune()).toEqual({ pruned: 3, cursorsGivenUp: [], more: false });
-      expect(await catalog.log()).toEqual({ epoch: before.epoch, floor: 3, head: 3, bytes: 0 });
+      expect(await loggedState(catalog)).toEqual({ epoch: before.epoch, floor: 3, head: 3, bytes: 0 });
       expect(await catalog.events({ limit: 10 })).toEqual({
         events: [],
         next: { epoch: before.epoch, seq: 3 },
@@ -152,7 +153,7 @@ export function logContract(open: OpenCatalog): void {
     test("start at the oldest kept event, go on where they were, and never back", async () => {
       await createAlbums(5);
       await prune({ limit: 2 });
-      const { epoch } = await catalog.log();
+      const { epoch } = await loggedState(catalog);
       expect(await register("relay")).toEqual({ seq: 2, epoch });
       expect(await advance("relay", 4)).toEqual({ known: true });
       expect(await advance("relay", 3)).toEqual({ known: true });
@@ -197,7 +198,7 @@ export function logContract(open: OpenCatalog): void {
       const names = ["a", "b", "c"];
       for (let round = 0; round < 10; round++) {
         await createAlbums(6, `${round}-`);
-        const { head } = await catalog.log();
+        const { head } = await loggedState(catalog);
         const pruning = async () => {
           const given: string[] = [];
           for (let turn = 0; turn < 4; turn++) given.push(...(await prune({ limit: 2 })).cursorsGivenUp);
@@ -213,13 +214,13 @@ export function logContract(open: OpenCatalog): void {
         });
         const [givenUp] = await Promise.all([pruning(), pruning(), ...registered]);
         expect(givenUp).toEqual([]);
-        const { floor } = await catalog.log();
+        const { floor } = await loggedState(catalog);
         const found = await catalog.cursors();
         expect(found.map(({ name }) => name)).toEqual(names);
         for (const { name, seq } of found) expect({ name, behind: seq < floor }).toEqual({ name, behind: false });
         for (const name of names) await catalog.write({ type: "deleteCursor", name });
         await prune();
-        expect(await catalog.log()).toMatchObject({ floor: head, head });
+        expect(await loggedState(catalog)).toMatchObject({ floor: head, head });
       }
     });
 
@@ -233,10 +234,10 @@ export function logContract(open: OpenCatalog): void {
         await register(name);
         await advance(name, seq);
       }
-      const { bytes } = await catalog.log();
+      const { bytes } = await loggedState(catalog);
       const half = { retention: null, maxBytes: Math.ceil(bytes / 2) };
       expect(await prune(half)).toEqual({ pruned: 3, cursorsGivenUp: ["slow"], more: false });
-      const { floor, bytes: left } = await catalog.log();
+      const { floor, bytes: left } = await loggedState(catalog);
       expect(floor).toBe(3);
       expect(left).toBeLessThanOrEqual(half.maxBytes);
       expect((await catalog.cursors()).map(({ name }) => name)).toEqual(["fast", "middle"]);

@@ -5,7 +5,7 @@ import type { Change } from "../../src/domain/change.ts";
 import { cloudEventJson, toCloudEvent } from "../../src/domain/event.ts";
 import type { Exif, Image } from "../../src/domain/image.ts";
 import { parseName } from "../../src/domain/names.ts";
-import type { Catalog, UndescribedImage } from "../../src/ports.ts";
+import type { UndescribedImage } from "../../src/ports.ts";
 import {
   albumNamed,
   blobOf,
@@ -14,11 +14,13 @@ import {
   dataOf,
   describing,
   imageNamed,
+  loggedState,
   type OpenCatalog,
+  type OpenedCatalog,
 } from "./catalog-changes.ts";
 
 export function replayContract(open: OpenCatalog): void {
-  let catalog: Catalog;
+  let catalog: OpenedCatalog;
   beforeEach(async () => {
     catalog = await open();
   });
@@ -88,7 +90,7 @@ export function replayContract(open: OpenCatalog): void {
       const images = new Map<string, Image>();
       let applied = 0;
       const replay = async () => {
-        const { epoch, head } = await catalog.log();
+        const { epoch, head } = await loggedState(catalog);
         const { events } = await catalog.events({ after: { epoch, seq: applied }, limit: 10_000 });
         applied = head;
         for (const event of events) {
@@ -159,7 +161,7 @@ export function replayContract(open: OpenCatalog): void {
           const [{ blobKey } = { blobKey: "" }] = await catalog.undescribedImages(1);
           expect(await catalog.write(describing(id, blobKey, LONGEST_EXIF))).toEqual({ applied: true });
           await catalog.write({ type: "updateImage", albumId: album.id, name, patch: { name: other } });
-          const { epoch, head } = await catalog.log();
+          const { epoch, head } = await loggedState(catalog);
           const { events } = await catalog.events({ after: { epoch, seq: head - 3 }, limit: 3 });
           for (const event of events) {
             const bytes = Buffer.byteLength(cloudEventJson(toCloudEvent(event, { storeId: catalog.storeId, epoch })));

@@ -1,14 +1,7 @@
 import { dirname } from "node:path";
-import type { Catalog, Totals } from "../../ports.ts";
-import type { Driver } from "./driver.ts";
+import type { Catalog } from "../../ports.ts";
 import { migrate, migrateUnserved } from "./migrations/sqlite.ts";
-import { albumsBeingDeleted, findAlbum, listAlbums, totals } from "./queries/albums.ts";
-import { listBlobs, liveBlobs, recordedBlobs } from "./queries/blobs.ts";
-import { listCursors, logState, readEvents } from "./queries/events.ts";
-import { hasAnswered } from "./queries/idempotency.ts";
-import { listImages } from "./queries/image-listing.ts";
-import { findImage, findImageById } from "./queries/images.ts";
-import { undescribedImages } from "./queries/undescribed.ts";
+import { createQueries, readStoreId } from "./queries.ts";
 import { openConnection } from "./sqlite/connection.ts";
 import { createContentReader } from "./sqlite/content-reader.ts";
 import { lockFolder } from "./sqlite/lock.ts";
@@ -18,9 +11,6 @@ import { type BatchReport, createWriteQueue } from "./sqlite/write-queue.ts";
 import { createSqliteWriter } from "./sqlite/writer.ts";
 import type { Writer } from "./sqlite/writer-port.ts";
 import { startWriterThread } from "./sqlite/writer-thread.ts";
-
-/** The sums read every album; at most a tenth of the time goes into them, however often somebody asks. */
-const TOTALS_SHARE = 0.1;
 
 export interface SqliteCatalogOptions {
   /** The database file; its folder exists. */
@@ -61,44 +51,18 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
   opening.defer(queue.drain);
   const stack = opening.move();
 
-  let lastTotals: { readonly value: Totals; readonly until: number } | undefined;
-  const cachedTotals = async () => {
-    const started = performance.now();
-    if (lastTotals !== undefined && started < lastTotals.until) return lastTotals.value;
-    const value = await reader.read(totals);
-    const ended = performance.now();
-    lastTotals = { value, until: ended + (ended - started) / TOTALS_SHARE };
-    return value;
-  };
-
   return {
     storeId,
     shared: false,
     write: queue.write,
-
-    album: (name) => reader.read((db) => findAlbum(db, name)),
-    albums: (query) => reader.snapshot((db) => listAlbums(db, query)),
-    image: (album, name) => reader.read((db) => findImage(db, album, name)),
-    imageById: (id) => reader.read((db) => findImageById(db, id)),
+    ...createQueries(reader, Date.now),
     content: contents.byName,
     contentById: contents.byId,
-    images: (query) => reader.snapshot((db) => listImages(db, query)),
 
-    events: (query) => reader.snapshot((db) => readEvents(db, query)),
-    log: () => reader.read(logState),
-    cursors: () => reader.snapshot((db) => listCursors(db, Date.now())),
     onEvents: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-
-    undescribedImages: (limit, after) => reader.read((db) => undescribedImages(db, limit, after)),
-    hasAnswered: (key) => reader.read((db) => hasAnswered(db, key)),
-    albumsBeingDeleted: (limit) => reader.read((db) => albumsBeingDeleted(db, limit)),
-    recordedBlobs: (keys) => reader.snapshot((db) => recordedBlobs(db, keys)),
-    liveBlobs: (keys) => reader.snapshot((db) => liveBlobs(db, keys)),
-    blobs: (query) => reader.read((db) => listBlobs(db, query)),
-    totals: cachedTotals,
 
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -116,9 +80,4 @@ async function openWriter({ path, exclusive, writer }: SqliteCatalogOptions): Pr
   if (writer === "inline") return createSqliteWriter(db);
   db.close(true);
   return startWriterThread(path);
-}
-
-async function readStoreId(db: Driver): Promise<string> {
-  const row = await db.get<{ store_id: string }>("select store_id from store");
-  return (row as { store_id: string }).store_id;
 }

@@ -1,7 +1,7 @@
 import type { StoredContent } from "../../../domain/image.ts";
 import { createMemo } from "../../../domain/memo.ts";
 import { findContent, findContentById } from "../queries/images.ts";
-import type { Reader } from "./reader.ts";
+import type { Reader } from "../queries.ts";
 
 /** What bytes are answered from. */
 export interface ContentReader {

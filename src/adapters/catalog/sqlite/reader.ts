@@ -1,16 +1,11 @@
 import type { Driver, MaybePromise } from "../driver.ts";
+import type { Reader } from "../queries.ts";
 import { openConnection } from "./connection.ts";
 import { createSqliteDriver } from "./driver.ts";
 import { toStoreError } from "./errors.ts";
 
-export interface Reader extends Disposable {
-  /** One statement, which sees all that was committed before it. */
-  read<Value>(query: (db: Driver) => MaybePromise<Value>): Promise<Value>;
-  /** Several statements that all see the same. One such reading at a time, so queries may wait for nothing else. */
-  snapshot<Value>(query: (db: Driver) => MaybePromise<Value>): Promise<Value>;
-}
-
-export function openSqliteReader(path: string): Reader {
+/** One `snapshot` at a time, so queries may wait for nothing else. */
+export function openSqliteReader(path: string): Reader & Disposable {
   const single = openConnection(path, { readonly: true });
   const several = openConnection(path, { readonly: true });
   const singleDriver = createSqliteDriver(single);

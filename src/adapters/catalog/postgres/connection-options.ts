@@ -1,0 +1,66 @@
+import { readFile } from "node:fs/promises";
+import { type ClientConfig, TypeOverrides, types } from "pg";
+
+/** Times in milliseconds. What a client does to a server that does not answer must come after what the server does by itself. */
+const CONNECT_TIMEOUT = 5000;
+const STATEMENT_TIMEOUT = 30_000;
+const QUERY_TIMEOUT = STATEMENT_TIMEOUT + 5000;
+/** Of one that waits for another's album: a delete of the largest album that goes at once takes seconds. */
+const LOCK_TIMEOUT = 10_000;
+/** A node that sleeps in the middle of a change holds others up for so long. */
+const IDLE_IN_TRANSACTION_TIMEOUT = 5000;
+const KEEP_ALIVE_DELAY = 10_000;
+
+/**
+ * @param url `postgres://user:password@host:5432/database`, with `sslmode` and the files `sslrootcert`, `sslcert` and
+ * `sslkey` as libpq has them, except that without `sslmode` there is no TLS. Spelled out here, since to the library all
+ * modes are `verify-full`, until they will not be any more.
+ * @throws Error when a file cannot be read
+ */
+export async function connectionOptions(url: string): Promise<ClientConfig> {
+  const { hostname, port, username, password, pathname, searchParams } = new URL(url);
+  return {
+    host: decodeURIComponent(hostname.replace(/^\[(.*)\]$/, "$1")),
+    port: Number(port || 5432),
+    database: decodeURIComponent(pathname.slice(1)),
+    ...(username === "" ? {} : { user: decodeURIComponent(username) }),
+    ...(password === "" ? {} : { password: decodeURIComponent(password) }),
+    ssl: await tlsOptions(searchParams),
+    application_name: "image-store",
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
+    statement_timeout: STATEMENT_TIMEOUT,
+    query_timeout: QUERY_TIMEOUT,
+    lock_timeout: LOCK_TIMEOUT,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY,
+    // Statements that do not need each other's answers go in one round trip.
+    pipeline: true,
+    types: parsers,
+  };
+}
+
+async function tlsOptions(parameters: URLSearchParams): Promise<ClientConfig["ssl"]> {
+  const mode = parameters.get("sslmode") ?? "disable";
+  if (mode === "disable") return false;
+  const [ca, cert, key] = await Promise.all(
+    ["sslrootcert", "sslcert", "sslkey"].map(async (name) => {
+      const path = parameters.get(name);
+      return path === null ? undefined : readFile(path, "utf8");
+    }),
+  );
+  // `require` takes whoever answers, unless it is told whom to trust.
+  const trusted = mode !== "require" || ca !== undefined;
+  return {
+    rejectUnauthorized: trusted,
+    ...(mode === "verify-full" ? {} : { checkServerIdentity: () => undefined }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+/** Counts, sizes and times: all far below 2⁵³. The library gives them as text. */
+const parsers = new TypeOverrides();
+parsers.setTypeParser(types.builtins.INT8, Number);
+parsers.setTypeParser(types.builtins.NUMERIC, Number);

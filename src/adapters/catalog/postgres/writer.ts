@@ -1,0 +1,94 @@
+import type { PoolClient, QueryResult } from "pg";
+import { DatabaseError } from "pg";
+import type { Change, ChangeResult } from "../../../domain/change.ts";
+import { StoreError } from "../../../domain/errors.ts";
+import type { ChangeContext } from "../changes/context.ts";
+import { applyChange } from "../changes.ts";
+import { createPostgresDriver } from "./driver.ts";
+import { isConnectionLost, isRaced, toStoreError } from "./errors.ts";
+import type { ConnectionPool } from "./pool.ts";
+import { SELECT_NOW } from "./time.ts";
+
+const MAX_ATTEMPTS = 8;
+/** In milliseconds, doubled from attempt to attempt. */
+const MIN_PAUSE = 2;
+
+export interface WriterOptions {
+  /** A change with events was committed. */
+  readonly onAppended: () => void;
+  readonly observe?: ((batch: { readonly batchSize: number; readonly seconds: number }) => void) | undefined;
+}
+
+/** One change, one transaction. */
+export function createPostgresWriter(pool: ConnectionPool, { onAppended, observe }: WriterOptions) {
+  const attempt = async (change: Change) => {
+    const client = await pool.acquire();
+    const started = performance.now();
+    try {
+      const { value, appended } = await transact(client, change);
+      client.release();
+      observe?.({ batchSize: 1, seconds: (performance.now() - started) / 1000 });
+      if (appended) onAppended();
+      return value;
+    } catch (error) {
+      await abandon(client, error);
+      throw error;
+    }
+  };
+
+  /** Ids are the change's own: where nothing was committed, the same again is the same. */
+  return async <C extends Change>(change: C): Promise<ChangeResult<C>> => {
+    for (let attempts = 1; ; attempts++) {
+      try {
+        return (await attempt(change)) as ChangeResult<C>;
+      } catch (error) {
+        const again = !(error instanceof StoreError) && (isRaced(error) || isConnectionLost(error));
+        if (!again || attempts === MAX_ATTEMPTS) throw toStoreError(error);
+      }
+      await Bun.sleep(MIN_PAUSE * 2 ** attempts * Math.random());
+    }
+  };
+}
+
+const BEGIN = `begin isolation level read committed read write; ${SELECT_NOW}`;
+
+async function transact(client: PoolClient, change: Change) {
+  const [, clock] = (await client.query(BEGIN)) as unknown as [QueryResult, QueryResult<{ now: number }>];
+  const context: ChangeContext = { now: clock.rows[0]?.now as number, appended: 0 };
+  const driver = createPostgresDriver(client, { prepared: true });
+  try {
+    const value = await applyChange(driver, context, change);
+    await commit(client);
+    return { value, appended: context.appended > 0 };
+  } finally {
+    driver.end();
+  }
+}
+
+/** Once it was sent, only the server knows; where it does not say so, it is not tried again. */
+async function commit(client: PoolClient): Promise<void> {
+  // Only about one thing: it gave up waiting for a standby that was to have it too.
+  let warning: unknown;
+  const onNotice = (notice: unknown) => {
+    warning = notice;
+  };
+  client.on("notice", onNotice);
+  try {
+    const { command } = await client.query("commit");
+    if (command !== "COMMIT" || warning !== undefined) throw outcomeUnknown(warning);
+  } catch (error) {
+    // An error, and not the end of the connection: then it was rolled back.
+    if (error instanceof DatabaseError && !isConnectionLost(error)) throw error;
+    throw error instanceof StoreError ? error : outcomeUnknown(error);
+  } finally {
+    client.off("notice", onNotice);
+  }
+}
+
+const outcomeUnknown = (cause: unknown) =>
+  new StoreError("unavailable", "The change may or may not have been kept.", { cause });
+
+async function abandon(client: PoolClient, error: unknown): Promise<void> {
+  const rolledBack = !isConnectionLost(error) && (await client.query("rollback").catch(() => undefined)) !== undefined;
+  client.release(!rolledBack);
+}
