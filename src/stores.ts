@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { openDiskBlobs } from "./adapters/blobs/disk.ts";
 import { makeFolder } from "./adapters/blobs/make-folder.ts";
 import { lockFolder } from "./adapters/catalog/sqlite/lock.ts";
@@ -43,10 +43,12 @@ export async function openCatalog(
 
 /** The blob store that the configuration names. */
 export async function openBlobs(config: Config, as: CatalogOptions["as"]): Promise<BlobStore> {
-  const { blobs } = config;
-  return blobs.kind === "s3"
-    ? Promise.reject(new Error("S3 is not in this version yet."))
-    : openDisk(config, blobs, as);
+  const { blobs, dataFolder, minFree, grace } = config;
+  if (blobs.kind === "file") return openDisk(config, blobs, as);
+  // Loaded only here: most stores have no S3, and its client costs time and memory.
+  const { openS3Blobs } = await import("./adapters/blobs/s3.ts");
+  const spoolFolder = join(dataFolder, "tmp");
+  return openS3Blobs({ ...blobs, spoolFolder, minFree, commitWithin: grace / 2, recover: as === "server" });
 }
 
 async function openDisk(

@@ -4,7 +4,7 @@ export interface NewBlob {
   readonly location: string;
   readonly size: number;
   readonly sha256: string;
-  /** It has a row since before its bytes were sent (`reserveBlobs`); where that was swept, `unavailable`. */
+  /** It has a row since before its bytes were sent (`reserveBlobs`); where that was swept, `upload_expired`. */
   readonly reserved?: boolean;
 }
 

@@ -41,6 +41,7 @@ export type ErrorCode =
   | "internal"
   | "busy"
   | "unavailable"
+  | "upload_expired"
   | "lease_lost"
   | "blob_damaged"
   | "insufficient_storage";

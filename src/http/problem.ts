@@ -41,6 +41,7 @@ export const PROBLEMS = {
   blob_damaged: [503, "The stored bytes are not what was uploaded; uploading them again heals the image."],
   busy: [503, "Too much is waiting; try again soon."],
   unavailable: [503, "A part of the store does not answer, or the outcome of a write is unknown."],
+  upload_expired: [503, "The upload took longer than the grace, and its bytes were swept; try again."],
   lease_lost: [503, "Another node does this now; no request meets it."],
   insufficient_storage: [507, "The disk is full; nothing was changed."],
 } as const satisfies Record<ErrorCode, readonly [status: number, meaning: string]>;

@@ -1,4 +1,5 @@
 import { requireTextBounds } from "../domain/album.ts";
+import type { NewBlob } from "../domain/blob.ts";
 import type { Idempotency, Preconditions, PutImage, PutImages, Replayable } from "../domain/change.ts";
 import { albumNotFound, StoreError } from "../domain/errors.ts";
 import { type ContentType, EMPTY_IMAGE_FIELDS, type ImageFields, type ImageInfo } from "../domain/image.ts";
@@ -8,7 +9,7 @@ import type { UploadSlots } from "./upload-slots.ts";
 
 export interface UploadPorts {
   readonly catalog: Pick<Catalog, "album" | "hasAnswered" | "image" | "write">;
-  readonly blobs: Pick<BlobStore, "stage" | "commit" | "discard" | "settle">;
+  readonly blobs: Pick<BlobStore, "stage" | "commit" | "discard" | "settle" | "remove">;
   readonly prober: Pick<Prober, "probe">;
   readonly runningKeys: RunningKeys;
   readonly uploadSlots: UploadSlots;
@@ -43,8 +44,8 @@ export interface Upload {
 }
 
 /**
- * Stores images, all or none, durable when it resolves. Bytes that were committed are never deleted here, whatever the
- * change answers: what seems to have failed may have been done, so they are left to the sweeper.
+ * Stores images, all or none, durable when it resolves. Bytes that were committed are not deleted here when the change
+ * fails: what seems to have failed may have been done, so they are left to the sweeper. Only `upload_expired` is definite.
  * @throws StoreError `album_not_found`, before a byte is read; `busy`; `request_in_progress`; `unsupported_image` when a
  * declared type disagrees; `invalid_request` for a name that comes twice; `too_large`; `empty_body`; what the images
  * throw; those of {@link BlobStore.stage}, {@link Prober.probe} and {@link PutImages}
@@ -60,8 +61,9 @@ async function store(ports: UploadPorts, upload: Upload): Promise<Replayable<rea
   const received = await receive(ports, upload);
   try {
     const idempotency = upload.idempotency?.(received);
+    const reserved = await reserve(ports, received);
     const locations = await commitAll(blobs, received);
-    return await catalog.write({
+    const change: PutImages = {
       type: "putImages",
       albumId,
       mode: upload.mode,
@@ -70,16 +72,39 @@ async function store(ports: UploadPorts, upload: Upload): Promise<Replayable<rea
         name,
         ...(fields === undefined ? {} : { fields }),
         info,
-        blob: { key: blob.key, location: locations[index] ?? "", size: blob.size, sha256: blob.sha256 },
+        blob: { ...newBlob(blob, locations[index] ?? ""), ...(reserved && { reserved }) },
       })),
       ...(upload.preconditions === undefined ? {} : { preconditions: upload.preconditions }),
       ...(idempotency === undefined ? {} : { idempotency }),
       ...(upload.traceparent === undefined ? {} : { traceparent: upload.traceparent }),
+    };
+    return await catalog.write(change).catch(async (error: unknown) => {
+      // Nobody's for good, as after no other failure: they may have come after the sweeper looked for them.
+      if (error instanceof StoreError && error.code === "upload_expired") await removeAll(blobs, locations);
+      throw error;
     });
   } finally {
     blobs.settle(received.map(({ blob }) => blob.key));
   }
 }
+
+/**
+ * Where the store is shared, rows for the bytes go in before any are sent: whatever becomes of this process, they are swept
+ * by them. Answers whether there are such rows.
+ */
+async function reserve({ catalog, blobs }: UploadPorts, received: readonly ReceivedImage[]): Promise<boolean> {
+  const reserved = received.flatMap(({ blob }) => (blob.location === undefined ? [] : [newBlob(blob, blob.location)]));
+  if (reserved.length === 0) return false;
+  try {
+    await catalog.write({ type: "reserveBlobs", blobs: reserved });
+  } catch (error) {
+    await discardAll(blobs, received);
+    throw error;
+  }
+  return true;
+}
+
+const newBlob = ({ key, size, sha256 }: StagedBlob, location: string): NewBlob => ({ key, location, size, sha256 });
 
 /** Null under a key that has its answer: that is given again, whatever has become of the album since. */
 async function findAlbumId(catalog: UploadPorts["catalog"], upload: Upload): Promise<string | null> {
@@ -93,7 +118,7 @@ async function findAlbumId(catalog: UploadPorts["catalog"], upload: Upload): Pro
 /** Stages and probes each as it comes: one is probed while the next is on its way. After a failure nothing is left. */
 async function receive(ports: UploadPorts, upload: Upload): Promise<readonly ReceivedImage[]> {
   const { blobs, limits, prober } = ports;
-  const staged: StagedBlob[] = [];
+  const staged: { readonly blob: StagedBlob }[] = [];
   const received: ReceivedImage[] = [];
   const names = new Set<string>();
   let probing: Promise<unknown> = Promise.resolve();
@@ -111,7 +136,7 @@ async function receive(ports: UploadPorts, upload: Upload): Promise<readonly Rec
       requireTextBounds({ ...(image.fields ?? EMPTY_IMAGE_FIELDS), name: image.name });
       await refuseEarly(ports.catalog, upload, image.name);
       const blob = await blobs.stage(image.bytes, { maxBytes: limits.maxUpload });
-      staged.push(blob);
+      staged.push({ blob });
       if (blob.size === 0) throw new StoreError("empty_body", "An image has no bytes.");
       await probing;
       probing = probe(prober, image, blob).then((result) => received.push(result));
@@ -174,13 +199,14 @@ async function commitAll(blobs: UploadPorts["blobs"], received: readonly Receive
     }
     return locations;
   } catch (error) {
-    await discardAll(
-      blobs,
-      received.map(({ blob }) => blob),
-    );
+    await discardAll(blobs, received);
     throw error;
   }
 }
 
-const discardAll = (blobs: UploadPorts["blobs"], staged: readonly StagedBlob[]) =>
-  Promise.all(staged.map((blob) => blobs.discard(blob)));
+const discardAll = (blobs: UploadPorts["blobs"], received: readonly { readonly blob: StagedBlob }[]) =>
+  Promise.all(received.map(({ blob }) => blobs.discard(blob)));
+
+/** Best effort: the sweeper looks for them again. */
+const removeAll = (blobs: UploadPorts["blobs"], locations: readonly string[]) =>
+  Promise.allSettled(locations.map((location) => blobs.remove(location)));

@@ -271,7 +271,7 @@ export function imageContract(open: OpenCatalog): void {
     test("nobody comes to own bytes that the sweeper has claimed", async () => {
       const image = imageNamed("i");
       expect(await catalog.write({ type: "claimUnrecorded", blobs: [image.blob] })).toEqual({ claimed: 1 });
-      await expectCode(put(catalog, album, [imageNamed("first"), image]), "unavailable");
+      await expectCode(put(catalog, album, [imageNamed("first"), image]), "upload_expired");
       expect((await catalog.images({ orderBy: "name", limit: 9 })).items).toEqual([]);
       await eventsAfter(catalog, 0, 1);
     });

@@ -8,7 +8,7 @@ import { createUploadSlots } from "../../src/operations/upload-slots.ts";
 
 const INFO: ImageInfo = { contentType: "image/png", width: 1, height: 1, frames: 1, hasAlpha: false, orientation: 1 };
 
-type Step = "album" | "image" | "stage" | "probe" | "commit" | "write";
+type Step = "album" | "image" | "stage" | "probe" | "reserve" | "commit" | "write";
 
 interface Failure {
   readonly step: Step;
@@ -18,7 +18,7 @@ interface Failure {
 }
 
 /** Ports that keep a log of what was asked of them, and fail where they are told to. */
-function rig(failure?: Failure, present?: StoredImage) {
+function rig(failure?: Failure, present?: StoredImage, { shared = false } = {}) {
   const log: string[] = [];
   const calls = new Map<Step, number>();
   const changes: PutImages[] = [];
@@ -45,6 +45,10 @@ function rig(failure?: Failure, present?: StoredImage) {
         return present;
       },
       async write<C extends Change>(change: C): Promise<ChangeResult<C>> {
+        if (change.type === "reserveBlobs") {
+          await step("reserve", change.blobs.map(({ location }) => location).join());
+          return null as never;
+        }
         const { images } = change as unknown as PutImages;
         changes.push(change as unknown as PutImages);
         await step("write", images.map(({ blob }) => blob.location).join());
@@ -57,7 +61,8 @@ function rig(failure?: Failure, present?: StoredImage) {
         for await (const chunk of source) size += chunk.length;
         const key = `k${staged++}`;
         await step("stage", key);
-        return { key, size, sha256: `digest of ${key}`, source: { path: key } };
+        const location = shared ? { location: `at ${key}` } : {};
+        return { key, ...location, size, sha256: `digest of ${key}`, source: { path: key } };
       },
       async commit({ key }) {
         await step("commit", key);
@@ -68,6 +73,9 @@ function rig(failure?: Failure, present?: StoredImage) {
       },
       settle(keys) {
         log.push(`settle ${keys.join()}`);
+      },
+      async remove(location) {
+        log.push(`remove ${location}`);
       },
     },
     prober: {
@@ -227,6 +235,43 @@ describe("an upload", () => {
     const { ports, log } = rig();
     expect(await codeOf(uploadImages(ports, upload({ images: brokenForm() })))).toBe("invalid_request");
     expect(log.slice(-2)).toEqual(["probe k0", "discard k0"]);
+  });
+});
+
+/** After the bytes were received. */
+const ends = (log: readonly string[]) => log.slice(log.findLastIndex((line) => line.startsWith("probe")) + 1);
+
+describe("an upload to a shared store", () => {
+  const shared = true;
+
+  test("has rows for its bytes before any of them is sent", async () => {
+    const { ports, log, changes } = rig(undefined, undefined, { shared });
+    await uploadImages(ports, upload({ images: images(2) }));
+    expect(ends(log)).toEqual(["reserve at k0,at k1", "commit k0", "commit k1", "write at k0,at k1", "settle k0,k1"]);
+    expect(changes[0]?.images.map(({ blob }) => blob.reserved)).toEqual([true, true]);
+  });
+
+  test("sends nothing when there can be no rows", async () => {
+    const { ports, log, changes } = rig({ step: "reserve", code: "unavailable" }, undefined, { shared });
+    expect(await codeOf(uploadImages(ports, upload({ images: images(2) })))).toBe("unavailable");
+    expect(ends(log)).toEqual(["reserve at k0,at k1", "discard k0", "discard k1", "settle k0,k1"]);
+    expect(changes).toEqual([]);
+  });
+
+  test("removes its bytes itself when they were swept, and only then", async () => {
+    for (const code of ["upload_expired", "unavailable", "busy", "image_exists"] as const) {
+      const { ports, log } = rig({ step: "write", code }, undefined, { shared });
+      expect(await codeOf(uploadImages(ports, upload({ images: images(2) })))).toBe(code);
+      expect(log.filter((line) => line.startsWith("remove"))).toEqual(
+        code === "upload_expired" ? ["remove at k0", "remove at k1"] : [],
+      );
+    }
+  });
+
+  test("tells that its bytes were swept also when it cannot remove them", async () => {
+    const { ports } = rig({ step: "write", code: "upload_expired" }, undefined, { shared });
+    const broken = { ...ports, blobs: { ...ports.blobs, remove: async () => Promise.reject(new Error("away")) } };
+    expect(await codeOf(uploadImages(broken, upload()))).toBe("upload_expired");
   });
 });
 

@@ -1,4 +1,3 @@
-import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { BlobContent, BlobStore, ByteRange, FoundBlob, StagedBlob } from "../../ports.ts";
 import { createBlobCache } from "../files/blob-cache.ts";
@@ -10,6 +9,7 @@ import { makeFolder } from "./make-folder.ts";
 import { createSegments } from "./segments/segments.ts";
 import { createMemoryBudget, gatherSmall } from "./small-source.ts";
 import { type StagedFile, stageFile } from "./staging.ts";
+import { emptyTemporary, newTemporaryPath } from "./temporary-folder.ts";
 
 export interface DiskBlobsOptions {
   readonly folder: string;
@@ -30,7 +30,6 @@ export interface DiskBlobsOptions {
   readonly compactionRate?: number;
 }
 
-const TEMPORARY_NAME = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const MEBIBYTE = 1024 * 1024;
 /** Of all uploads together. Past it, small ones take the way of the large ones, through a file each. */
 const STAGED_BYTES = 64 * MEBIBYTE;
@@ -59,8 +58,6 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
     unsettled,
   });
 
-  const newTemporaryPath = () => join(temporaryFolder, crypto.randomUUID());
-
   if (options.recover) {
     await makeFolder(folder);
     await emptyTemporary(temporaryFolder);
@@ -79,7 +76,7 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
   }
 
   async function stageLarge(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StagedBlob> {
-    const path = newTemporaryPath();
+    const path = newTemporaryPath(temporaryFolder);
     const file = await stageFile(path, source, maxBytes);
     return keep({ file, path }, { sha256: file.sha256, size: file.size, source: { path } });
   }
@@ -157,7 +154,7 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
   async function probe(): Promise<{ freeBytes: number }> {
     await freeSpace.take(0);
     await segments.probe();
-    const path = newTemporaryPath();
+    const path = newTemporaryPath(temporaryFolder);
     const fd = await open(path, "wx", 0o600);
     try {
       await writeAll(fd, Buffer.from("probe"));
@@ -200,12 +197,6 @@ function partOf(content: Blob | Uint8Array<ArrayBuffer>, range: ByteRange | unde
   if (range === undefined) return content;
   const { start, end } = range;
   return content instanceof Blob ? content.slice(start, end) : content.subarray(start, end);
-}
-
-/** Removes what was on its way when the process ended. Only that: where people put the store, a `tmp` may be theirs. */
-async function emptyTemporary(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  for (const name of await readdir(folder)) if (TEMPORARY_NAME.test(name)) await unlinkIfThere(join(folder, name));
 }
 
 async function translated<Result>(work: Promise<Result>): Promise<Result> {

@@ -45,6 +45,7 @@ const uploadErrors = [
   "digest_mismatch",
   "image_too_large",
   "invalid_image",
+  "upload_expired",
 ] as const;
 
 const create = route(

@@ -19,7 +19,7 @@ export async function reserveBlobs(db: Driver, { now }: ChangeContext, { blobs }
 /**
  * The key is new, or reserved; or the sweeper has claimed it: then its bytes may be gone, and no record may come to own
  * them.
- * @throws StoreError `unavailable`
+ * @throws StoreError `upload_expired`: no record has the key, nor will; `unavailable` when one has or had it
  */
 export async function recordBlob(db: Driver, context: ChangeContext, blob: NewBlob, imageId: string): Promise<void> {
   const recorded = await (blob.reserved === true
@@ -33,8 +33,11 @@ export async function recordBlob(db: Driver, context: ChangeContext, blob: NewBl
          values ($1, $2, $3, $4, $5, 'live', $6) on conflict (key) do nothing`,
         [blob.key, blob.location, blob.size, blob.sha256, imageId, context.now],
       ));
-  if (recorded === 0)
-    throw new StoreError("unavailable", "The upload took too long and its bytes were swept away. Try again.");
+  if (recorded > 0) return;
+  const owned = await db.get("select 1 from blobs where key = $1 and image_id is not null", [blob.key]);
+  if (owned !== undefined)
+    throw new StoreError("unavailable", "The upload may have been stored before. Look for the image, or try again.");
+  throw new StoreError("upload_expired", "The upload took too long and its bytes were swept away. Try again.");
 }
 
 /** The image's record has gone, or owns another blob now. */
