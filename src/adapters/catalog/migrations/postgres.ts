@@ -65,7 +65,10 @@ function requireKnown(version: number): void {
 
 /** Undefined where there is no store. */
 async function versionOf(client: ClientBase): Promise<number | undefined> {
-  const { rows: tables } = await client.query<{ there: boolean }>("select to_regclass('store') is not null as there");
+  // Read as a table: `to_regclass` alone answers from a cache, in which a table that another has just made is missing.
+  const { rows: tables } = await client.query<{ there: boolean }>(
+    "select exists (select 1 from pg_class where relname = 'store' and pg_table_is_visible(oid)) as there",
+  );
   if (tables[0]?.there !== true) return undefined;
   const { rows } = await client.query<{ version: number }>("select version from store where id = 1");
   return rows[0]?.version;
