@@ -57,7 +57,8 @@ export async function takeLease(options: LeaseOptions): Promise<HeldLease | unde
   const ask = async () => {
     // Counted from before it is sent: the catalog's own count begins later, so another gets it later than this ends.
     const until = clock.now() + life;
-    const { token } = await catalog.write({ type: "acquireLease", name, holder, milliseconds: life });
+    const asking = catalog.write({ type: "acquireLease", name, holder, milliseconds: life });
+    const { token } = await within(life, asking, clock);
     return { token, until };
   };
 
@@ -121,6 +122,20 @@ export async function takeLease(options: LeaseOptions): Promise<HeldLease | unde
       observer?.released(name);
     },
   };
+}
+
+/** What comes later is of no use, and is nobody's concern any more. */
+async function within<Value>(milliseconds: number, work: Promise<Value>, clock: Clock): Promise<Value> {
+  const settled = new AbortController();
+  const late = clock.wait(milliseconds, settled.signal).then(() => {
+    throw new StoreError("unavailable", "The catalog did not answer in time.");
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    settled.abort();
+    await Promise.allSettled([late]);
+  }
 }
 
 function guard(catalog: Catalog, fence: Fence, onLost: () => void): Catalog {
