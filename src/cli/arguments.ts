@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { SETTINGS, type Setting } from "../config/settings.ts";
 
-const COMMANDS = ["serve", "check", "backup", "restore", "key", "openapi", "help", "version"] as const;
+const COMMANDS = ["serve", "check", "backup", "restore", "epoch", "key", "openapi", "help", "version"] as const;
 type Command = (typeof COMMANDS)[number];
 
 export interface Arguments {
@@ -17,6 +17,8 @@ export interface Arguments {
   readonly folder: string | undefined;
   readonly verify: boolean;
   readonly partial: boolean;
+  /** `epoch --renew`. */
+  readonly renew: boolean;
 }
 
 /** The command line was not understood; the message says what of it. */
@@ -30,7 +32,7 @@ export class UsageError extends Error {
 /** Commands that take one operand. */
 const OPERANDS: readonly Command[] = ["key", "backup", "restore"];
 /** Options of one command alone. */
-const OWN_OPTIONS = { rights: "key", repair: "check", verify: "backup", partial: "restore" } as const;
+const OWN_OPTIONS = { rights: "key", repair: "check", verify: "backup", partial: "restore", renew: "epoch" } as const;
 
 const settings: readonly Setting<unknown>[] = Object.values(SETTINGS);
 const OPTIONS = {
@@ -40,6 +42,7 @@ const OPTIONS = {
   repair: { type: "boolean" },
   verify: { type: "boolean" },
   partial: { type: "boolean" },
+  renew: { type: "boolean" },
   ...Object.fromEntries(
     settings.flatMap(({ flag, default: fallback }) =>
       flag === undefined ? [] : [[flag, { type: fallback === "false" ? "boolean" : "string" }] as const],
@@ -53,7 +56,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const [word = "serve", ...rest] = positionals;
   const command = values["help"] ? "help" : values["version"] ? "version" : COMMANDS.find((known) => known === word);
   if (command === undefined) throw new UsageError(`There is no command "${word}".`);
-  const { rights, repair, verify, partial, help: _help, version: _version, ...flags } = values;
+  const { rights, repair, verify, partial, renew, help: _help, version: _version, ...flags } = values;
   if (command !== "help" && command !== "version") {
     if (rest.length > (OPERANDS.includes(command) ? 1 : 0))
       throw new UsageError(`"${rest.at(-1)}" is one argument too many.`);
@@ -70,6 +73,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     repair: repair === true,
     verify: verify === true,
     partial: partial === true,
+    renew: renew === true,
   };
 }
 

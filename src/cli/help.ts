@@ -9,6 +9,8 @@ image-store backup DIR [--verify]       copy the store, also a running one, into
                                         of it; --verify reads what is there already, too
 image-store restore DIR [--partial]     make a store of a backup, in an empty data folder; --partial also where the backup
                                         is damaged
+image-store epoch [--renew]             print the epoch of the log; --renew begins a new one, before a node starts on a catalog
+                                        that was brought back to an earlier point
 image-store key NAME --rights read,write
                                         make an API key; rights are of read, write, transform, admin
 image-store openapi                     print the API's description

@@ -30,8 +30,9 @@ export async function run(surroundings: Surroundings): Promise<number> {
 
 async function dispatch(args: Arguments, surroundings: Surroundings): Promise<number> {
   const { out, err } = surroundings;
-  if (args.command === "check" || args.command === "serve") {
+  if (args.command === "check" || args.command === "epoch" || args.command === "serve") {
     const config = parseConfig({ ...surroundings, flags: args.flags });
+    if (args.command === "epoch") return (await import("./epoch.ts")).printEpoch(config, args, surroundings);
     if (args.command === "check") return (await import("./check/check.ts")).check(config, args, surroundings);
     return (await import("./serve.ts")).serve(config, surroundings);
   }

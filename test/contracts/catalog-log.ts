@@ -29,6 +29,7 @@ export function logContract(open: OpenCatalog): void {
   };
   const prune = (more: object = {}) =>
     catalog.write({ type: "pruneEvents", retention: -60_000, maxBytes: null, limit: 1000, ...more });
+  const renew = async () => (await catalog.write({ type: "renewEpoch" })).epoch;
   const register = (name: string) => catalog.write({ type: "registerCursor", name });
   const advance = (name: string, seq: number) => catalog.write({ type: "advanceCursor", name, seq });
 
@@ -174,6 +175,38 @@ export function logContract(open: OpenCatalog): void {
       await expectCode(catalog.write({ type: "deleteCursor", name: "a" }), "cursor_not_found");
       expect(await advance("a", 1)).toEqual({ known: false });
       expect((await catalog.cursors()).map(({ name }) => name)).toEqual(["b"]);
+    });
+  });
+
+  describe("a new epoch", () => {
+    test("is above all before, unknown to cursors of before, and durable ones go on where they were", async () => {
+      await createAlbums(4);
+      const before = await catalog.log();
+      await register("relay");
+      await advance("relay", 3);
+      const first = (await renew()) as number;
+      expect(first).toBeGreaterThan(before.epoch);
+      const second = (await renew()) as number;
+      expect(second).toBeGreaterThan(first);
+      // Of no catalog that was made later: those begin with the minute.
+      expect(second).toBeGreaterThanOrEqual(Math.floor(Date.now() / 60_000));
+      expect(await catalog.log()).toEqual({ ...before, epoch: second });
+      await expectCode(catalog.events({ after: { epoch: before.epoch, seq: 4 }, limit: 1 }), "cursor_unknown");
+      const relay = await register("relay");
+      expect(relay).toEqual({ seq: 3, epoch: second });
+      expect((await catalog.events({ after: relay, limit: 9 })).events.map(({ seq }) => seq)).toEqual([4]);
+      await createAlbums(1, "b");
+      expect((await loggedState(catalog)).head).toBe(5);
+    });
+
+    test("is not begun while a node has a lease", async () => {
+      const before = await catalog.log();
+      const lease = { name: "work", holder: "a" };
+      await catalog.write({ type: "acquireLease", ...lease, milliseconds: 60_000 });
+      expect(await renew()).toBeNull();
+      expect(await catalog.log()).toEqual(before);
+      await catalog.write({ type: "releaseLease", ...lease });
+      expect(await renew()).toBeGreaterThan(before.epoch);
     });
   });
 

@@ -25,7 +25,7 @@ describe("help and version", () => {
     const { code, out, err } = await runWith(command.split(" "));
     expect({ code, err }).toEqual({ code: 0, err: "" });
     for (const name of Object.keys(SETTINGS)) expect(out).toContain(PREFIX + name);
-    for (const known of ["serve", "check", "backup", "restore", "key", "openapi", "version"])
+    for (const known of ["serve", "check", "backup", "restore", "epoch", "key", "openapi", "version"])
       expect(out).toContain(`image-store ${known}`.replace(" serve", " [serve]"));
   });
 
@@ -79,6 +79,8 @@ describe("usage", () => {
     [["backup"], "image-store backup needs a folder"],
     [["restore"], "image-store restore needs a folder"],
     [["backup", "a", "b"], '"b" is one argument too many'],
+    [["epoch", "1"], '"1" is one argument too many'],
+    [["serve", "--renew"], "--renew belongs to the command epoch"],
     [["backup", "a", "--partial"], "--partial belongs to the command restore"],
     [["backup", "a", "--repair"], "--repair belongs to the command check"],
     [["restore", "a", "--verify"], "--verify belongs to the command backup"],
