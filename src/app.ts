@@ -21,6 +21,7 @@ import { createHttpApp, serve } from "./http/server.ts";
 import { type Logger, silentLogger } from "./observe/logger.ts";
 import { measureBlobs, measureCatalog, measureProber, measureRenderer } from "./observe/measure.ts";
 import { createMetrics, type Metrics } from "./observe/metrics.ts";
+import { observeOriginalsCache } from "./observe/originals.ts";
 import { observeRequests } from "./observe/requests.ts";
 import { scrape } from "./observe/scrape.ts";
 import { observeVariantCache } from "./observe/variants.ts";
@@ -33,7 +34,7 @@ import { createSingleFlight } from "./operations/single-flight.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
 import { createVariantReader } from "./operations/variant-reader.ts";
 import type { Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
-import { openBlobs, openCatalog } from "./stores.ts";
+import { openBlobs, openCatalog, openOriginals } from "./stores.ts";
 
 type Needs = AlbumPorts &
   UploadNeeds &
@@ -94,7 +95,9 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       metrics.catalogDuration,
     ),
   );
-  const blobs = opening.use(measureBlobs(await openBlobs(config, "server"), metrics.blobDuration));
+  const stored = opening.use(measureBlobs(await openBlobs(config, "server"), metrics.blobDuration));
+  const originals = opening.use(await openOriginals(config, stored, observeOriginalsCache(metrics)));
+  const blobs = originals ?? stored;
   const variantCache = opening.use(await openCacheOfVariants(config, metrics));
   const prober = opening.use(createImageProber(config, metrics));
   const renderer = opening.use(createPictureRenderer(config, metrics));
@@ -103,7 +106,12 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
 
   const uploadSlots = createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight);
   opening.use(
-    startWorkers({ catalog, blobs, renderer, variantCache, publisher, uploadSlots }, config, logger, metrics),
+    startWorkers(
+      { catalog, blobs, originals, renderer, variantCache, publisher, uploadSlots },
+      config,
+      logger,
+      metrics,
+    ),
   );
 
   const linkKeys = config.linkKeys.length > 0 ? config.linkKeys : [await ensureLinkKey({ catalog })];

@@ -10,6 +10,7 @@ import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runCompaction } from "./workers/compact.ts";
 import { runDescribe } from "./workers/describe.ts";
 import { isLeaseLost } from "./workers/lease.ts";
+import { type OriginalsPurgePorts, runOriginalsPurge } from "./workers/purge-originals.ts";
 import { runVariantPurge } from "./workers/purge-variants.ts";
 import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
@@ -19,6 +20,8 @@ import { whileLeased } from "./workers/while-leased.ts";
 export interface WorkerPorts {
   readonly catalog: Catalog;
   readonly blobs: BlobStore;
+  /** Where this node keeps some of the blobs. */
+  readonly originals: OriginalsPurgePorts["originals"] | undefined;
   readonly variantCache: VariantCache;
   readonly publisher: Publisher | undefined;
   readonly renderer: Renderer;
@@ -30,7 +33,7 @@ export interface WorkerPorts {
  * whole store runs on the one node that has its lease; what is for this node's disk runs on each.
  */
 export function startWorkers(
-  { catalog, blobs, renderer, variantCache, publisher, uploadSlots }: WorkerPorts,
+  { catalog, blobs, originals, renderer, variantCache, publisher, uploadSlots }: WorkerPorts,
   { grace, tombstone, eventsRetention, eventsMaxBytes, describe }: Config,
   logger: Logger,
   metrics: Metrics,
@@ -59,6 +62,7 @@ export function startWorkers(
     runCompaction({ catalog, blobs }, { interval: Math.min(60_000, Math.max(100, grace / 10)), onFailure }, signal),
     runVariantPurge({ catalog, cache: variantCache }, { onFailure }, signal),
   ];
+  if (originals !== undefined) running.push(runOriginalsPurge({ catalog, originals }, { grace, onFailure }, signal));
   if (describe)
     running.push(
       onOneNode("describe", (leased, until) =>

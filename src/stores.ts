@@ -3,6 +3,7 @@ import { realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { openDiskBlobs } from "./adapters/blobs/disk.ts";
 import { makeFolder } from "./adapters/blobs/make-folder.ts";
+import type { OriginalsCache, OriginalsCacheObserver } from "./adapters/blobs/originals-cache.ts";
 import { lockFolder } from "./adapters/catalog/sqlite/lock.ts";
 import { openSqliteCatalog } from "./adapters/catalog/sqlite.ts";
 import type { Config } from "./config.ts";
@@ -49,6 +50,17 @@ export async function openBlobs(config: Config, as: CatalogOptions["as"]): Promi
   const { openS3Blobs } = await import("./adapters/blobs/s3.ts");
   const spoolFolder = join(dataFolder, "tmp");
   return openS3Blobs({ ...blobs, spoolFolder, minFree, commitWithin: grace / 2, recover: as === "server" });
+}
+
+/** The same with a cache on this node in front, where they are elsewhere and the configuration wants it. */
+export async function openOriginals(
+  { originalsCache, minFree, imageCache }: Config,
+  blobs: BlobStore,
+  observer: OriginalsCacheObserver,
+): Promise<OriginalsCache | undefined> {
+  if (!blobs.shared || originalsCache.maxBytes === 0) return undefined;
+  const { openOriginalsCache } = await import("./adapters/blobs/originals-cache.ts");
+  return openOriginalsCache(blobs, { ...originalsCache, minFree, memoryBytes: imageCache, observer });
 }
 
 async function openDisk(

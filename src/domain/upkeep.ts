@@ -84,18 +84,19 @@ export interface ClaimUnrecorded {
 
 /**
  * condemned or pending → deleting: answers blobs that were so for longer than `grace` (milliseconds) and those already
- * `deleting`; of those that were swept before, only what is due again. Nothing while a hold is on. The bytes may go after
- * this, then {@link FinishBlobDeletion}.
+ * `deleting`; of those that were swept before, only what was so for longer than `again` (milliseconds; default: a day).
+ * Nothing while a hold is on. The bytes may go after this, then {@link FinishBlobDeletion}.
  */
 export interface BeginBlobDeletion {
   readonly type: "beginBlobDeletion";
   readonly grace: number;
+  readonly again?: number;
   readonly limit: number;
 }
 
 /**
  * deleting → gone. Safe to repeat. What was never more than pending stays for `tombstone` milliseconds since it was
- * reserved, and comes again each day: its bytes may still be on their way.
+ * reserved, and comes again meanwhile: its bytes may still be on their way.
  */
 export interface FinishBlobDeletion {
   readonly type: "finishBlobDeletion";

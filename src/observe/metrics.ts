@@ -88,6 +88,12 @@ export function createMetrics() {
     variantEvictions: counter("variant_evictions_total", "Variants that left the cache to make room"),
     variantCacheBytes: gauge("variant_cache_bytes", "Bytes that the cached variants take of the disk"),
     variantCacheEntries: gauge("variant_cache_entries", "Cached variants"),
+    originalLookups: counter("original_lookups_total", "Originals looked for in the cache, by hit and miss", [
+      "outcome",
+    ]),
+    originalEvictions: counter("original_evictions_total", "Originals that left the cache to make room"),
+    originalsCacheBytes: gauge("originals_cache_bytes", "Bytes that the cached originals take of the disk"),
+    originalsCacheEntries: gauge("originals_cache_entries", "Cached originals"),
     freeBytes: gauge("blobs_free_bytes", "Free space where bytes are stored"),
   };
 }

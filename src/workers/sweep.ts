@@ -19,6 +19,8 @@ export interface SweepOptions {
 
 /** One transaction, and as many removals at once as the folder syncs can share. */
 const BATCH = 200;
+/** How often in its time bytes that may still be on their way are removed once more: daily in a week. */
+const TOMBSTONE_SWEEPS = 7;
 /** Of the catalog at once, where all are looked through. */
 const ROWS = 1000;
 
@@ -43,6 +45,7 @@ export async function sweepCondemned(
   { grace, tombstone = 0, onFailure }: SweepOptions,
   signal?: AbortSignal,
 ): Promise<number> {
+  const again = Math.ceil(tombstone / TOMBSTONE_SWEEPS);
   const failed = new Set<string>();
   let removed = 0;
 
@@ -59,7 +62,7 @@ export async function sweepCondemned(
 
   for (;;) {
     if (signal?.aborted === true) return removed;
-    const leaving = await catalog.write({ type: "beginBlobDeletion", grace, limit: BATCH });
+    const leaving = await catalog.write({ type: "beginBlobDeletion", grace, again, limit: BATCH });
     // Those that failed are answered again, after all others.
     const next = leaving.filter(({ key }) => !failed.has(key));
     const keys = (await Promise.all(next.map(remove))).filter((key) => key !== undefined);

@@ -1,6 +1,6 @@
 import { StoreError } from "../../domain/errors.ts";
 import type { Rendered, Variant } from "../../ports.ts";
-import type { VariantFiles } from "./variant-files.ts";
+import type { CachedFiles } from "../files/cached-files.ts";
 
 /** What was made and is not kept: each goes when it is disposed of, all at the end. */
 export interface UnkeptVariants extends AsyncDisposable {
@@ -10,7 +10,7 @@ export interface UnkeptVariants extends AsyncDisposable {
 /** The runtime opens a file that it streams only when it begins to send it. */
 const STREAM_OPENS_MS = 10_000;
 
-export function createUnkeptVariants(files: VariantFiles): UnkeptVariants {
+export function createUnkeptVariants(files: CachedFiles): UnkeptVariants {
   const paths = new Set<string>();
 
   async function remove(path: string): Promise<void> {

@@ -2,11 +2,11 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { StoreError } from "../../domain/errors.ts";
 import type { Refusal, Rendered, Variant, VariantCache, VariantOwner } from "../../ports.ts";
+import { type CachedFile, type CachedFiles, newGeneration, openCachedFiles, SHARDS } from "../files/cached-files.ts";
 import { translateFileError } from "../files/file-system.ts";
 import { createFreeSpace } from "../files/free-space.ts";
 import { isCorrupt } from "./index-database.ts";
 import { createUnkeptVariants, gone } from "./unkept-variants.ts";
-import { newGeneration, openVariantFiles, SHARDS, type VariantFile, type VariantFiles } from "./variant-files.ts";
 import {
   budgetBytes,
   type IndexedVariant,
@@ -54,7 +54,7 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
   const indexOptions = { maxBytes, useResolution };
   await mkdir(folder, { recursive: true, mode: 0o700 });
   let index = openVariantIndex(indexPath, indexOptions);
-  const files = await openVariantFiles(folder, memoryBytes);
+  const files = await openCachedFiles(folder, memoryBytes);
   const freeSpace = createFreeSpace(folder, minFree);
   /** Renders that run. What is forgotten meanwhile is not kept. */
   const running = new Set<{ readonly owner: VariantOwner; forgotten: boolean }>();
@@ -97,7 +97,7 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
   }
 
   /** An index that takes nothing any more, as on a full disk, would name files that are gone. */
-  async function removeEntries(entries: readonly VariantFile[]): Promise<void> {
+  async function removeEntries(entries: readonly CachedFile[]): Promise<void> {
     if (entries.length > 0) recent.clear();
     try {
       index.remove(entries);
@@ -265,7 +265,7 @@ export async function openVariantCache(options: VariantCacheOptions): Promise<Va
 }
 
 /** Makes index and files agree, and keeps to the budget. */
-async function tidy(index: VariantIndex, files: VariantFiles): Promise<void> {
+async function tidy(index: VariantIndex, files: CachedFiles): Promise<void> {
   for (const shard of SHARDS) {
     const there = await files.list(shard);
     const known = index.files(shard);
@@ -278,5 +278,5 @@ async function tidy(index: VariantIndex, files: VariantFiles): Promise<void> {
   await files.remove(index.trim().map(files.pathOf));
 }
 
-const idOf = ({ name, generation }: VariantFile): string => `${name}.${generation}`;
+const idOf = ({ name, generation }: CachedFile): string => `${name}.${generation}`;
 const nameOf = (key: string): string => new Bun.CryptoHasher("sha256").update(key).digest("hex");

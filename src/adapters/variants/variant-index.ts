@@ -1,8 +1,8 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { LogPosition } from "../../domain/event.ts";
 import type { Rendered, VariantOwner } from "../../ports.ts";
+import type { CachedFile } from "../files/cached-files.ts";
 import { inTransaction, isBusy, openIndexDatabase, removeIndexDatabase } from "./index-database.ts";
-import type { VariantFile } from "./variant-files.ts";
 
 /** What the cache knows of each of its files. Every call may throw what SQLite does; then nothing was changed. */
 export interface VariantIndex extends Disposable {
@@ -10,15 +10,15 @@ export interface VariantIndex extends Disposable {
   /** Counts as a use, where the last one that was kept is older than the resolution. */
   find(name: string): IndexedVariant | undefined;
   /** Answers the files that are to go: what had the name, and what was not used for longest, until all is in the budget. */
-  put(variant: NewVariant): { replaced: readonly VariantFile[]; evicted: readonly VariantFile[] };
+  put(variant: NewVariant): { replaced: readonly CachedFile[]; evicted: readonly CachedFile[] };
   /** Its bytes are what the index says: known from now on, until the next start. */
-  markSound(file: VariantFile): void;
-  remove(files: readonly VariantFile[]): void;
+  markSound(file: CachedFile): void;
+  remove(files: readonly CachedFile[]): void;
   /** Answers the files that are to go, since the budget is smaller than it was. */
-  trim(): readonly VariantFile[];
-  filesOfImage(imageId: string, exceptSha256: string | undefined): readonly VariantFile[];
+  trim(): readonly CachedFile[];
+  filesOfImage(imageId: string, exceptSha256: string | undefined): readonly CachedFile[];
   /** All whose names begin so. */
-  files(prefix: string): readonly VariantFile[];
+  files(prefix: string): readonly CachedFile[];
   refuse(name: string, owner: VariantOwner, message: string): void;
   refusal(name: string): string | undefined;
   removeRefusals(imageId: string, exceptSha256: string | undefined): void;
@@ -26,11 +26,11 @@ export interface VariantIndex extends Disposable {
   setPosition(position: LogPosition): void;
 }
 
-export interface NewVariant extends VariantFile, Rendered {
+export interface NewVariant extends CachedFile, Rendered {
   readonly owner: VariantOwner;
 }
 
-export interface IndexedVariant extends VariantFile, Rendered {
+export interface IndexedVariant extends CachedFile, Rendered {
   /** Its bytes were written, or looked at, since the start: nothing before it was synced. */
   readonly isSound: boolean;
 }
@@ -90,11 +90,11 @@ function createVariantIndex(db: Database, { maxBytes, useResolution }: VariantIn
     `select name, generation, content_type as contentType, size, sha256, used_at as usedAt, sound_in as soundIn
      from variants where name = ?1`,
   );
-  const selectOldest = prepare<VariantFile>("select name, generation from variants order by used_at limit 1");
-  const selectOfImage = prepare<VariantFile, [string, string | null]>(
+  const selectOldest = prepare<CachedFile>("select name, generation from variants order by used_at limit 1");
+  const selectOfImage = prepare<CachedFile, [string, string | null]>(
     "select name, generation from variants where image_id = ?1 and source_sha256 is not ?2",
   );
-  const selectFiles = prepare<VariantFile, [string, string]>(
+  const selectFiles = prepare<CachedFile, [string, string]>(
     "select name, generation from variants where name >= ?1 and name < ?2",
   );
   const insertVariant = prepare<null, [string, string, string, string, string, number, string, number, number]>(
@@ -134,9 +134,9 @@ function createVariantIndex(db: Database, { maxBytes, useResolution }: VariantIn
   }
 
   /** All or nothing, the totals too. */
-  function change<Result>(work: (forget: (file: VariantFile) => void) => Result): Result {
+  function change<Result>(work: (forget: (file: CachedFile) => void) => Result): Result {
     const before = { bytes, entries };
-    const forget = ({ name, generation }: VariantFile) => {
+    const forget = ({ name, generation }: CachedFile) => {
       const gone = deleteVariant.get(name, generation);
       if (gone === null) return;
       bytes -= budgetBytes(gone.size);
@@ -157,8 +157,8 @@ function createVariantIndex(db: Database, { maxBytes, useResolution }: VariantIn
 
   const isOverBudget = () => bytes > maxBytes;
 
-  function evict(forget: (file: VariantFile) => void): readonly VariantFile[] {
-    const evicted: VariantFile[] = [];
+  function evict(forget: (file: CachedFile) => void): readonly CachedFile[] {
+    const evicted: CachedFile[] = [];
     while (isOverBudget()) {
       const oldest = selectOldest.get();
       if (oldest === null) throw new Error("What is kept is less than it seems.");
@@ -252,7 +252,7 @@ function createVariantIndex(db: Database, { maxBytes, useResolution }: VariantIn
   };
 }
 
-interface VariantRow extends VariantFile, Rendered {
+interface VariantRow extends CachedFile, Rendered {
   readonly usedAt: number;
   /** The run of the store in which its bytes were last known to be sound. */
   readonly soundIn: number;

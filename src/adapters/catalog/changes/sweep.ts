@@ -4,7 +4,6 @@ import type { Driver } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 import { isHeld } from "./holds.ts";
 
-/** How often bytes that may still be on their way are removed again. */
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 type Leaving = BlobRef & { readonly state: "pending" | "condemned" | "deleting" };
@@ -12,7 +11,7 @@ type Leaving = BlobRef & { readonly state: "pending" | "condemned" | "deleting" 
 export async function beginBlobDeletion(
   db: Driver,
   context: ChangeContext,
-  { grace, limit }: BeginBlobDeletion,
+  { grace, again = DAY_MS, limit }: BeginBlobDeletion,
 ): Promise<readonly BlobRef[]> {
   if (await isHeld(db, context)) return [];
   const { now } = context;
@@ -25,7 +24,7 @@ export async function beginBlobDeletion(
   };
   await find("condemned", "changed_at < $2", now - grace);
   await find("pending", "changed_at < $2", now - grace);
-  await find("deleting", "(swept_at is null or swept_at < $2)", now - DAY_MS);
+  await find("deleting", "(swept_at is null or swept_at < $2)", now - again);
 
   const begun: BlobRef[] = [];
   for (const { key, location, state } of leaving) {

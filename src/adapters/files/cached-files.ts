@@ -2,23 +2,23 @@ import { mkdirSync, renameSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BlobContent, ByteRange } from "../../ports.ts";
-import { createBlobCache } from "../files/blob-cache.ts";
-import { createFileReader } from "../files/file-reader.ts";
-import { isMissing } from "../files/file-system.ts";
+import { createBlobCache } from "./blob-cache.ts";
+import { createFileReader } from "./file-reader.ts";
+import { isMissing } from "./file-system.ts";
 
-/** A file of the cache. `name` is the digest of its variant's key; each that is made has a `generation` of its own. */
-export interface VariantFile {
+/** A file of a cache. `name` is a digest; each that is made has a `generation` of its own. */
+export interface CachedFile {
   readonly name: string;
   readonly generation: string;
 }
 
-/** Nothing is synced: what a power cut takes is made again. */
-export interface VariantFiles extends Disposable {
+/** The files of a cache of this node, in a folder of their own. Nothing is synced: what a power cut takes is made again. */
+export interface CachedFiles extends Disposable {
   /** Nothing is there yet, but its folder is, even where somebody removed everything. */
   newTemporaryPath(): Promise<string>;
-  readonly pathOf: (file: VariantFile) => string;
+  readonly pathOf: (file: CachedFile) => string;
   /** Moves a temporary file to where it stays. */
-  keep(path: string, file: VariantFile): Promise<void>;
+  keep(path: string, file: CachedFile): Promise<void>;
   /** @throws StoreError `blob_damaged` when the file is missing or has not `size` bytes */
   read(path: string, options: { size: number; range?: ByteRange }): Promise<BlobContent>;
   /** Whether its bytes have that digest. */
@@ -28,7 +28,7 @@ export interface VariantFiles extends Disposable {
   /** Everything that is kept when it is called. */
   clear(): Promise<void>;
   /** Those in one shard. */
-  list(shard: string): Promise<readonly VariantFile[]>;
+  list(shard: string): Promise<readonly CachedFile[]>;
 }
 
 /** Two hex digits of the name. */
@@ -42,7 +42,7 @@ const HASHED_AT_ONCE = 1024 * 1024;
 export const newGeneration = (): string => crypto.getRandomValues(Buffer.alloc(8)).toString("hex");
 
 /** Makes the folders that are missing, and empties the temporary one. What is read often stays in `memoryBytes`. */
-export async function openVariantFiles(folder: string, memoryBytes: number): Promise<VariantFiles> {
+export async function openCachedFiles(folder: string, memoryBytes: number): Promise<CachedFiles> {
   const filesFolder = join(folder, "files");
   const temporaryFolder = join(folder, "tmp");
   let reader = createFileReader({ keptOpen: KEPT_OPEN });
@@ -51,7 +51,7 @@ export async function openVariantFiles(folder: string, memoryBytes: number): Pro
   const left = new Set<string>();
 
   const temporaryPath = () => join(temporaryFolder, crypto.randomUUID());
-  const pathOf = ({ name, generation }: VariantFile) => join(filesFolder, name.slice(0, 2), `${name}.${generation}`);
+  const pathOf = ({ name, generation }: CachedFile) => join(filesFolder, name.slice(0, 2), `${name}.${generation}`);
 
   async function remove(paths: readonly string[]): Promise<void> {
     for (const path of paths) {
