@@ -3,6 +3,9 @@ import { parseBoolean, parseOrigin } from "./values.ts";
 /** A URL chooses an adapter. It may hold a secret, so no message here repeats it. */
 const KAFKA_URL = /^kafka:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
 const KAFKA_QUERY = ["tls", "ca", "cert", "key", "mechanism", "mode"] as const;
+const POSTGRES_URL = /^postgres(?:ql)?:\/\/(?:[^@/?#]*@)?([^@/?#]+)\/[^/?#]+(?:\?([^#]*))?$/;
+const POSTGRES_QUERY = ["sslmode", "sslrootcert", "sslcert", "sslkey"] as const;
+const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"];
 const DEFAULT_TOPIC = "image-store.events";
 
 /** What a `kafka://user:password@host:9092,host:9092/topic?tls=true` says, as far as it says it. */
@@ -32,12 +35,27 @@ export interface S3Place {
 }
 
 /** `sqlite:catalog.sqlite`, `sqlite:/var/lib/catalog.sqlite` or `sqlite:///var/lib/catalog.sqlite`; or PostgreSQL's own. */
-export function parseCatalogUrl(url: string): CatalogPlace {
-  if (!/^postgres(ql)?:/.test(url)) return { kind: "sqlite", path: parsePathUrl(url, "sqlite:") };
+export const parseCatalogUrl = (url: string): CatalogPlace =>
+  /^postgres(ql)?:/.test(url)
+    ? { kind: "postgres", url: requirePostgresUrl(url) }
+    : { kind: "sqlite", path: parsePathUrl(url, "sqlite:") };
+
+/** One that the adapter can do as it says: a parameter that it does not know might be what somebody relies on. */
+function requirePostgresUrl(url: string): string {
+  const [, host, query] = POSTGRES_URL.exec(url) ?? [];
   const parsed = URL.parse(url);
-  if (parsed === null || parsed.hostname === "" || parsed.pathname.length < 2)
+  if (host === undefined || parsed === null)
     throw new Error("must be of the form postgres://user:password@host:5432/database");
-  return { kind: "postgres", url };
+  for (const part of [parsed.username, parsed.password, parsed.pathname]) decode(part);
+  const { sslmode = "disable", ...files } = parseQuery(query ?? "", POSTGRES_QUERY);
+  if (!SSL_MODES.includes(sslmode)) throw new Error(`has an unknown sslmode; known are ${SSL_MODES.join(", ")}`);
+  if (sslmode === "disable" && Object.keys(files).length > 0)
+    throw new Error("has files for TLS, but no sslmode for it");
+  if (sslmode === "verify-ca" && files.sslrootcert === undefined)
+    throw new Error("must name the authority to trust (sslrootcert) with sslmode=verify-ca");
+  if ((files.sslcert === undefined) !== (files.sslkey === undefined))
+    throw new Error("must have both sslcert and sslkey, or neither");
+  return url;
 }
 
 /** `file:/var/lib/blobs`, or `s3://bucket/prefix?endpoint=…&region=…&forcePathStyle=true`. */
