@@ -10,7 +10,8 @@ export interface UploadBounds {
 }
 
 interface Reader {
-  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array }>;
+  /** `isLast` where that is known with the bytes. */
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array; readonly isLast?: boolean }>;
   cancel(): Promise<void>;
 }
 
@@ -89,7 +90,7 @@ function createSmallReader(request: Request): Reader {
       whole ??= Promise.race([request.bytes(), cancelled.promise]);
       const value = await whole;
       taken = true;
-      return value === undefined || value.length === 0 ? { done: true } : { done: false, value };
+      return value === undefined || value.length === 0 ? { done: true } : { done: false, value, isLast: true };
     },
     async cancel() {
       cancelled.resolve(undefined);
@@ -117,10 +118,13 @@ async function* receive(reader: Reader | undefined, bounds: UploadBounds): Async
   let received = 0;
   if (reader !== undefined) {
     const next = timed(() => reader.read(), bounds);
-    for (let { value } = await next(); value !== undefined; { value } = await next()) {
-      received += value.length;
+    for (let isLast = false; !isLast; ) {
+      const chunk = await next();
+      if (chunk.value === undefined) break;
+      received += chunk.value.length;
       if (received > bounds.maxBytes) throw tooLarge(bounds.maxBytes);
-      yield value;
+      isLast = chunk.isLast === true;
+      yield chunk.value;
     }
   }
   if (received === 0) throw new StoreError("empty_body", "The body is empty.");

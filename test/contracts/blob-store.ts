@@ -213,8 +213,9 @@ export async function putBlob(store: BlobStore, bytes: Uint8Array): Promise<{ ke
   return { key: staged.key, location };
 }
 
+/** Copies, since a chunk is the store's once it was taken. */
 export async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
-  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
+  for (let start = 0; start < bytes.length; start += size) yield bytes.slice(start, start + size);
 }
 
 async function* cutOff(failure: Error): AsyncGenerator<Uint8Array> {

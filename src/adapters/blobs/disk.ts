@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import type { BlobContent, BlobStore, ByteRange, FoundBlob, StagedBlob } from "../../ports.ts";
 import { createBlobCache } from "../files/blob-cache.ts";
 import { close, fdatasync, open, translateFileError, unlinkIfThere, writeAll } from "../files/file-system.ts";
+import { freeMemory } from "../files/free-memory.ts";
 import { createFreeSpace } from "../files/free-space.ts";
 import { createBlobFiles, newKey } from "./files.ts";
 import { createFolderSync } from "./folder-sync.ts";
@@ -122,8 +123,10 @@ export async function openDiskBlobs(options: DiskBlobsOptions): Promise<BlobStor
 
   /** Best effort: what is left in the temporary folder goes at the next start. */
   async function letGo(staged: Staged): Promise<void> {
-    if ("bytes" in staged) memory.give(staged.bytes.byteLength);
-    else await unlinkIfThere(staged.path).catch(() => {});
+    if ("bytes" in staged) {
+      memory.give(staged.bytes.byteLength);
+      freeMemory(staged.bytes);
+    } else await unlinkIfThere(staged.path).catch(() => {});
   }
 
   async function read(location: string, what: { size: number; range?: ByteRange }): Promise<BlobContent> {
