@@ -3,9 +3,9 @@ import type { Catalog } from "../../ports.ts";
 import { migrate, migrateUnserved } from "./migrations/sqlite.ts";
 import { createQueries, readStoreId } from "./queries.ts";
 import { openConnection } from "./sqlite/connection.ts";
-import { createContentReader } from "./sqlite/content-reader.ts";
 import { lockFolder } from "./sqlite/lock.ts";
 import { openSqliteReader } from "./sqlite/reader.ts";
+import { createRecentReader } from "./sqlite/recent-reader.ts";
 import { refuseHalfRestored } from "./sqlite/restore.ts";
 import { type BatchReport, createWriteQueue } from "./sqlite/write-queue.ts";
 import { createSqliteWriter } from "./sqlite/writer.ts";
@@ -45,8 +45,8 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
   const onAppended = () => {
     for (const listener of listeners) listener();
   };
-  const contents = createContentReader(reader, { remember: options.exclusive });
-  const forgetting: Writer = { ...writer, run: (changes) => writer.run(changes).finally(contents.forget) };
+  const { forget, ...recent } = createRecentReader(reader, { remember: options.exclusive });
+  const forgetting: Writer = { ...writer, run: (changes) => writer.run(changes).finally(forget) };
   const queue = createWriteQueue(forgetting, { maxWaiting, observe, onAppended, onFatal });
   opening.defer(queue.drain);
   const stack = opening.move();
@@ -56,8 +56,7 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
     shared: false,
     write: queue.write,
     ...createQueries(reader, Date.now),
-    content: contents.byName,
-    contentById: contents.byId,
+    ...recent,
 
     onEvents: (listener) => {
       listeners.add(listener);
