@@ -34,7 +34,7 @@ import { createSingleFlight } from "./operations/single-flight.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
 import { createVariantReader } from "./operations/variant-reader.ts";
 import type { Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
-import { openBlobs, openCatalog, openOriginals } from "./stores.ts";
+import { lockFolders, openBlobs, openCatalog, openOriginals } from "./stores.ts";
 
 type Needs = AlbumPorts &
   UploadNeeds &
@@ -95,6 +95,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       metrics.catalogDuration,
     ),
   );
+  opening.use(await lockFolders(config));
   const stored = opening.use(measureBlobs(await openBlobs(config, "server"), metrics.blobDuration));
   const originals = opening.use(await openOriginals(config, stored, observeOriginalsCache(metrics)));
   const blobs = originals ?? stored;

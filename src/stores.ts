@@ -70,21 +70,30 @@ async function openDisk(
 ): Promise<BlobStore> {
   if (as === "beside") return openDiskBlobs({ folder: path, minFree: config.minFree, recover: false });
   await makeFolder(path);
-  await using opening = new AsyncDisposableStack();
-  // Beside the catalog's own lock: with another catalog, a server would sweep these bytes as nobody's.
-  const { catalog } = config;
-  const lockedByCatalog = catalog.kind === "sqlite" ? await realpath(dirname(catalog.path)) : undefined;
-  if ((await realpath(path)) !== lockedByCatalog) opening.use(lockFolder(path));
-  const opened = opening.use(
-    await openDiskBlobs({
-      folder: path,
-      minFree: config.minFree,
-      recover: true,
-      smallBytes: config.smallImage,
-      segmentBytes: config.segmentSize,
-      cacheBytes: config.imageCache,
-    }),
-  );
-  const stack = opening.move();
-  return { ...opened, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return openDiskBlobs({
+    folder: path,
+    minFree: config.minFree,
+    recover: true,
+    smallBytes: config.smallImage,
+    segmentBytes: config.segmentSize,
+    cacheBytes: config.imageCache,
+  });
+}
+
+/**
+ * One server has what is in these folders, beside the catalog's own, which the catalog locks when it is opened: with
+ * another catalog, a server would sweep the bytes as nobody's; and what is on its way to other places, and the caches, are
+ * each node's.
+ * @throws CatalogOpenError `folder_in_use`
+ */
+export async function lockFolders({ catalog, blobs, dataFolder }: Config): Promise<Disposable> {
+  using locking = new DisposableStack();
+  const locked = new Set(catalog.kind === "sqlite" ? [await realpath(dirname(catalog.path))] : []);
+  for (const folder of [dataFolder, ...(blobs.kind === "file" ? [blobs.path] : [])]) {
+    await makeFolder(folder);
+    const real = await realpath(folder);
+    if (!locked.has(real)) locking.use(lockFolder(real));
+    locked.add(real);
+  }
+  return locking.move();
 }

@@ -23,3 +23,29 @@ test("catalog and bytes may share a folder, which one server has", async () => {
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+test("a data folder has one server, also where catalog and bytes are elsewhere", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "image-store-app-"));
+  const configOf = (node: string, data: string) =>
+    parseConfig({
+      env: {
+        IMAGE_STORE_PORT: "0",
+        IMAGE_STORE_DATA: join(folder, data),
+        IMAGE_STORE_CATALOG_URL: `sqlite:${folder}/${node}/catalog.sqlite`,
+        IMAGE_STORE_BLOBS_URL: `file:${folder}/${node}/blobs`,
+        IMAGE_STORE_MIN_FREE: "0",
+      },
+      readFile: () => "",
+    });
+  try {
+    {
+      await using apps = new AsyncDisposableStack();
+      apps.use(await createApp(configOf("one", "shared")));
+      expect(await createApp(configOf("two", "shared")).catch(String)).toContain("Another server uses this folder");
+      apps.use(await createApp(configOf("two", "its own")));
+    }
+    await using _ = await createApp(configOf("two", "shared"));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
