@@ -23,7 +23,11 @@ export async function scrape(
     metrics.images.set(totals.value.images);
     metrics.imageBytes.set(totals.value.bytes);
   }
-  if (space.status === "fulfilled" && space.value.freeBytes !== undefined) metrics.freeBytes.set(space.value.freeBytes);
+  if (space.status === "fulfilled") {
+    // Where the store does not know, none is better than the 0 that a gauge begins with.
+    if (space.value.freeBytes === undefined) metrics.freeBytes.remove();
+    else metrics.freeBytes.set(space.value.freeBytes);
+  }
   if (cursors.status === "fulfilled") {
     const relay = cursors.value.find((cursor) => cursor.name === parts.relayCursor);
     if (relay !== undefined) {
