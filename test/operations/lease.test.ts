@@ -157,6 +157,35 @@ describe("a fleet", () => {
   }, 600_000);
 });
 
+test("what becomes of a lease is told in the log and in metrics, with the reason", async () => {
+  const lines: object[] = [];
+  const log = (details: object) => lines.push(details);
+  const logger = Object.assign(Object.create(silentLogger) as typeof silentLogger, { info: log, warn: log });
+  const metrics = createMetrics();
+  const observer = observeLeases(logger, metrics);
+  const held = async () => (await metrics.leaseHeld.get()).values.map(({ value, labels }) => [labels.lease, value]);
+  observer.waiting("work");
+  expect(await held()).toEqual([["work", 0]]);
+  observer.taken("work", 7);
+  expect(await held()).toEqual([["work", 1]]);
+  observer.lost("work", "why");
+  expect(await held()).toEqual([["work", 0]]);
+  const error = new StoreError("unavailable", "no answer");
+  observer.failed("work", error);
+  observer.taken("work", 9);
+  observer.released("work");
+  expect(await held()).toEqual([["work", 0]]);
+  const lease = "work";
+  expect(lines).toEqual([
+    { lease, token: 7 },
+    { lease, reason: "why" },
+    { lease, error },
+    { lease, token: 9 },
+    { lease },
+  ]);
+  expect((await metrics.leaseTakeovers.get()).values).toMatchObject([{ value: 2, labels: { lease } }]);
+});
+
 describe("on a catalog", () => {
   let folder: string;
   let catalog: Catalog;
