@@ -8,6 +8,8 @@ export interface S3Access {
   /** Undefined: as the SDK finds it. */
   readonly region: string | undefined;
   readonly forcePathStyle: boolean;
+  /** Milliseconds in which what fails is tried again, where nothing else is said. Default: 3 s. */
+  readonly retryWithin?: number;
 }
 
 /** Milliseconds. */
@@ -40,7 +42,7 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2000;
 
 /** Credentials come by the SDK's usual chain. */
-export function createS3({ bucket, endpoint, region, forcePathStyle }: S3Access): S3 {
+export function createS3({ bucket, endpoint, region, forcePathStyle, retryWithin = RETRY_MS }: S3Access): S3 {
   const client = new S3Client({
     // Servers elsewhere than at Amazon know no region, but the signature needs one.
     ...(region === undefined ? (endpoint === undefined ? {} : { region: "us-east-1" }) : { region }),
@@ -52,6 +54,8 @@ export function createS3({ bucket, endpoint, region, forcePathStyle }: S3Access)
     // Bodies that are streams can't be sent twice: whoever has them opens them anew for each attempt here.
     maxAttempts: 1,
     expectContinueHeader: false,
+    // What fails is thrown, and told by who catches it.
+    logger: { debug() {}, info() {}, warn() {}, error() {} },
     requestHandler: {
       connectionTimeout: 5000,
       httpAgent: { maxSockets: Infinity },
@@ -81,7 +85,7 @@ export function createS3({ bucket, endpoint, region, forcePathStyle }: S3Access)
     bucket,
     async try(
       work,
-      { attempt: attemptMs = ATTEMPT_MS, retry = RETRY_MS, until = Infinity } = {},
+      { attempt: attemptMs = ATTEMPT_MS, retry = retryWithin, until = Infinity } = {},
       refused = () => undefined,
     ) {
       const lastStart = Math.min(performance.now() + retry, until);
