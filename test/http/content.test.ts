@@ -190,7 +190,8 @@ describe("content", () => {
         const response = await get(links.content, { Range: `bytes=${first}-${last}` });
         expect(response.status).toBe(206);
         expect(response.headers.get("content-range")).toBe(`bytes ${first}-${last}/${long.length}`);
-        expect(response.headers.get("content-length")).toBe(String(last - first + 1));
+        // What comes from S3 as it goes out is sent in chunks.
+        if (STORES === "embedded") expect(response.headers.get("content-length")).toBe(String(last - first + 1));
         expect(sha256(await bodyOf(response))).toBe(sha256(long.subarray(first, last + 1)));
       }),
       { numRuns: 20 },

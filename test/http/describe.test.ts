@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -128,7 +128,7 @@ test("a store that was told not to describes nothing; one that is told to descri
   try {
     let path: string;
     {
-      await using silent = await startStore();
+      await using silent = await startStore({ DATA: folder });
       const album = await newAlbum(silent);
       path = imagePath(album, "old");
       const bytes = await sharp({ create: { width: 4, height: 4, channels: 3, background: "#336699" } })
@@ -137,7 +137,6 @@ test("a store that was told not to describes nothing; one that is told to descri
       await newImage(silent, album, "old", Buffer.from(bytes));
       await Bun.sleep(50);
       expect(await getImage(silent, path)).toMatchObject(UNDESCRIBED);
-      await cp(silent.dataFolder, folder, { recursive: true });
     }
     await using describing = await startStore({ DESCRIBE: "true", DATA: folder });
     expect(await described(describing, path)).toMatchObject({ dominantColour: "#336699", revision: 1 });

@@ -9,7 +9,7 @@ import type { OpenApiDocument } from "../../src/http/openapi.ts";
 import type { BlobStore, Catalog } from "../../src/ports.ts";
 import { openBlobs, openCatalog } from "../../src/stores.ts";
 import { createAnswerChecker } from "./answer-checker.ts";
-import { placesFor } from "./places.ts";
+import { eventsReadable, placesFor } from "./places.ts";
 
 /** Made once a process: it compiles schemas. */
 export const checker = createAnswerChecker(JSON.parse(describeApi()) as OpenApiDocument);
@@ -52,6 +52,8 @@ export async function startStore(
     openCatalog: () => openCatalog(config, { as: "beside", onFatal: failTest }),
     openBlobs: () => openBlobs(config, "beside"),
     async fetch(path, init = {}) {
+      if (/^\/v1\/(events|albums|images)[^/]*$|\/images(\?|$)/.test(path))
+        await eventsReadable(env["DATA"] ?? dataFolder);
       const response = await fetch(`${app.url}${path}`, { redirect: "manual", ...init });
       await checker.check(init.method ?? "GET", path.split("?", 1)[0] ?? "", response);
       return response;

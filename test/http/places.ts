@@ -1,4 +1,5 @@
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import { Client } from "pg";
 import { startPostgres } from "../services/postgres-server.ts";
 import { createS3Client, startS3 } from "../services/s3-server.ts";
 
@@ -9,6 +10,7 @@ export const STORES = parseStores(process.env["IMAGE_STORE_TEST_STORES"] ?? "emb
 type Places = Readonly<Record<string, string>>;
 
 const places = new Map<string, Promise<Places>>();
+const clients = new Map<string, Promise<Client>>();
 let servers: Promise<Servers> | undefined;
 type Servers = Awaited<ReturnType<typeof startServers>>;
 
@@ -24,6 +26,22 @@ async function makePlaces(): Promise<Places> {
   const { postgres, s3 } = await (servers ??= startServers());
   const [catalogUrl, bucket] = await Promise.all([postgres.createDatabase(), s3.createBucket()]);
   return { CATALOG_URL: catalogUrl, BLOBS_URL: s3.blobsUrl(bucket, "images") };
+}
+
+/** There an event is readable a moment after its 201. Here at once: resolves when none is on its way. */
+export async function eventsReadable(dataFolder: string): Promise<void> {
+  const { CATALOG_URL } = await placesFor(dataFolder);
+  if (CATALOG_URL === undefined) return;
+  const known = clients.get(CATALOG_URL) ?? connect(CATALOG_URL);
+  clients.set(CATALOG_URL, known);
+  const client = await known;
+  while ((await client.query("select 1 from events where seq is null limit 1")).rowCount !== 0) await Bun.sleep(1);
+}
+
+async function connect(connectionString: string): Promise<Client> {
+  const client = new Client({ connectionString });
+  await client.connect();
+  return client;
 }
 
 /**
