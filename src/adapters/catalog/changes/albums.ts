@@ -9,16 +9,28 @@ import { onlyOnce } from "./idempotency.ts";
 import { requirePreconditions } from "./preconditions.ts";
 
 export function createAlbum(db: Driver, context: ChangeContext, change: CreateAlbum): Promise<Replayable<Album>> {
-  return onlyOnce(db, context, change.idempotency, () => insertAlbum(db, context, change));
+  return onlyOnce(db, context, change.idempotency, async () => {
+    const album = await insertAlbum(db, context, change);
+    if (album === undefined) throw albumExists();
+    return album;
+  });
 }
 
-export async function putAlbum(db: Driver, context: ChangeContext, change: PutAlbum) {
+export async function putAlbum(
+  db: Driver,
+  context: ChangeContext,
+  change: PutAlbum,
+): Promise<{ created: boolean; album: Album }> {
   const row = await db.get<AlbumRow>(
     `select ${ALBUM_COLUMNS} from albums where name = $1 and state = 'live' for no key update`,
     [change.name],
   );
   requirePreconditions(change.preconditions, row && version(row));
-  if (row === undefined) return { created: true, album: await insertAlbum(db, context, change) };
+  if (row === undefined) {
+    const album = await insertAlbum(db, context, change);
+    // Somebody else's has come between, and is seen now.
+    return album === undefined ? putAlbum(db, context, change) : { created: true, album };
+  }
   const { name, fields, traceparent } = change;
   return { created: false, album: await replaceFields(db, context, row, { ...fields, name }, traceparent) };
 }
@@ -57,6 +69,7 @@ interface NewAlbum {
   readonly traceparent?: string;
 }
 
+/** Undefined when the name is taken. */
 async function insertAlbum(db: Driver, context: ChangeContext, { id, name, fields, traceparent }: NewAlbum) {
   const row: AlbumRow = {
     id,
@@ -74,7 +87,7 @@ async function insertAlbum(db: Driver, context: ChangeContext, { id, name, field
      values ($1, $2, $3, $4, $5, 1, $6, $6) on conflict (name) where state = 'live' do nothing`,
     [id, name, row.title, row.description, row.metadata, context.now],
   );
-  if (inserted === 0) throw albumExists();
+  if (inserted === 0) return undefined;
   const album = toAlbum(row);
   await appendEvent(db, context, { type: "imagestore.album.created", album, traceparent });
   return album;
@@ -106,14 +119,16 @@ async function replaceFields(
     revision: row.revision + 1,
     updated_at: touched(row, context),
   };
-  await db.run(
-    `update albums set name = $2, title = $3, description = $4, metadata = $5, revision = $6, updated_at = $7
-     where id = $1`,
-    [next.id, name, title, description, next.metadata, next.revision, next.updated_at],
-  );
   const album = toAlbum(next);
   const previousName = name === row.name ? undefined : row.name;
-  await appendEvent(db, context, { type: "imagestore.album.updated", album, previousName, traceparent });
+  await Promise.all([
+    db.run(
+      `update albums set name = $2, title = $3, description = $4, metadata = $5, revision = $6, updated_at = $7
+       where id = $1`,
+      [next.id, name, title, description, next.metadata, next.revision, next.updated_at],
+    ),
+    appendEvent(db, context, { type: "imagestore.album.updated", album, previousName, traceparent }),
+  ]);
   return album;
 }
 

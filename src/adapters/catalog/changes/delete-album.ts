@@ -3,7 +3,7 @@ import { StoreError } from "../../../domain/errors.ts";
 import type { Driver } from "../driver.ts";
 import { ALBUM_COLUMNS, type AlbumRow, IMAGE_COLUMNS, type ImageRow, toAlbum, toImage } from "../rows.ts";
 import { lockAlbum, version } from "./albums.ts";
-import { appendEvent } from "./append-event.ts";
+import { appendEvent, appendEvents } from "./append-event.ts";
 import type { ChangeContext } from "./context.ts";
 import { requirePreconditions } from "./preconditions.ts";
 
@@ -55,19 +55,22 @@ async function deleteImages(
     );
     const last = rows.at(-1);
     if (last === undefined) return;
-    for (const row of rows)
-      await appendEvent(db, context, {
+    const deleted = (row: ImageRow) =>
+      ({
         type: "imagestore.image.deleted",
         image: toImage(row, album.name),
         reason: "album-deleted",
         traceparent,
-      });
-    await db.run(
-      `update blobs set state = 'condemned', changed_at = $3
-       where state = 'live' and image_id in (select id from images where album_id = $1 and name <= $2)`,
-      [album.id, last.name, context.now],
-    );
-    await db.run("delete from images where album_id = $1 and name <= $2", [album.id, last.name]);
+      }) as const;
+    await Promise.all([
+      appendEvents(db, context, rows.map(deleted)),
+      db.run(
+        `update blobs set state = 'condemned', changed_at = $3
+         where state = 'live' and image_id in (select id from images where album_id = $1 and name <= $2)`,
+        [album.id, last.name, context.now],
+      ),
+      db.run("delete from images where album_id = $1 and name <= $2", [album.id, last.name]),
+    ]);
   }
 }
 
@@ -77,6 +80,8 @@ async function removeAlbum(
   album: AlbumRow,
   traceparent: string | undefined,
 ): Promise<void> {
-  await db.run("delete from albums where id = $1", [album.id]);
-  await appendEvent(db, context, { type: "imagestore.album.deleted", album: toAlbum(album), traceparent });
+  await Promise.all([
+    db.run("delete from albums where id = $1", [album.id]),
+    appendEvent(db, context, { type: "imagestore.album.deleted", album: toAlbum(album), traceparent }),
+  ]);
 }

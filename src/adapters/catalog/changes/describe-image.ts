@@ -9,22 +9,22 @@ import type { ChangeContext } from "./context.ts";
 export async function describeImage(db: Driver, context: ChangeContext, change: DescribeImage) {
   const { imageId, blobKey } = change;
   const of = await db.get<{ album_id: string }>("select album_id from images where id = $1", [imageId]);
-  const album = of && (await findLiveAlbum(db, of.album_id));
-  const row = await db.get<ImageRow>(`select ${IMAGE_COLUMNS} from images i where i.id = $1 for no key update`, [
-    imageId,
-  ]);
-  const blob = await db.get("select 1 from blobs where key = $1 and image_id = $2 and state = 'live'", [
-    blobKey,
-    imageId,
+  if (of === undefined) return { applied: false };
+  const [album, row, blob] = await Promise.all([
+    findLiveAlbum(db, of.album_id),
+    db.get<ImageRow>(`select ${IMAGE_COLUMNS} from images i where i.id = $1 for no key update`, [imageId]),
+    db.get("select 1 from blobs where key = $1 and image_id = $2 and state = 'live'", [blobKey, imageId]),
   ]);
   if (album === undefined || row === undefined || blob === undefined) return { applied: false };
 
   const columns = descriptionColumns(change.description);
   const next: ImageRow = { ...row, ...columns };
   if (Bun.deepEquals(next, row)) return { applied: true };
-  await writeDescription(db, next);
   const image = toImage(next, album.name);
-  await appendEvent(db, context, { type: "imagestore.image.updated", image, reason: "described" });
+  await Promise.all([
+    writeDescription(db, next),
+    appendEvent(db, context, { type: "imagestore.image.updated", image, reason: "described" }),
+  ]);
   return { applied: true };
 }
 

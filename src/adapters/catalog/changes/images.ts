@@ -2,7 +2,7 @@ import type { DeleteImage, UpdateImage } from "../../../domain/change.ts";
 import { imageNotFound, StoreError } from "../../../domain/errors.ts";
 import { type Image, type ImageFields, patchImage } from "../../../domain/image.ts";
 import type { Driver } from "../driver.ts";
-import { type AlbumRow, IMAGE_COLUMNS, type ImageRow, toImage } from "../rows.ts";
+import { IMAGE_COLUMNS, type ImageRow, toImage } from "../rows.ts";
 import { lockAlbum, version } from "./albums.ts";
 import { appendEvent } from "./append-event.ts";
 import { condemnBlob } from "./blobs.ts";
@@ -10,46 +10,49 @@ import { type ChangeContext, touched } from "./context.ts";
 import { requirePreconditions } from "./preconditions.ts";
 
 export async function updateImage(db: Driver, context: ChangeContext, change: UpdateImage): Promise<Image> {
-  const album = await lockAlbum(db, change.albumId);
-  const row = await requireImage(db, album, change.name);
+  const { album, row } = await lockAlbumAndImage(db, change);
   requirePreconditions(change.preconditions, version(row));
   const before = toImage(row, album.name);
   const fields = patchImage(before, change.patch);
   if (fields.name === before.name && sameFields(fields, before)) return before;
-  if (fields.name !== row.name && (await lockImage(db, album, fields.name)) !== undefined) throw imageExists();
+  if (fields.name !== row.name && (await lockImage(db, album.id, fields.name)) !== undefined) throw imageExists();
 
   const next: ImageRow = { ...row, ...fieldColumns(fields), name: fields.name, ...nextVersion(row, context) };
-  await updateRow(db, next);
-  if (next.tags !== row.tags) await replaceTags(db, row.id, fields.tags);
   const image = toImage(next, album.name);
   const previousName = next.name === row.name ? undefined : row.name;
   const { traceparent } = change;
-  await appendEvent(db, context, { type: "imagestore.image.updated", image, previousName, traceparent });
+  await Promise.all([
+    updateRow(db, next),
+    next.tags === row.tags ? undefined : replaceTags(db, row.id, fields.tags),
+    appendEvent(db, context, { type: "imagestore.image.updated", image, previousName, traceparent }),
+  ]);
   return image;
 }
 
 export async function deleteImage(db: Driver, context: ChangeContext, change: DeleteImage): Promise<null> {
-  const album = await lockAlbum(db, change.albumId);
-  const row = await requireImage(db, album, change.name);
+  const { album, row } = await lockAlbumAndImage(db, change);
   requirePreconditions(change.preconditions, version(row));
-  await condemnBlob(db, context, row.id);
-  await db.run("delete from images where id = $1", [row.id]);
-  await countImages(db, album.id, { images: -1, bytes: -row.size });
   const { traceparent } = change;
-  await appendEvent(db, context, { type: "imagestore.image.deleted", image: toImage(row, album.name), traceparent });
+  await Promise.all([
+    condemnBlob(db, context, row.id),
+    db.run("delete from images where id = $1", [row.id]),
+    countImages(db, album.id, { images: -1, bytes: -row.size }),
+    appendEvent(db, context, { type: "imagestore.image.deleted", image: toImage(row, album.name), traceparent }),
+  ]);
   return null;
 }
 
-export const lockImage = (db: Driver, album: AlbumRow, name: string) =>
+/** Of an album that is locked, or is locked before. */
+export const lockImage = async (db: Driver, albumId: string, name: string) =>
   db.get<ImageRow>(`select ${IMAGE_COLUMNS} from images i where i.album_id = $1 and i.name = $2 for no key update`, [
-    album.id,
+    albumId,
     name,
   ]);
 
-async function requireImage(db: Driver, album: AlbumRow, name: string): Promise<ImageRow> {
-  const row = await lockImage(db, album, name);
+async function lockAlbumAndImage(db: Driver, { albumId, name }: UpdateImage | DeleteImage) {
+  const [album, row] = await Promise.all([lockAlbum(db, albumId), lockImage(db, albumId, name)]);
   if (row === undefined) throw imageNotFound();
-  return row;
+  return { album, row };
 }
 
 /** Moves no revision of the album. */
@@ -110,14 +113,14 @@ export const updateRow = (db: Driver, row: ImageRow) =>
     ],
   );
 
-export async function replaceTags(db: Driver, imageId: string, tags: readonly string[]): Promise<void> {
-  await db.run("delete from image_tags where image_id = $1", [imageId]);
-  await insertTags(db, imageId, tags);
-}
+export const replaceTags = (db: Driver, imageId: string, tags: readonly string[]) =>
+  Promise.all([db.run("delete from image_tags where image_id = $1", [imageId]), insertTags(db, imageId, tags)]);
 
-export async function insertTags(db: Driver, imageId: string, tags: readonly string[]): Promise<void> {
-  for (const tag of new Set(tags))
-    await db.run("insert into image_tags (tag, image_id) values ($1, $2)", [tag, imageId]);
-}
+export const insertTags = (db: Driver, imageId: string, tags: readonly string[]) =>
+  Promise.all(
+    [...new Set(tags)].map(async (tag) =>
+      db.run("insert into image_tags (tag, image_id) values ($1, $2)", [tag, imageId]),
+    ),
+  );
 
 export const imageExists = () => new StoreError("image_exists", "There is an image of that name in the album already.");

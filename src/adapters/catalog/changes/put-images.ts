@@ -27,11 +27,11 @@ export function putImages(
   change: PutImages,
 ): Promise<Replayable<readonly PutImage[]>> {
   return onlyOnce(db, context, change.idempotency, async () => {
-    const album = await lockAlbum(db, change.albumId);
+    const { album, first } = await lockAlbumAndFirst(db, change);
     const put: PutImage[] = [];
     const added = { images: 0, bytes: 0 };
-    for (const image of change.images) {
-      const present = await lockImage(db, album, image.name);
+    for (const [index, image] of change.images.entries()) {
+      const present = index === 0 ? first : await lockImage(db, album.id, image.name);
       if (change.mode === "create" && present !== undefined) throw imageExists();
       requirePreconditions(change.preconditions, present?.sha256);
       added.images += present === undefined ? 1 : 0;
@@ -45,6 +45,15 @@ export function putImages(
     await countImages(db, album.id, added);
     return put;
   });
+}
+
+/** In one round trip, since most change one image. */
+async function lockAlbumAndFirst(db: Driver, { albumId, images: [image] }: PutImages) {
+  const [album, first] = await Promise.all([
+    lockAlbum(db, albumId),
+    albumId === null || image === undefined ? undefined : lockImage(db, albumId, image.name),
+  ]);
+  return { album, first };
 }
 
 const INSERT_IMAGE = `insert into images (${NEW_IMAGE_COLUMNS.join(", ")})
@@ -70,14 +79,16 @@ async function insertImage(
     created_at: context.now,
     updated_at: context.now,
   };
-  await db.run(
-    INSERT_IMAGE,
-    NEW_IMAGE_COLUMNS.map((column) => row[column]),
-  );
-  await insertTags(db, id, fields.tags);
-  await recordBlob(db, context, blob, id);
   const image = toImage(row, album.name);
-  await appendEvent(db, context, { type: "imagestore.image.created", image, traceparent });
+  await Promise.all([
+    db.run(
+      INSERT_IMAGE,
+      NEW_IMAGE_COLUMNS.map((column) => row[column]),
+    ),
+    insertTags(db, id, fields.tags),
+    recordBlob(db, context, blob, id),
+    appendEvent(db, context, { type: "imagestore.image.created", image, traceparent }),
+  ]);
   return { created: true, image };
 }
 
@@ -90,12 +101,14 @@ async function replaceImage(
   { fields, info, blob }: ImageToPut,
   traceparent: string | undefined,
 ): Promise<PutImage> {
-  await condemnBlob(db, context, row.id);
-  await recordBlob(db, context, blob, row.id);
+  const swapBlob = () => Promise.all([condemnBlob(db, context, row.id), recordBlob(db, context, blob, row.id)]);
   const before = toImage(row, album.name);
   const newBytes = blob.sha256 !== row.sha256;
   const newFields = fields !== undefined && !sameFields(fields, before);
-  if (!newBytes && !newFields) return { created: false, image: before };
+  if (!newBytes && !newFields) {
+    await swapBlob();
+    return { created: false, image: before };
+  }
 
   const next: ImageRow = {
     ...row,
@@ -103,11 +116,14 @@ async function replaceImage(
     ...(newBytes ? { ...infoColumns(info), ...UNDESCRIBED, size: blob.size, sha256: blob.sha256 } : {}),
     ...nextVersion(row, context),
   };
-  await updateRow(db, next);
-  if (newBytes) await writeDescription(db, next);
-  if (next.tags !== row.tags) await replaceTags(db, row.id, fields?.tags ?? []);
   const image = toImage(next, album.name);
-  await appendEvent(db, context, { type: "imagestore.image.updated", image, traceparent });
+  await Promise.all([
+    updateRow(db, next),
+    newBytes ? writeDescription(db, next) : undefined,
+    next.tags === row.tags ? undefined : replaceTags(db, row.id, fields?.tags ?? []),
+    swapBlob(),
+    appendEvent(db, context, { type: "imagestore.image.updated", image, traceparent }),
+  ]);
   return { created: false, image };
 }
 
