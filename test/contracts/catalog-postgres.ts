@@ -1,55 +1,86 @@
-import { afterAll, beforeAll, setDefaultTimeout } from "bun:test";
+import { afterAll, afterEach, beforeAll, setDefaultTimeout } from "bun:test";
 import { Client, type QueryResultRow } from "pg";
 import { openPostgresCatalog, type PostgresCatalogOptions } from "../../src/adapters/catalog/postgres.ts";
+import type { Catalog } from "../../src/ports.ts";
 import { type PostgresServer, usePostgres } from "../services/postgres-server.ts";
 import type { OpenedCatalog } from "./catalog-changes.ts";
 
-/** A server for all tests of the file, and a database for each that asks. */
+type Databases = Pick<PostgresServer, "createDatabase"> & AsyncDisposable;
+
+/** A server for all tests of the file. What survives a crash is not looked at here. */
 export function usePostgresCatalogs() {
   setDefaultTimeout(60_000);
-  let server: (Pick<PostgresServer, "createDatabase"> & AsyncDisposable) | undefined;
+  let server: Databases | undefined;
+  const opened: Catalog[] = [];
   beforeAll(async () => {
-    // What survives a crash is not looked at here.
-    server = await usePostgres({ settings: { fsync: "off" } });
+    server = await usePostgres({ settings: { fsync: "off", full_page_writes: "off" } });
   });
-  afterAll(() => server?.[Symbol.asyncDispose]());
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((catalog) => catalog[Symbol.asyncDispose]()));
+  });
+
+  let cleared: ReturnType<typeof openCleared> | undefined;
+  afterAll(async () => {
+    await (await cleared)?.[Symbol.asyncDispose]();
+    await server?.[Symbol.asyncDispose]();
+  });
 
   const createDatabase = (): Promise<string> => {
     if (server === undefined) throw new Error("There is no server before the first test.");
     return server.createDatabase();
   };
+  const open = async (url: string, more: Partial<PostgresCatalogOptions> = {}): Promise<Catalog> => {
+    const catalog = await openPostgresCatalog({ url, poolSize: 8, as: "server", ...more });
+    opened.push(catalog);
+    return catalog;
+  };
   return {
     createDatabase,
-    /** Of a database of its own, unless `url` names one. */
-    open: async (more: Partial<PostgresCatalogOptions> = {}): Promise<OpenedCatalog> => {
-      const url = more.url ?? (await createDatabase());
-      const catalog = await openPostgresCatalog({ url, poolSize: 8, as: "server", ...more });
-      return { ...catalog, logged: () => allStamped(url) };
+    /** Closed after the test. */
+    open,
+    /** The same one each time, empty again: to make a database and to connect takes longer than most tests. */
+    openEmpty: async (): Promise<OpenedCatalog> => {
+      cleared ??= createDatabase().then(openCleared);
+      return (await cleared).clear();
     },
   };
 }
 
-/** Rows of one statement, on a connection of its own. */
-export async function query<Row extends QueryResultRow>(url: string, sql: string): Promise<Row[]> {
+async function openCleared(url: string) {
+  const catalog = await openPostgresCatalog({ url, poolSize: 8, as: "server" });
   const client = new Client({ connectionString: url });
   await client.connect();
-  try {
-    return (await client.query<Row>(sql)).rows;
-  } finally {
-    await client.end();
-  }
+  const logged = () => allStamped(client);
+  return {
+    clear: async (): Promise<OpenedCatalog> => {
+      await logged();
+      for (const table of [...TABLES, "link_keys", "leases"]) await client.query(`delete from ${table}`);
+      await client.query("update log_state set floor = 0, head = 0, bytes = 0");
+      return { ...catalog, logged, [Symbol.asyncDispose]: logged };
+    },
+    [Symbol.asyncDispose]: async () => {
+      await client.end();
+      await catalog[Symbol.asyncDispose]();
+    },
+  };
 }
 
-async function allStamped(url: string): Promise<void> {
+/** What refers to others before what it refers to. */
+const TABLES = ["image_tags", "images", "albums", "blobs", "events", "cursors", "idempotency", "holds"];
+
+async function allStamped(client: Client): Promise<void> {
+  while ((await client.query("select 1 from events where seq is null limit 1")).rows.length > 0) await Bun.sleep(2);
+}
+
+/** A connection for what no port shows. */
+export async function connectTo(url: string) {
   const client = new Client({ connectionString: url });
+  // It may be there when the server goes.
+  client.on("error", () => undefined);
   await client.connect();
-  try {
-    for (;;) {
-      const { rows } = await client.query("select 1 from events where seq is null limit 1");
-      if (rows.length === 0) return;
-      await Bun.sleep(2);
-    }
-  } finally {
-    await client.end();
-  }
+  return {
+    query: async <Row extends QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> =>
+      (await client.query<Row>(sql, values)).rows,
+    [Symbol.asyncDispose]: () => client.end(),
+  };
 }

@@ -61,7 +61,8 @@ export async function openPostgresCatalog(options: PostgresCatalogOptions): Prom
 }
 
 async function prepare(connection: ClientConfig, as: PostgresCatalogOptions["as"]): Promise<void> {
-  const client = new Client(connection);
+  // A migration takes as long as it takes.
+  const client = new Client({ ...connection, query_timeout: undefined });
   // What breaks it fails what waits for it.
   client.on("error", () => undefined);
   try {

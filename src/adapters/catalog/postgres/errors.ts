@@ -18,9 +18,9 @@ export const isRaced = (error: unknown): boolean => error instanceof DatabaseErr
 export const isConnectionLost = (error: unknown): boolean =>
   error instanceof DatabaseError ? error.severity === "FATAL" || error.severity === "PANIC" : !isOurs(error);
 
-/** Of what was thrown in the middle of a change or a query; the library throws plain errors for the network. */
+/** A refusal, or a mistake of this program; what the library throws for the network is neither. */
 const isOurs = (error: unknown): boolean =>
-  error instanceof StoreError || error instanceof TypeError || error instanceof SyntaxError;
+  [StoreError, TypeError, RangeError, ReferenceError, SyntaxError].some((type) => error instanceof type);
 
 export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;

@@ -1,13 +1,24 @@
-import { type ClientBase, type ClientConfig, Pool, type PoolClient } from "pg";
+import { type ClientBase, type ClientConfig, Pool } from "pg";
 import { StoreError } from "../../../domain/errors.ts";
 import { toStoreError } from "./errors.ts";
 
+/** How long a request waits for others to be done, in milliseconds. */
+const MAX_WAIT = 5000;
+
+export interface PooledConnection {
+  readonly client: ClientBase;
+  /** @param lost it is of no more use */
+  release(this: void, lost: boolean): void;
+}
+
 export interface ConnectionPool extends AsyncDisposable {
+  /** Most connections. When the server restarts so many may turn out to be gone, each when it is used. */
+  readonly size: number;
   /**
-   * A connection for whoever calls, to be released.
-   * @throws StoreError `busy` when too many wait, or for too long; `unavailable` when there is no connection to be had
+   * One for whoever calls, to be released; first come, first served.
+   * @throws StoreError `busy` when too many wait, or for too long; `unavailable` when none can be had
    */
-  acquire(): Promise<PoolClient>;
+  acquire(): Promise<PooledConnection>;
 }
 
 export interface PoolOptions {
@@ -17,6 +28,7 @@ export interface PoolOptions {
   readonly maxWaiting: number;
 }
 
+/** Who waits does so here: the library's own queue knows no bound, and tells a long wait from no answer by its words only. */
 export function createPool({ connection, size, maxWaiting }: PoolOptions): ConnectionPool {
   // oxlint-disable-next-line typescript/no-misused-promises -- The pool waits for it; its types do not say so yet.
   const pool = new Pool({ ...connection, max: size, onConnect: demandDurability });
@@ -24,15 +36,47 @@ export function createPool({ connection, size, maxWaiting }: PoolOptions): Conne
   pool.on("error", () => undefined);
   pool.on("connect", (client) => client.on("error", () => undefined));
 
+  let inUse = 0;
+  const waiting: (() => void)[] = [];
+
+  const enter = async (): Promise<void> => {
+    if (inUse < size) {
+      inUse += 1;
+      return;
+    }
+    if (waiting.length >= maxWaiting) throw new StoreError("busy", "Too much waits for the catalog. Try again.");
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        waiting.splice(waiting.indexOf(turn), 1);
+        reject(new StoreError("busy", "The catalog has too much to do. Try again."));
+      }, MAX_WAIT);
+      const turn = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      waiting.push(turn);
+    });
+  };
+  /** The place goes to the next, or is free. */
+  const leave = () => {
+    const next = waiting.shift();
+    if (next === undefined) inUse -= 1;
+    else next();
+  };
+
   return {
+    size,
     async acquire() {
-      if (pool.waitingCount >= maxWaiting) throw new StoreError("busy", "Too much waits for the catalog. Try again.");
+      await enter();
       try {
-        return await pool.connect();
+        const client = await pool.connect();
+        const release = (lost: boolean) => {
+          client.release(lost);
+          leave();
+        };
+        return { client, release };
       } catch (error) {
-        // Of the pool, for one that waited for a connection of others.
-        if (error instanceof Error && error.message === "timeout exceeded when trying to connect")
-          throw new StoreError("busy", "The catalog has too much to do. Try again.", { cause: error });
+        leave();
         throw toStoreError(error);
       }
     },

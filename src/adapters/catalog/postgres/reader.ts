@@ -1,45 +1,50 @@
-import type { PoolClient } from "pg";
 import type { Driver, MaybePromise } from "../driver.ts";
 import type { Reader } from "../queries.ts";
 import { createPostgresDriver } from "./driver.ts";
 import { isConnectionLost, toStoreError } from "./errors.ts";
-import type { ConnectionPool } from "./pool.ts";
+import type { ConnectionPool, PooledConnection } from "./pool.ts";
 
-/** After a restart of the server, a connection may turn out to be gone only when it is used. */
-const MAX_ATTEMPTS = 3;
+type Query<Value> = (db: Driver) => MaybePromise<Value>;
 
 export function createPostgresReader(pool: ConnectionPool): Reader {
-  const attempt = async <Value>(query: (client: PoolClient) => Promise<Value>): Promise<Value> => {
+  const attempt = async <Value>(query: (connection: PooledConnection) => Promise<Value>): Promise<Value> => {
     for (let attempts = 1; ; attempts++) {
-      const client = await pool.acquire();
+      const connection = await pool.acquire();
       try {
-        return await query(client);
+        return await query(connection);
       } catch (error) {
-        client.release(true);
-        if (!isConnectionLost(error) || attempts === MAX_ATTEMPTS) throw toStoreError(error);
+        if (!isConnectionLost(error) || attempts > pool.size) throw toStoreError(error);
       }
     }
   };
 
   return {
-    read: <Value>(query: (db: Driver) => MaybePromise<Value>) =>
-      attempt(async (client) => {
-        const value = await query(createPostgresDriver(client, { prepared: true }));
-        client.release();
-        return value;
+    read: <Value>(query: Query<Value>) =>
+      attempt(async ({ client, release }) => {
+        let lost = false;
+        try {
+          return await query(createPostgresDriver(client, { prepared: true }));
+        } catch (error) {
+          lost = isConnectionLost(error);
+          throw error;
+        } finally {
+          release(lost);
+        }
       }),
 
-    snapshot: <Value>(query: (db: Driver) => MaybePromise<Value>) =>
-      attempt(async (client) => {
-        // It goes with the first query. Where it fails, that fails too.
+    snapshot: <Value>(query: Query<Value>) =>
+      attempt(async ({ client, release }) => {
+        // It goes with the first query; where it fails, that fails too.
         client.query("begin isolation level repeatable read read only").catch(() => undefined);
-        const value = await query(createPostgresDriver(client, { prepared: false }));
-        // Nobody need wait for the end of what has only read.
-        client.query("commit").then(
-          () => client.release(),
-          () => client.release(true),
-        );
-        return value;
+        try {
+          return await query(createPostgresDriver(client, { prepared: false }));
+        } finally {
+          // Nobody need wait for the end of what has only read.
+          client.query("rollback").then(
+            () => release(false),
+            () => release(true),
+          );
+        }
       }),
   };
 }

@@ -1,4 +1,4 @@
-import type { PoolClient, QueryResult } from "pg";
+import type { ClientBase, QueryResult } from "pg";
 import { DatabaseError } from "pg";
 import type { Change, ChangeResult } from "../../../domain/change.ts";
 import { StoreError } from "../../../domain/errors.ts";
@@ -9,8 +9,8 @@ import { isConnectionLost, isRaced, toStoreError } from "./errors.ts";
 import type { ConnectionPool } from "./pool.ts";
 import { SELECT_NOW } from "./time.ts";
 
-const MAX_ATTEMPTS = 8;
-/** In milliseconds, doubled from attempt to attempt. */
+const MAX_RACES = 8;
+/** In milliseconds; doubled from race to race. */
 const MIN_PAUSE = 2;
 
 export interface WriterOptions {
@@ -22,37 +22,38 @@ export interface WriterOptions {
 /** One change, one transaction. */
 export function createPostgresWriter(pool: ConnectionPool, { onAppended, observe }: WriterOptions) {
   const attempt = async (change: Change) => {
-    const client = await pool.acquire();
+    const { client, release } = await pool.acquire();
     const started = performance.now();
     try {
       const { value, appended } = await transact(client, change);
-      client.release();
+      release(false);
       observe?.({ batchSize: 1, seconds: (performance.now() - started) / 1000 });
       if (appended) onAppended();
       return value;
     } catch (error) {
-      await abandon(client, error);
+      release(isConnectionLost(error) || !(await rollBack(client)));
       throw error;
     }
   };
 
   /** Ids are the change's own: where nothing was committed, the same again is the same. */
   return async <C extends Change>(change: C): Promise<ChangeResult<C>> => {
-    for (let attempts = 1; ; attempts++) {
+    let races = 0;
+    let lost = 0;
+    for (;;) {
       try {
         return (await attempt(change)) as ChangeResult<C>;
       } catch (error) {
-        const again = !(error instanceof StoreError) && (isRaced(error) || isConnectionLost(error));
-        if (!again || attempts === MAX_ATTEMPTS) throw toStoreError(error);
+        if (isRaced(error) && races < MAX_RACES) await Bun.sleep(MIN_PAUSE * 2 ** races++ * Math.random());
+        else if (!isConnectionLost(error) || lost++ > pool.size) throw toStoreError(error);
       }
-      await Bun.sleep(MIN_PAUSE * 2 ** attempts * Math.random());
     }
   };
 }
 
 const BEGIN = `begin isolation level read committed read write; ${SELECT_NOW}`;
 
-async function transact(client: PoolClient, change: Change) {
+async function transact(client: ClientBase, change: Change) {
   const [, clock] = (await client.query(BEGIN)) as unknown as [QueryResult, QueryResult<{ now: number }>];
   const context: ChangeContext = { now: clock.rows[0]?.now as number, appended: 0 };
   const driver = createPostgresDriver(client, { prepared: true });
@@ -66,7 +67,7 @@ async function transact(client: PoolClient, change: Change) {
 }
 
 /** Once it was sent, only the server knows; where it does not say so, it is not tried again. */
-async function commit(client: PoolClient): Promise<void> {
+async function commit(client: ClientBase): Promise<void> {
   // Only about one thing: it gave up waiting for a standby that was to have it too.
   let warning: unknown;
   const onNotice = (notice: unknown) => {
@@ -88,7 +89,9 @@ async function commit(client: PoolClient): Promise<void> {
 const outcomeUnknown = (cause: unknown) =>
   new StoreError("unavailable", "The change may or may not have been kept.", { cause });
 
-async function abandon(client: PoolClient, error: unknown): Promise<void> {
-  const rolledBack = !isConnectionLost(error) && (await client.query("rollback").catch(() => undefined)) !== undefined;
-  client.release(!rolledBack);
-}
+/** Whether it worked. */
+const rollBack = (client: ClientBase): Promise<boolean> =>
+  client.query("rollback").then(
+    () => true,
+    () => false,
+  );
