@@ -6,7 +6,7 @@ import type { Image } from "../../src/domain/image.ts";
 import { parseRange } from "../../src/http/range.ts";
 import { startStore, type TestStore } from "./harness.ts";
 import { codeOf, GIF, newAlbum, newImage, newPng, putContent, sha256 } from "./image-fixtures.ts";
-import { STORES, spoilObjects } from "./places.ts";
+import { BLOBS, spoilObjects } from "./places.ts";
 
 /** Alters the last byte of the image in its segment, where the digest in the header of its record leads. */
 const spoil = async (path: string, { sha256: digest, size }: Image): Promise<void> => {
@@ -191,7 +191,7 @@ describe("content", () => {
         expect(response.status).toBe(206);
         expect(response.headers.get("content-range")).toBe(`bytes ${first}-${last}/${long.length}`);
         // What comes from S3 as it goes out is sent in chunks.
-        if (STORES === "embedded") expect(response.headers.get("content-length")).toBe(String(last - first + 1));
+        if (BLOBS === "files") expect(response.headers.get("content-length")).toBe(String(last - first + 1));
         expect(sha256(await bodyOf(response))).toBe(sha256(long.subarray(first, last + 1)));
       }),
       { numRuns: 20 },
@@ -218,7 +218,7 @@ describe("content", () => {
       expect(await spoilObjects(store.dataFolder, digest, change)).toBe(1);
     type Damage = readonly [bytes: number, harm: (harmed: Image) => Promise<unknown>];
     const damage: readonly Damage[] =
-      STORES === "elsewhere"
+      BLOBS === "s3"
         ? [
             [1_100_000, (harmed) => spoilObject(harmed, () => undefined)],
             [2_000_000, (harmed) => spoilObject(harmed, (whole) => whole.subarray(0, 100))],

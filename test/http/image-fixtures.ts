@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Image } from "../../src/domain/image.ts";
 import { randomImage } from "../faults/random-image.ts";
 import { jsonOf, type TestStore } from "./harness.ts";
-import { STORES } from "./places.ts";
+import { BLOBS } from "./places.ts";
 
 /** A valid PNG of 4 × 3 pixels unlike any other, with at least so many bytes. */
 export const newPng = (bytes = 16): Buffer<ArrayBuffer> => randomImage(bytes).bytes;
@@ -75,7 +75,7 @@ export const codeOf = async (response: Response): Promise<string> =>
 export async function storedBlobs(store: TestStore): Promise<string[]> {
   await using blobs = await store.openBlobs();
   const keys = (await Array.fromAsync(blobs.list())).map(({ key }) => key);
-  const temporary = join(store.dataFolder, STORES === "embedded" ? "blobs/tmp" : "tmp");
+  const temporary = join(store.dataFolder, BLOBS === "files" ? "blobs/tmp" : "tmp");
   return [...keys, ...(await readdir(temporary))].toSorted();
 }
 

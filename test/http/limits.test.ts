@@ -19,7 +19,7 @@ import {
   putContent,
   storedBlobs,
 } from "./image-fixtures.ts";
-import { STORES } from "./places.ts";
+import { BLOBS } from "./places.ts";
 import { openSocket, type RawSocket } from "./raw-socket.ts";
 
 const MAX_UPLOAD = 100_000;
@@ -183,7 +183,7 @@ describe("an early refusal", () => {
 
 /** So many uploads at least: here they have a file each, elsewhere the small ones are in memory. */
 async function areUnderWay(count: number, filesBefore: number): Promise<boolean> {
-  if (STORES === "embedded") return (await storedBlobs(store)).length >= filesBefore + count;
+  if (BLOBS === "files") return (await storedBlobs(store)).length >= filesBefore + count;
   const metrics = await (await store.fetch("/metrics")).text();
   return Number(/^image_store_uploads_in_flight (\d+)$/m.exec(metrics)?.[1]) >= count;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { startStore, type TestStore } from "./harness.ts";
-import { STORES } from "./places.ts";
+import { BLOBS } from "./places.ts";
 
 const photo = Bun.file(join(import.meta.dir, "../../docs/dusk.jpg"));
 
@@ -42,7 +42,7 @@ test("metrics tell what a store did and holds", async () => {
   expect(metrics.get("image_store_albums")).toBe(1);
   expect(metrics.get("image_store_images")).toBe(1);
   expect(metrics.get("image_store_image_bytes")).toBe(photo.size);
-  expect((metrics.get("image_store_blobs_free_bytes") ?? 0) > 0).toBe(STORES === "embedded");
+  expect((metrics.get("image_store_blobs_free_bytes") ?? 0) > 0).toBe(BLOBS === "files");
   expect([...metrics.keys()].join()).not.toContain("private");
   await reader?.cancel();
 });

@@ -3,29 +3,37 @@ import { Client } from "pg";
 import { startPostgres } from "../services/postgres-server.ts";
 import { createS3Client, startS3 } from "../services/s3-server.ts";
 
-/** `embedded`, or `elsewhere`: PostgreSQL and S3, where `IMAGE_STORE_TEST_STORES` says so. */
-export const STORES = parseStores(process.env["IMAGE_STORE_TEST_STORES"] ?? "embedded");
+const KINDS = ["sqlite+files", "sqlite+s3", "postgres+files", "postgres+s3"] as const;
+
+/** What the stores of the tests are on, as `IMAGE_STORE_TEST_STORES` says. */
+const [CATALOG, BLOBS] = parseKind(process.env["IMAGE_STORE_TEST_STORES"] ?? "sqlite+files");
+
+export { BLOBS };
 
 /** Settings without their prefix. */
 type Places = Readonly<Record<string, string>>;
 
 const places = new Map<string, Promise<Places>>();
 const clients = new Map<string, Promise<Client>>();
-let servers: Promise<Servers> | undefined;
-type Servers = Awaited<ReturnType<typeof startServers>>;
+let postgres: ReturnType<typeof startPostgresServer> | undefined;
+let s3: ReturnType<typeof startS3Server> | undefined;
 
 /** Where a store keeps what it has: each data folder stands for a database and a bucket of its own. */
 export async function placesFor(dataFolder: string): Promise<Places> {
-  if (STORES === "embedded") return {};
   const known = places.get(dataFolder) ?? makePlaces();
   places.set(dataFolder, known);
   return known;
 }
 
 async function makePlaces(): Promise<Places> {
-  const { postgres, s3 } = await (servers ??= startServers());
-  const [catalogUrl, bucket] = await Promise.all([postgres.createDatabase(), s3.createBucket()]);
-  return { CATALOG_URL: catalogUrl, BLOBS_URL: s3.blobsUrl(bucket, "images") };
+  const place: Record<string, string> = {};
+  if (CATALOG === "postgres")
+    place["CATALOG_URL"] = await (await (postgres ??= startPostgresServer())).createDatabase();
+  if (BLOBS === "s3") {
+    const server = await (s3 ??= startS3Server());
+    place["BLOBS_URL"] = server.blobsUrl(await server.createBucket(), "images");
+  }
+  return place;
 }
 
 /** There an event is readable a moment after its 201. Here at once: resolves when none is on its way. */
@@ -53,9 +61,9 @@ export async function spoilObjects(
   digest: string,
   change: (bytes: Uint8Array) => Uint8Array | undefined,
 ): Promise<number> {
-  const { s3 } = await (servers ??= startServers());
+  const server = await (s3 ??= startS3Server());
   const Bucket = new URL((await placesFor(dataFolder))["BLOBS_URL"] ?? "").hostname;
-  const client = createS3Client(s3);
+  const client = createS3Client(server);
   try {
     const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket }));
     const objects = Contents.filter(({ Key }) => Key?.includes(digest));
@@ -72,13 +80,16 @@ export async function spoilObjects(
 }
 
 /** One of each for all tests of the process, and gone with it. */
-async function startServers() {
-  const [postgres, s3] = await Promise.all([startPostgres({ settings: { fsync: "off" } }), startS3()]);
-  Object.assign(process.env, s3.env);
-  return { postgres, s3 };
+const startPostgresServer = () => startPostgres({ settings: { fsync: "off" } });
+
+async function startS3Server() {
+  const server = await startS3();
+  Object.assign(process.env, server.env);
+  return server;
 }
 
-function parseStores(name: string): "embedded" | "elsewhere" {
-  if (name === "embedded" || name === "elsewhere") return name;
-  throw new Error("IMAGE_STORE_TEST_STORES must be embedded or elsewhere.");
+function parseKind(text: string): ["sqlite" | "postgres", "files" | "s3"] {
+  const kind = KINDS.find((known) => known === text);
+  if (kind === undefined) throw new Error(`IMAGE_STORE_TEST_STORES must be one of ${KINDS.join(", ")}.`);
+  return kind.split("+") as ["sqlite" | "postgres", "files" | "s3"];
 }
