@@ -8,8 +8,11 @@ const BUSY_TIMEOUT_MS = 5000;
 const CACHE_KIB = 16_384;
 /** What a write-ahead log may keep of the disk after a large change. */
 const JOURNAL_BYTES = 64 * 1024 * 1024;
-/** A page that is written again before it is checkpointed is copied once; readers still find theirs at one look. In pages. */
-const CHECKPOINT_PAGES = 4000;
+/**
+ * As much as the log may keep, in pages: every write waits while they are copied into the database and synced, and a page
+ * that is written again before that is copied once. A start after a crash reads them all, in 50 ms.
+ */
+const CHECKPOINT_PAGES = 16_000;
 
 /**
  * A connection that keeps what it commits, power cut included.
