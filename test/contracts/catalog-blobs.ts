@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Album } from "../../src/domain/album.ts";
+import type { NewBlob } from "../../src/domain/blob.ts";
 import type { Catalog } from "../../src/ports.ts";
-import { blobOf, blobStates, createAlbum, imageNamed, type OpenCatalog, put } from "./catalog-changes.ts";
+import { blobOf, blobStates, createAlbum, expectCode, imageNamed, type OpenCatalog, put } from "./catalog-changes.ts";
 
 /** As if a minute more had passed. */
 const AFTER_GRACE = -60_000;
 
 const move = (from: { key: string; location: string }, to: string, at = from.location) =>
   ({ key: from.key, from: at, to }) as const;
+
+const refOf = ({ key, location }: NewBlob) => ({ key, location });
 
 export function blobContract(open: OpenCatalog): void {
   let catalog: Catalog;
@@ -25,6 +28,22 @@ export function blobContract(open: OpenCatalog): void {
     await catalog.write({ type: "deleteImage", albumId: album.id, name });
     return image.blob;
   };
+
+  const reserve = async (name: string): Promise<NewBlob> => {
+    const blob = blobOf(name);
+    await catalog.write({ type: "reserveBlobs", blobs: [blob] });
+    return { ...blob, reserved: true };
+  };
+  const record = (...blobs: readonly NewBlob[]) =>
+    put(
+      catalog,
+      album,
+      blobs.map((blob) => imageNamed(blob.key, { blob })),
+    );
+  const keepTombstone = (tombstone: number, { key }: NewBlob) =>
+    catalog.write({ type: "finishBlobDeletion", keys: [key], tombstone });
+  const again = (milliseconds: number) =>
+    catalog.write({ type: "beginBlobDeletion", grace: 60_000, again: milliseconds, limit: 100 });
 
   describe("who owns bytes", () => {
     test("condemned, after the grace deleting, then gone; each step may be repeated", async () => {
@@ -151,6 +170,99 @@ export function blobContract(open: OpenCatalog): void {
       }
       const expected = images.map(({ blob }) => ({ ...blob, state: "live" as const }));
       expect(walked).toEqual(expected.toSorted((one, two) => (one.key < two.key ? -1 : 1)));
+    });
+  });
+
+  describe("bytes on their way to a shared store", () => {
+    test("have a row of their own, which their record takes over", async () => {
+      const [one, other] = [await reserve("one"), await reserve("other")];
+      expect(await blobStates(catalog)).toEqual({ [one.key]: "pending", [other.key]: "pending" });
+      expect(await catalog.liveBlobs([one.key, other.key])).toEqual(new Set());
+      expect(await catalog.recordedBlobs([one.key])).toEqual(new Map([[one.key, one.location]]));
+      expect(await begin(60_000)).toEqual([]);
+      await record(one, other);
+      expect(await blobStates(catalog)).toEqual({ [one.key]: "live", [other.key]: "live" });
+      expect(await catalog.liveBlobs([one.key, other.key])).toEqual(new Set([one.key, other.key]));
+      expect(await begin(AFTER_GRACE)).toEqual([]);
+      expect((await catalog.image("a", one.key))?.location).toBe(one.location);
+    });
+
+    test("are taken after the grace, and then no record comes to own them, nor what came with them", async () => {
+      const late = await reserve("late");
+      expect(await begin(AFTER_GRACE)).toEqual([refOf(late)]);
+      const inTime = await reserve("in time");
+      for (const isFinished of [false, true]) {
+        if (isFinished) await keepTombstone(AFTER_GRACE, late);
+        await expectCode(record(inTime, late), "upload_expired");
+        expect((await catalog.images({ orderBy: "name", limit: 9 })).items).toEqual([]);
+      }
+      expect(await blobStates(catalog)).toEqual({ [inTime.key]: "pending" });
+      await record(inTime);
+    });
+
+    test("that a record has or had are not said to be nobody's", async () => {
+      const blob = await reserve("i");
+      await record(blob);
+      const another = () => put(catalog, album, [imageNamed("another", { blob })]);
+      await expectCode(another(), "unavailable");
+      await catalog.write({ type: "deleteImage", albumId: album.id, name: blob.key });
+      await expectCode(another(), "unavailable");
+      await begin(AFTER_GRACE);
+      await expectCode(another(), "unavailable");
+    });
+
+    test("are looked for again and again for a time, since they may arrive late", async () => {
+      const blob = await reserve("late");
+      await begin(AFTER_GRACE);
+      await keepTombstone(60_000, blob);
+      expect(await blobStates(catalog)).toEqual({ [blob.key]: "deleting" });
+      // Not at once: by default after a day.
+      expect(await begin(AFTER_GRACE)).toEqual([]);
+      expect(await again(60_000)).toEqual([]);
+      for (let sweep = 0; sweep < 2; sweep++) {
+        expect(await again(AFTER_GRACE)).toEqual([refOf(blob)]);
+        // As after a removal that failed: what is due stays due.
+        expect(await again(AFTER_GRACE)).toEqual([refOf(blob)]);
+        await keepTombstone(60_000, blob);
+      }
+      expect(await again(AFTER_GRACE)).toEqual([refOf(blob)]);
+      await keepTombstone(AFTER_GRACE, blob);
+      expect(await blobStates(catalog)).toEqual({});
+    });
+
+    test("of an image that was deleted are gone at once: they did arrive", async () => {
+      const blob = await reserve("i");
+      await record(blob);
+      await catalog.write({ type: "deleteImage", albumId: album.id, name: blob.key });
+      expect(await begin(AFTER_GRACE)).toEqual([refOf(blob)]);
+      await keepTombstone(60_000, blob);
+      expect(await blobStates(catalog)).toEqual({});
+    });
+
+    test("stay while anybody holds the store, and may get their record", async () => {
+      const blob = await reserve("i");
+      await catalog.write({ type: "hold", id: "check", seconds: 60 });
+      expect(await begin(AFTER_GRACE)).toEqual([]);
+      await record(blob);
+      await catalog.write({ type: "releaseHold", id: "check" });
+      expect(await begin(AFTER_GRACE)).toEqual([]);
+    });
+
+    test("get their record or are swept, never both, when both are tried at once", async () => {
+      for (let round = 0; round < 30; round++) {
+        const blob = await reserve(`i${round}`);
+        const [recorded, swept] = await Promise.all([
+          record(blob).then(
+            () => true,
+            () => false,
+          ),
+          begin(AFTER_GRACE),
+        ]);
+        expect(recorded).toBe(!swept.some(({ key }) => key === blob.key));
+        expect((await blobStates(catalog))[blob.key]).toBe(recorded ? "live" : "deleting");
+        expect((await catalog.image("a", blob.key)) !== undefined).toBe(recorded);
+        await keepTombstone(AFTER_GRACE, blob);
+      }
     });
   });
 

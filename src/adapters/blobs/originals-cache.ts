@@ -201,6 +201,8 @@ export async function openOriginalsCache(blobs: BlobStore, options: OriginalsCac
     const original = await find(location, size, range === undefined || size <= PART_BYTES);
     if (original === undefined) return blobs.read(location, what);
     try {
+      // A stream opens the file by its name only when it is sent.
+      if (size > PART_BYTES && (await stat(original.path)).size !== size) throw new Error("It became shorter.");
       return await files.read(original.path, what);
     } catch {
       await forgetOriginals([original]).catch(() => {});

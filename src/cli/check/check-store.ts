@@ -15,7 +15,7 @@ export type Finding =
 
 export interface CheckOptions {
   readonly catalog: Pick<Catalog, "write" | "blobs" | "recordedBlobs" | "images">;
-  readonly blobs: Pick<BlobStore, "read" | "list">;
+  readonly blobs: Pick<BlobStore, "shared" | "read" | "list">;
   /** In milliseconds. */
   readonly grace: number;
   /** Bytes that were read so far. */
@@ -90,6 +90,8 @@ async function findDamage(blobs: CheckOptions["blobs"], { location, size, sha256
     const found = await digestOf(await blobs.read(location, { size }));
     return found === sha256 ? undefined : `its bytes have the digest ${found}`;
   } catch (error) {
+    // A store elsewhere that is away for now has what it had: then nothing can be said of it.
+    if (blobs.shared && error instanceof StoreError && error.code === "unavailable") throw error;
     return damageOf(error);
   }
 }
