@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,21 +6,14 @@ import { openOriginalsCache } from "../../src/adapters/blobs/originals-cache.ts"
 import { openS3Blobs, type S3BlobsOptions } from "../../src/adapters/blobs/s3.ts";
 import type { BlobStore } from "../../src/ports.ts";
 import { blobStoreContract, contentBytes, expectCode, patterned, pieces, putBlob, sha256 } from "./blob-store.ts";
-import { BUCKET, type Fault, type MemoryS3, type S3Request, startMemoryS3 } from "./memory-s3.ts";
+import { BUCKET, type Fault, type S3Request, useMemoryS3 } from "./memory-s3.ts";
 
-const credentials = { AWS_ACCESS_KEY_ID: "key", AWS_SECRET_ACCESS_KEY: "secret" };
-let s3: MemoryS3;
+const memory = useMemoryS3();
 let folder: string;
-beforeAll(() => void Object.assign(process.env, credentials));
-afterAll(() => {
-  for (const name of Object.keys(credentials)) delete process.env[name];
-});
 beforeEach(async () => {
-  s3 = await startMemoryS3();
   folder = await mkdtemp(join(tmpdir(), "image-store-s3-"));
 });
 afterEach(async () => {
-  await s3[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -30,7 +23,7 @@ const open = (options: Partial<S3BlobsOptions> = {}) =>
   openS3Blobs({
     bucket: BUCKET,
     prefix: "images/",
-    endpoint: s3.endpoint,
+    endpoint: memory.s3.endpoint,
     region: undefined,
     forcePathStyle: true,
     spoolFolder: join(folder, "tmp"),
@@ -66,7 +59,7 @@ const stage = (store: BlobStore, bytes: Uint8Array) =>
 /** The first so many requests of that method fare so. */
 function failFirst(count: number, method: string, fault: Fault): void {
   let left = count;
-  s3.onRequest = (request) => (request.method === method && left-- > 0 ? fault : undefined);
+  memory.s3.onRequest = (request) => (request.method === method && left-- > 0 ? fault : undefined);
 }
 const refusePart = ({ method, query }: S3Request): Fault | undefined =>
   method === "PUT" && query.get("partNumber") === "2" ? { status: 403, code: "AccessDenied" } : undefined;
@@ -76,14 +69,14 @@ describe("an object store", () => {
   test("has an object of a name of ours for each blob, and nothing but bytes", async () => {
     await using store = await open();
     const { key } = await putBlob(store, patterned(1000));
-    expect([...s3.objects]).toEqual([[`images/${key}`, patterned(1000)]]);
+    expect([...memory.s3.objects]).toEqual([[`images/${key}`, patterned(1000)]]);
   });
 
   test("is told where a blob will be before it is sent", async () => {
     await using store = await open({ partsAbove: MEBIBYTE, partBytes: MEBIBYTE });
     for (const size of [10, 2 * MEBIBYTE]) {
       const staged = await stage(store, patterned(size));
-      expect(s3.objects.size).toBe(0);
+      expect(memory.s3.objects.size).toBe(0);
       expect(await store.commit(staged)).toBe(staged.location as string);
       await store.remove(staged.location as string);
     }
@@ -93,7 +86,7 @@ describe("an object store", () => {
     await using store = await open();
     await using other = await open({ prefix: "" });
     await putBlob(other, patterned(10));
-    s3.objects.set("images/theirs.jpg", patterned(10));
+    memory.s3.objects.set("images/theirs.jpg", patterned(10));
     await Promise.all(Array.from({ length: 45 }, () => putBlob(store, patterned(1))));
     expect((await Array.fromAsync(store.list())).length).toBe(45);
     expect((await Array.fromAsync(other.list())).length).toBe(1);
@@ -141,20 +134,20 @@ describe("what an object store is sent", () => {
       for (const fault of faults) {
         failFirst(2, "PUT", fault);
         const { location } = await putBlob(store, patterned(size));
-        s3.onRequest = () => undefined;
+        memory.s3.onRequest = () => undefined;
         expect(sha256(await contentBytes(await store.read(location, { size })))).toBe(sha256(patterned(size)));
       }
-    expect(s3.uploads.size).toBe(0);
+    expect(memory.s3.uploads.size).toBe(0);
   });
 
   test("is not sent again when the answer is final", async () => {
     await using store = await open();
     failAll("PUT", { status: 403, code: "AccessDenied" });
     await expectCode(putBlob(store, patterned(10)), "unavailable");
-    expect(s3.requests).toHaveLength(1);
+    expect(memory.s3.requests).toHaveLength(1);
     failAll("PUT", { status: 507, code: "InsufficientStorage" });
     await expectCode(putBlob(store, patterned(10)), "insufficient_storage");
-    expect(s3.requests).toHaveLength(2);
+    expect(memory.s3.requests).toHaveLength(2);
   });
 
   test("is looked at: a store that kept other bytes is not believed", async () => {
@@ -170,40 +163,40 @@ describe("what an object store is sent", () => {
   test("is given up in time, and may arrive later all the same", async () => {
     await using store = await open({ commitWithin: 200 });
     const held = Promise.withResolvers<void>();
-    s3.onRequest = async () => {
+    memory.s3.onRequest = async () => {
       await held.promise;
       return undefined;
     };
     const staged = await stage(store, patterned(10));
     await expectCode(store.commit(staged), "unavailable");
-    expect(s3.objects.size).toBe(0);
+    expect(memory.s3.objects.size).toBe(0);
     held.resolve();
-    while (s3.objects.size === 0) await Bun.sleep(1);
-    s3.onRequest = () => undefined;
+    while (memory.s3.objects.size === 0) await Bun.sleep(1);
+    memory.s3.onRequest = () => undefined;
     await store.remove(staged.location as string);
-    expect(s3.objects.size).toBe(0);
+    expect(memory.s3.objects.size).toBe(0);
   });
 
   test("in parts is aborted when one of them fails, and again with the blob", async () => {
     await using store = await open({ partsAbove: MEBIBYTE, partBytes: MEBIBYTE });
-    s3.onRequest = refusePart;
+    memory.s3.onRequest = refusePart;
     await expectCode(putBlob(store, patterned(3 * MEBIBYTE)), "unavailable");
-    expect(s3.uploads.size).toBe(0);
+    expect(memory.s3.uploads.size).toBe(0);
 
-    s3.onRequest = (request) =>
+    memory.s3.onRequest = (request) =>
       request.method === "DELETE" ? { status: 403, code: "AccessDenied" } : refusePart(request);
     const staged = await stage(store, patterned(3 * MEBIBYTE));
     await expectCode(store.commit(staged), "unavailable");
-    expect(s3.uploads.size).toBe(1);
-    s3.onRequest = () => undefined;
+    expect(memory.s3.uploads.size).toBe(1);
+    memory.s3.onRequest = () => undefined;
     await store.remove(staged.location as string);
-    expect(s3.uploads.size).toBe(0);
+    expect(memory.s3.uploads.size).toBe(0);
   });
 
   test("in parts is there when the answer to its completion was lost", async () => {
     await using store = await open({ partsAbove: MEBIBYTE, partBytes: MEBIBYTE });
     let lost = 0;
-    s3.onRequest = ({ method, query }) =>
+    memory.s3.onRequest = ({ method, query }) =>
       method === "POST" && query.has("uploadId") && lost++ === 0 ? "unanswered" : undefined;
     const { location } = await putBlob(store, patterned(2 * MEBIBYTE));
     expect(lost).toBeGreaterThan(1);
@@ -251,15 +244,15 @@ describe("what an object store gives", () => {
       failAll("GET", { headers: { "Content-Range": other } });
       await expectCode(store.read(location, { size: 5000, range }), "unavailable");
     }
-    s3.objects.set(`images/${location.slice(3)}`, patterned(5));
-    s3.onRequest = () => undefined;
+    memory.s3.objects.set(`images/${location.slice(3)}`, patterned(5));
+    memory.s3.onRequest = () => undefined;
     await expectCode(store.read(location, { size: 5000, range }), "blob_damaged");
   });
 
   test("is lent only when it has its digest", async () => {
     await using store = await open();
     const { location } = await putBlob(store, patterned(2 * MEBIBYTE));
-    s3.objects.set(`images/${location.slice(3)}`, new Uint8Array(2 * MEBIBYTE));
+    memory.s3.objects.set(`images/${location.slice(3)}`, new Uint8Array(2 * MEBIBYTE));
     await expectCode(
       store.lend(location, { size: 2 * MEBIBYTE }, async () => {}),
       "blob_damaged",
@@ -274,9 +267,9 @@ describe("what an object store gives", () => {
     const reader = (content as ReadableStream<Uint8Array>).getReader();
     await reader.read();
     await reader.cancel();
-    const asked = s3.requests.length;
+    const asked = memory.s3.requests.length;
     await Bun.sleep(50);
-    expect(s3.requests).toHaveLength(asked);
+    expect(memory.s3.requests).toHaveLength(asked);
   });
 });
 
@@ -291,14 +284,14 @@ describe("an object store that is away", () => {
     await expectCode(store.probe(), "unavailable");
     failAll("DELETE", { status: 403, code: "AccessDenied" });
     await expectCode(store.remove(location), "unavailable");
-    s3.onRequest = () => undefined;
+    memory.s3.onRequest = () => undefined;
     expect(await contentBytes(await store.read(location, { size: 10 }))).toEqual(patterned(10));
     await store.probe();
   });
 
   test("with nobody at its address is unavailable", async () => {
-    const { endpoint } = s3;
-    await s3[Symbol.asyncDispose]();
+    const { endpoint } = memory.s3;
+    await memory.s3[Symbol.asyncDispose]();
     await using store = await open({ endpoint, retryWithin: 300 });
     await expectCode(store.probe(), "unavailable");
     await expectCode(store.read(`s3:${"a".repeat(64)}.${"b".repeat(16)}`, { size: 10 }), "unavailable");
@@ -314,7 +307,7 @@ describe("an object store that is away", () => {
     const { location } = await putBlob(store, patterned(10));
     const asked = Promise.withResolvers<void>();
     const never = Promise.withResolvers<undefined>();
-    s3.onRequest = () => {
+    memory.s3.onRequest = () => {
       asked.resolve();
       return never.promise;
     };

@@ -1,3 +1,4 @@
+import { afterAll, afterEach, beforeAll, beforeEach } from "bun:test";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -48,10 +49,35 @@ interface Answer {
   readonly body?: Uint8Array<ArrayBuffer> | string;
 }
 
+/** As it wants them: any do. */
+const CREDENTIALS = { AWS_ACCESS_KEY_ID: "key", AWS_SECRET_ACCESS_KEY: "secret" };
+
+/** A new one for each test of the file, and what a process needs in its environment to be let in. */
+export function useMemoryS3(): { readonly s3: MemoryS3 } {
+  const former = Object.keys(CREDENTIALS).map((name) => [name, process.env[name]] as const);
+  let started: MemoryS3 | undefined;
+  beforeAll(() => void Object.assign(process.env, CREDENTIALS));
+  beforeEach(async () => {
+    started = await startMemoryS3();
+  });
+  afterEach(() => started?.[Symbol.asyncDispose]());
+  afterAll(() => {
+    for (const [name, value] of former)
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+  });
+  return {
+    get s3() {
+      if (started === undefined) throw new Error("There is none before the first test.");
+      return started;
+    },
+  };
+}
+
 const KEYS_A_PAGE = 20;
 const MODIFIED = "2026-01-02T03:04:05.000Z";
 
-export async function startMemoryS3(): Promise<MemoryS3> {
+async function startMemoryS3(): Promise<MemoryS3> {
   const objects: MemoryS3["objects"] = new Map();
   const uploads: MemoryS3["uploads"] = new Map();
   const requests: string[] = [];
