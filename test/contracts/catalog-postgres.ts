@@ -84,3 +84,23 @@ export async function connectTo(url: string) {
     [Symbol.asyncDispose]: () => client.end(),
   };
 }
+
+/** Enough of everything that no plan is as good as another. */
+export const SEED = `
+insert into albums (id, name, metadata, state, revision, created_at, updated_at)
+  select 'a' || nullif(g, 0), 'album ' || g, '{}', case when g = 7 then 'deleting' else 'live' end, 1, g, -g
+  from generate_series(1, 200) g union all select 'a', 'a', '{}', 'live', 1, 0, 0;
+insert into images (id, album_id, name, metadata, tags, content_type, size, sha256, width, height, frames, has_alpha,
+    orientation, described, taken_at, revision, created_at, updated_at)
+  select 'i' || g, case when g % 4 = 0 then 'a' else 'a' || (g % 200 + 1) end, 'x' || g, '{}', '[]',
+    case when g % 500 = 0 then 'image/png' else 'image/jpeg' end, 1000, 's' || g / 2, 1, 1, 1, 0, 1,
+    (g % 10 <> 0)::integer, case when g % 3 = 0 then null else g * 7 end, 1, g, -g
+  from generate_series(1, 20000) g;
+insert into image_tags (tag, image_id) select 't' || case when g % 2 = 0 then '' else 'x' end, 'i' || g
+  from generate_series(1, 20000) g;
+insert into blobs (key, location, size, sha256, image_id, state, changed_at)
+  select 's' || g, 'l' || g, 1000, 's' || g, 'i' || g, 'live', g from generate_series(1, 20000) g;
+insert into events (seq, id, type, album_id, time, data)
+  select g, 'e' || g, 'imagestore.image.created', 'a' || (g % 200 + 1), g, 'x' from generate_series(1, 20000) g;
+update log_state set head = 20000;
+`;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { CatalogOpenError } from "../../src/adapters/catalog/open-error.ts";
 import { connectionOptions } from "../../src/adapters/catalog/postgres/connection-options.ts";
+import { createPostgresDriver } from "../../src/adapters/catalog/postgres/driver.ts";
 import { createPool } from "../../src/adapters/catalog/postgres/pool.ts";
 import { EMPTY_ALBUM_FIELDS } from "../../src/domain/album.ts";
 import type { StoredEvent } from "../../src/domain/event.ts";
@@ -9,7 +10,8 @@ import { postgresIsMissing } from "../services/postgres-server.ts";
 import { startProxy } from "../services/tcp-proxy.ts";
 import { catalogContract } from "./catalog.ts";
 import { albumNamed, createAlbum, createImage, expectCode, imageNamed, namesOf } from "./catalog-changes.ts";
-import { connectTo, usePostgresCatalogs } from "./catalog-postgres.ts";
+import { connectTo, SEED, usePostgresCatalogs } from "./catalog-postgres.ts";
+import { statementsOfReads } from "./catalog-reads.ts";
 
 const failureOf = async (opening: Promise<unknown>): Promise<unknown> =>
   opening.then(
@@ -232,6 +234,34 @@ if (!postgresIsMissing()) {
       const { bytes } = await nodes[0].log();
       expect(bytes).toBe(events.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0));
     });
+  });
+
+  describe("query plans", () => {
+    test.each([true, false])(
+      "enter an index, and sort nothing but what few pass (filters pass many: %p)",
+      async (manyPass) => {
+        const url = await createDatabase();
+        await open(url);
+        await using database = await connectTo(url);
+        await database.query(SEED);
+        await database.query("analyze");
+        await using pool = createPool({ connection: await connectionOptions(url), size: 1, maxWaiting: 1 });
+        const { client, release } = await pool.acquire();
+        const statements = await statementsOfReads(createPostgresDriver(client, { prepared: false }), { manyPass });
+        expect(statements.size).toBeGreaterThan(100);
+        for (const [sql, values] of statements) {
+          const { rows } = await client.query<{ "QUERY PLAN": string }>(`explain (costs off) ${sql}`, [...values]);
+          const plan = rows.map((row) => row["QUERY PLAN"]);
+          const slow = plan.filter((step) =>
+            /Seq Scan on (?!log_state|cursors)|Hash|Merge|Bitmap|Gather|Incremental/.test(step),
+          );
+          // What a filter of few rows found.
+          if (!sql.includes(" r cross join ")) slow.push(...plan.filter((step) => step.endsWith("Sort")));
+          expect({ sql, slow }).toEqual({ sql, slow: [] });
+        }
+        release(false);
+      },
+    );
   });
 
   describe("trouble", () => {

@@ -12,6 +12,20 @@ const IDLE_IN_TRANSACTION_TIMEOUT = 5000;
 const KEEP_ALIVE_DELAY = 10_000;
 
 /**
+ * Every statement is written to walk an index from where it begins, a bounded number of rows far, and to look up by their
+ * keys what belongs to those. Whatever the statistics say of the moment, nothing that reads more first comes out faster.
+ */
+const PLANNER = [
+  "enable_bitmapscan=off",
+  "enable_hashjoin=off",
+  "enable_mergejoin=off",
+  "enable_sort=off",
+  "random_page_cost=1.1",
+  "jit=off",
+  "max_parallel_workers_per_gather=0",
+];
+
+/**
  * @param url `postgres://user:password@host:5432/database`, with `sslmode` and the files `sslrootcert`, `sslcert` and
  * `sslkey` as libpq has them, except that without `sslmode` there is no TLS. Spelled out here, since to the library all
  * modes are `verify-full`, until they will not be any more.
@@ -27,6 +41,7 @@ export async function connectionOptions(url: string): Promise<ClientConfig> {
     ...(password === "" ? {} : { password: decodeURIComponent(password) }),
     ssl: await tlsOptions(searchParams),
     application_name: "image-store",
+    options: PLANNER.map((setting) => `-c ${setting}`).join(" "),
     connectionTimeoutMillis: CONNECT_TIMEOUT,
     statement_timeout: STATEMENT_TIMEOUT,
     query_timeout: QUERY_TIMEOUT,

@@ -24,7 +24,7 @@ export async function findAlbum(db: Driver, name: string): Promise<Album | undef
 
 export async function listAlbums(db: Driver, query: PageQuery<AlbumOrderBy>): Promise<Page<Album>> {
   const watermark = await watermarkOf(db, query);
-  const listing = createListing("albums a", "a", query.orderBy);
+  const listing = createListing("albums a", "a", query.orderBy, { uniqueNames: true });
   listing.conditions.push("a.state = 'live'");
   const { q } = query;
   const byName = orderColumn(query.orderBy) === "name";

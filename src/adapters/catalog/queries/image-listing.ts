@@ -14,6 +14,7 @@ import {
   orderColumn,
   prefixRange,
   selectRows,
+  sorted,
   toPage,
   WINDOW,
   walkFrom,
@@ -56,7 +57,7 @@ export async function listImages(db: Driver, query: ImageQuery): Promise<Page<Im
  * joined by `cross join`, which SQLite takes in the order in which they are written.
  */
 async function walkImages(db: Driver, query: WalkQuery, watermark: LogPosition): Promise<Page<Image>> {
-  const listing = createListing("images i", "i", query.orderBy);
+  const listing = createListing("images i", "i", query.orderBy, { uniqueNames: query.albumId !== undefined });
   const { key } = listing;
   if (query.albumId !== undefined) listing.conditions.push(`i.album_id = ${bind(listing, query.albumId)}`);
   // Says no more than a bound on it would, but engines take a partial index for nothing less.
@@ -75,7 +76,9 @@ async function walkImages(db: Driver, query: WalkQuery, watermark: LogPosition):
     const placeholder = rare.value === null ? "" : bind(listing, rare.value);
     listing.conditions.push(conditionOf(rare, placeholder), `i.id = r.${rare.imageId}`);
   }
-  const rows = await selectRows<ListedRow>(db, listing, `${IMAGE_COLUMNS}, a.name as album_name`, from, query.limit);
+  const columns = `${IMAGE_COLUMNS}, a.name as album_name`;
+  const walked = rare === undefined ? listing : sorted(listing);
+  const rows = await selectRows<ListedRow>(db, walked, columns, from, query.limit);
   return toPage(rows, query, watermark, windowEnd, (row) => toImage(row, row.album_name));
 }
 
