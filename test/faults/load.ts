@@ -6,7 +6,7 @@ const ALBUMS_PER_CLIENT = 3;
 const IMAGES_PER_ALBUM = 12;
 
 export interface Load {
-  /** Resolves after so many more acknowledged changes, or when no client is left. */
+  /** Resolves after so many more acknowledged changes, or when no client is left, or an answer was wrong. */
   acknowledged(changes: number): Promise<void>;
   /** Ends once each client has its last answer. */
   stop(): Promise<void>;
@@ -39,7 +39,8 @@ export function startLoad(at: string | (() => string), ledger: Ledger, options: 
     async acknowledged(changes) {
       const goal = ledger.counts.acknowledged + changes;
       const reached = async () => {
-        while (ledger.counts.acknowledged < goal && !stopping.signal.aborted) await sleep(5);
+        while (ledger.counts.acknowledged < goal && !stopping.signal.aborted && ledger.problems.length === 0)
+          await sleep(5);
       };
       await Promise.race([reached(), allEnded]);
     },
@@ -79,7 +80,7 @@ async function runClient(
 /** Answers undefined for what may not be repeated. */
 async function retryUntilDone(ledger: Ledger, entry: Entry, first: Outcome, stopping: AbortSignal) {
   let outcome: Outcome | undefined = first;
-  while (!stopping.aborted && outcome !== undefined && outcome !== "acknowledged") {
+  while (!stopping.aborted && outcome !== undefined && outcome !== "acknowledged" && ledger.problems.length === 0) {
     await sleep(100);
     outcome = await ledger.retry(entry);
   }
