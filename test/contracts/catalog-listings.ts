@@ -10,6 +10,7 @@ import {
   createImage,
   describeImage,
   eventsAfter,
+  expectCode,
   imageNamed,
   JPEG,
   namesOf,
@@ -213,6 +214,35 @@ export function listingContract(open: OpenCatalog): void {
         ),
         { numRuns: 300 },
       );
+    });
+
+    test("what no record can have is asked for in vain", async () => {
+      const album = await createAlbum(catalog, "a");
+      await createImage(catalog, album, "ab");
+      for (const text of ["\0", "a\0", "a\0b", "\0ab", "a\ud800", "\udfffb"]) {
+        const none = [
+          catalog.album(text),
+          catalog.image("a", text),
+          catalog.image(text, "ab"),
+          catalog.imageById(text),
+        ];
+        expect(await Promise.all(none)).toEqual([undefined, undefined, undefined, undefined]);
+        expect(await catalog.content(text, "ab")).toBeUndefined();
+        expect(await catalog.contentById(text)).toBeUndefined();
+        for (const filter of [{ q: text }, { tag: text }, { sha256: text }, { contentType: text }, { albumId: text }])
+          expect(await imagesOf({ orderBy: "createdAt", ...filter })).toEqual([]);
+        expect(await imagesOf({ orderBy: "name", q: text })).toEqual([]);
+        expect((await catalog.albums({ orderBy: "-name", limit: 9, q: text })).items).toEqual([]);
+        expect((await catalog.events({ limit: 9, albumId: text })).events).toEqual([]);
+        await expectCode(catalog.write({ type: "updateAlbum", albumId: text, patch: {} }), "album_not_found");
+        await expectCode(catalog.write({ type: "deleteCursor", name: text }), "cursor_not_found");
+      }
+      // A page may go on from there: what is listed comes before or after it.
+      const watermark = { epoch: 1, seq: 0 };
+      const from = (key: string) =>
+        catalog.images({ orderBy: "name", limit: 9, start: { after: { key, id: "\0" }, watermark } });
+      expect(namesOf((await from("a\0")).items)).toEqual(["ab"]);
+      expect(namesOf((await from("ab\0")).items)).toEqual([]);
     });
 
     test("a page says where the log was when it was read; later pages repeat the first one's", async () => {
