@@ -31,7 +31,6 @@ if (!s3IsMissing()) {
     bucket = await s3.createBucket();
   });
   afterAll(async () => {
-    for (const name of Object.keys(s3.env)) delete process.env[name];
     await s3[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   });
