@@ -106,6 +106,33 @@ describe("imports", () => {
   });
 });
 
+describe("what only some stores need", () => {
+  const transpiler = new Bun.Transpiler({ loader: "ts" });
+
+  /** Packages that are loaded with the file, before anything asks for them. */
+  function packagesOf(path: string, seen = new Set<string>()): Set<string> {
+    const packages = new Set<string>();
+    if (seen.has(path)) return packages;
+    seen.add(path);
+    for (const found of transpiler.scanImports((sources.get(path) ?? "").replace(/^#!.*/, ""))) {
+      if (found.kind !== "import-statement") continue;
+      if (!found.path.startsWith(".")) packages.add(found.path);
+      else for (const name of packagesOf(normalize(join(dirname(path), found.path)), seen)) packages.add(name);
+    }
+    return packages;
+  }
+
+  test("is loaded where a URL asks for it, and not at the start", () => {
+    const clients = ["@aws-sdk/client-s3", "pg", "@platformatic/kafka"];
+    const adapters = ["blobs/s3.ts", "catalog/postgres.ts", "publisher/kafka.ts"];
+    const loaded = adapters.flatMap((path) => [...packagesOf(`src/adapters/${path}`)]);
+    expect(loaded).toEqual(expect.arrayContaining(clients));
+    for (const path of ["src/main.ts", "src/app.ts", "src/cli/serve.ts", "src/stores.ts"])
+      expect([...packagesOf(path)].filter((name) => clients.includes(name))).toEqual([]);
+    expect([...packagesOf("src/app.ts")]).toContain("hono");
+  });
+});
+
 test(`no source file is over ${MAX_LINES} lines`, () => {
   const long = [...sources].filter(([, source]) => source.trimEnd().split("\n").length > MAX_LINES);
   expect(long.map(([path]) => path)).toEqual([]);
