@@ -7,12 +7,15 @@ import { isHeld } from "./holds.ts";
 
 /** Answers before the bytes are sent, so that whatever becomes of them there is a row to sweep them by. */
 export async function reserveBlobs(db: Driver, { now }: ChangeContext, { blobs }: ReserveBlobs): Promise<null> {
-  for (const blob of blobs)
-    await db.run(
-      `insert into blobs (key, location, size, sha256, image_id, state, changed_at, reserved_at)
-       values ($1, $2, $3, $4, null, 'pending', $5, $5)`,
-      [blob.key, blob.location, blob.size, blob.sha256, now],
-    );
+  await Promise.all(
+    blobs.map(async ({ key, location, size, sha256 }) =>
+      db.run(
+        `insert into blobs (key, location, size, sha256, image_id, state, changed_at, reserved_at)
+         values ($1, $2, $3, $4, null, 'pending', $5, $5)`,
+        [key, location, size, sha256, now],
+      ),
+    ),
+  );
   return null;
 }
 
@@ -49,12 +52,14 @@ export const condemnBlob = (db: Driver, context: ChangeContext, imageId: string)
 
 export async function claimUnrecorded(db: Driver, context: ChangeContext, { blobs }: ClaimUnrecorded) {
   if (await isHeld(db, context)) return { claimed: 0 };
-  let claimed = 0;
-  for (const { key, location } of blobs)
-    claimed += await db.run(
-      `insert into blobs (key, location, size, sha256, image_id, state, changed_at)
-       values ($1, $2, 0, '', null, 'deleting', $3) on conflict (key) do nothing`,
-      [key, location, context.now],
-    );
-  return { claimed };
+  const claimed = await Promise.all(
+    blobs.map(async ({ key, location }) =>
+      db.run(
+        `insert into blobs (key, location, size, sha256, image_id, state, changed_at)
+         values ($1, $2, 0, '', null, 'deleting', $3) on conflict (key) do nothing`,
+        [key, location, context.now],
+      ),
+    ),
+  );
+  return { claimed: claimed.reduce((sum, rows) => sum + rows, 0) };
 }

@@ -26,28 +26,17 @@ export async function beginBlobDeletion(
   await find("pending", "changed_at < $2", now - grace);
   await find("deleting", "(swept_at is null or swept_at < $2)", now - again);
 
-  const begun: BlobRef[] = [];
-  for (const { key, location, state } of leaving) {
-    // Those that are answered again go to the end of the line: what cannot be removed must not hold up the rest. One
-    // that was pending may have got its record since it was looked at.
-    const changed = await db.run("update blobs set state = 'deleting', changed_at = $3 where key = $1 and state = $2", [
-      key,
-      state,
-      now,
-    ]);
-    if (changed > 0) begun.push({ key, location });
-  }
-  return begun;
+  // Those that are answered again go to the end of the line: what cannot be removed must not hold up the rest. One that
+  // was pending may have got its record since it was looked at.
+  const begin = "update blobs set state = 'deleting', changed_at = $3 where key = $1 and state = $2";
+  const changed = await Promise.all(leaving.map(async ({ key, state }) => db.run(begin, [key, state, now])));
+  return leaving.filter((_, index) => changed[index] === 1).map(({ key, location }) => ({ key, location }));
 }
 
 export async function finishBlobDeletion(db: Driver, { now }: ChangeContext, change: FinishBlobDeletion) {
   const { keys, tombstone = 0 } = change;
-  for (const key of keys) {
-    await db.run("delete from blobs where key = $1 and state = 'deleting' and coalesce(reserved_at, 0) <= $2", [
-      key,
-      now - tombstone,
-    ]);
-    await db.run("update blobs set swept_at = $2 where key = $1 and state = 'deleting'", [key, now]);
-  }
+  const forget = "delete from blobs where key = $1 and state = 'deleting' and coalesce(reserved_at, 0) <= $2";
+  const mark = "update blobs set swept_at = $2 where key = $1 and state = 'deleting'";
+  await Promise.all(keys.map((key) => Promise.all([db.run(forget, [key, now - tombstone]), db.run(mark, [key, now])])));
   return null;
 }
