@@ -31,6 +31,8 @@ export interface Ledger {
   /** Answers that no client could have had, such as a 404 for its own album. */
   readonly problems: string[];
   readonly counts: Record<Outcome, number>;
+  /** Of the acknowledged, those that gave the first answer again: it had been done, and the answer was lost. */
+  replayed: number;
   open(slot: string): Entry;
   /** Sends one request that turns the album into `next`, and books its outcome. */
   attempt(entry: Entry, next: AlbumState, send: () => Promise<Response>, retryable?: "retryable"): Promise<Outcome>;
@@ -57,6 +59,7 @@ export function createLedger(): Ledger {
     events: new Map(),
     problems: [],
     counts: { acknowledged: 0, refused: 0, failed: 0, unanswered: 0 },
+    replayed: 0,
 
     open(slot) {
       const entry: Entry = { slot, certain: null };
@@ -68,7 +71,7 @@ export function createLedger(): Ledger {
       const begunAt = powerCuts;
       entry.possible = next;
       if (retryable) entry.retry = send;
-      const answer = await outcomeOf(send, ledger.problems);
+      const answer = await outcomeOf(send, ledger);
       const outcome = answer === "acknowledged" && begunAt !== powerCuts ? "failed" : answer;
       ledger.counts[outcome]++;
       if (outcome === "acknowledged") entry.certain = next;
@@ -120,7 +123,7 @@ export function describeState(state: AlbumState): string {
   return JSON.stringify([state.name, Object.entries(state.images).sort(([left], [right]) => (left < right ? -1 : 1))]);
 }
 
-async function outcomeOf(send: () => Promise<Response>, problems: string[]): Promise<Outcome> {
+async function outcomeOf(send: () => Promise<Response>, ledger: Ledger): Promise<Outcome> {
   let response: Response;
   try {
     response = await send();
@@ -129,9 +132,10 @@ async function outcomeOf(send: () => Promise<Response>, problems: string[]): Pro
   }
   // The status is the promise, whatever becomes of the body.
   const body = await response.text().catch(String);
+  if (response.headers.get("idempotent-replayed") === "true") ledger.replayed++;
   if (response.ok) return "acknowledged";
   if (response.status === 507) return "refused";
   if (response.status === 503) return "failed";
-  problems.push(`unexpected answer ${response.status} for ${response.url}: ${body.slice(0, 300)}`);
+  ledger.problems.push(`unexpected answer ${response.status} for ${response.url}: ${body.slice(0, 300)}`);
   return "failed";
 }
