@@ -16,6 +16,12 @@ export function cpuSeconds(pid: number, { family = false } = {}): number {
   return (own.user + own.system + own.reaped + children) / CLOCK_TICKS;
 }
 
+export function parentOf(pid: number): number {
+  const stat = statOf(pid);
+  if (stat === undefined) throw new Error(`There is no process ${pid}.`);
+  return stat.parent;
+}
+
 function statOf(pid: number): { parent: number; user: number; system: number; reaped: number } | undefined {
   let stat: string;
   try {

@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { albums } from "./albums.ts";
 import { disposeOfBroker } from "./broker.ts";
 import { content } from "./content.ts";
+import { fleet } from "./fleet.ts";
 import type { Benchmark, Context, Row } from "./frame.ts";
 import { handlers } from "./handlers.ts";
 import { kafka } from "./kafka.ts";
@@ -39,6 +40,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   handlers,
   kafka,
   kafkaDown,
+  fleet,
 ];
 const CACHE = join(import.meta.dir, "..", ".cache", "bench");
 

@@ -25,6 +25,8 @@ export interface StoreOptions {
   readonly core?: number;
   /** Without the prefix `IMAGE_STORE_`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** What others than the store read from its environment, such as an SDK. */
+  readonly env?: Readonly<Record<string, string>>;
   /** For Bun itself, such as `--cpu-prof`. */
   readonly runtimeFlags?: readonly string[];
 }
@@ -36,6 +38,7 @@ export async function startStore({
   dataFolder,
   core,
   settings = {},
+  env = {},
   runtimeFlags = [],
 }: StoreOptions): Promise<RunningStore> {
   await mkdir(dataFolder, { recursive: true });
@@ -43,7 +46,10 @@ export async function startStore({
   const startedAt = performance.now();
   const log = Bun.file(`${dataFolder}.log`);
   const store = Bun.spawn(onCore(core, [process.execPath, ...runtimeFlags, MAIN]), {
-    env: environment({ PORT: String(port), DATA: dataFolder, LOG_LEVEL: "warn", DESCRIBE: "false", ...settings }),
+    env: {
+      ...environment({ PORT: String(port), DATA: dataFolder, LOG_LEVEL: "warn", DESCRIBE: "false", ...settings }),
+      ...env,
+    },
     stdout: log,
     stderr: log,
   });

@@ -1,0 +1,22 @@
+import { creates } from "./fleet-creates.ts";
+import { reads } from "./fleet-reads.ts";
+import { serversAreMissing, startServers } from "./fleet-servers.ts";
+import { nodeStart } from "./fleet-start.ts";
+import { streams } from "./fleet-streams.ts";
+import type { Benchmark, Row } from "./frame.ts";
+
+export const fleet: Benchmark = {
+  name: "fleet",
+  about: "nodes on PostgreSQL and S3: creates, reads of three against one, memory with event streams, start",
+  async run(context) {
+    if (serversAreMissing())
+      return [{ work: "nodes", ours: undefined, note: "NOT RUN: needs PostgreSQL and a server of S3" }];
+    await using servers = await startServers();
+    const rows: Row[] = [];
+    for (const part of [creates, reads, streams, nodeStart]) {
+      context.say(part.name);
+      rows.push(...(await part(context, servers)));
+    }
+    return rows;
+  },
+};
