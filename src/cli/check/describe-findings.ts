@@ -18,7 +18,7 @@ const UNOWNED = {
   unrecorded: { name: "unrecorded", meaning: "no record has it" },
   young: {
     name: "unrecorded, young",
-    meaning: "an upload that runs, or was cut off: the server takes it after the grace",
+    meaning: "an upload that runs, or was cut off; it is younger than the grace",
   },
   copy: { name: "copy", meaning: "its record has it elsewhere: the server takes this one" },
 } as const;
