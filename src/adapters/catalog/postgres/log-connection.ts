@@ -1,5 +1,6 @@
 import { Client, type ClientConfig } from "pg";
 import { createWakeUp } from "../../../domain/wake-up.ts";
+import { endInTime } from "./ending.ts";
 import { anyUnstamped, CHANNEL, STAMPED_AT_ONCE, stamp } from "./stamp.ts";
 
 /** How late what another node left is stamped at most, in milliseconds. */
@@ -64,7 +65,7 @@ export function startLogConnection(connection: ClientConfig, onStamped: () => vo
     stampSoon: () => work.ring(),
     async [Symbol.asyncDispose]() {
       stopping.abort();
-      await running;
+      await endInTime(running);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { type ClientBase, type ClientConfig, Pool } from "pg";
 import { StoreError } from "../../../domain/errors.ts";
+import { endInTime } from "./ending.ts";
 import { toStoreError } from "./errors.ts";
 
 /** How long a request waits for others to be done, in milliseconds. */
@@ -80,7 +81,7 @@ export function createPool({ connection, size, maxWaiting }: PoolOptions): Conne
         throw toStoreError(error);
       }
     },
-    [Symbol.asyncDispose]: () => pool.end(),
+    [Symbol.asyncDispose]: () => endInTime(pool.end()),
   };
 }
 
