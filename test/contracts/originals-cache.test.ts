@@ -115,6 +115,16 @@ describe("originals on this node", () => {
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(maxBytes);
   });
 
+  test("that are being sent stay until they are, whatever else is read meanwhile", async () => {
+    await reopen({ maxBytes: 8 * MEBIBYTE });
+    const sent = await store(2 * MEBIBYTE);
+    const content = await cache.read(sent.location, { size: sent.size });
+    for (let other = 1; other < 6; other++) await expectRead(await store(2 * MEBIBYTE - other));
+    expect(sha256(await contentBytes(content))).toBe(sha256(patterned(sent.size)));
+    await reopen({ maxBytes: 8 * MEBIBYTE });
+    expect(cache.cachedKeys().length).toBeLessThanOrEqual(4);
+  });
+
   test("are not believed without their digest, and then not kept", async () => {
     const blob = await store(2 * MEBIBYTE);
     const lying = { ...behind, read: async () => new Uint8Array(blob.size) };

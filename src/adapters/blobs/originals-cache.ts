@@ -44,6 +44,8 @@ interface Original extends CachedFile {
   readonly size: number;
   /** Of one that an earlier process left: nothing was synced, so that its bytes are looked at once, when it is asked for. */
   looked: Promise<void> | undefined;
+  /** By `performance`'s clock. */
+  usedAt: number;
 }
 
 const ignoring: OriginalsCacheObserver = { found() {}, evicted() {}, holds() {} };
@@ -53,6 +55,8 @@ const KEY = /([0-9a-f]{64})\.([0-9a-f]{16})/;
 const PART_BYTES = 1024 * 1024;
 /** Lent from memory. */
 const LENT_BYTES = 1024 * 1024;
+/** A stream opens its file when it is sent: for so long, in milliseconds, it must not be evicted. */
+const OPENING_MS = 2000;
 /** None takes more of the budget than this share. */
 const LARGEST = 1 / 4;
 const BLOCK = 4096;
@@ -84,7 +88,10 @@ export async function openOriginalsCache(blobs: BlobStore, options: OriginalsCac
         const path = files.pathOf(file);
         const { size, mtimeMs } = await stat(path);
         const key = `${file.name}.${file.generation}`;
-        found.push({ original: { ...file, key, path, size, looked: undefined }, modifiedAt: mtimeMs });
+        found.push({
+          original: { ...file, key, path, size, looked: undefined, usedAt: -Infinity },
+          modifiedAt: mtimeMs,
+        });
       }
     return found.toSorted((one, other) => one.modifiedAt - other.modifiedAt).map(({ original }) => original);
   }
@@ -107,8 +114,10 @@ export async function openOriginalsCache(blobs: BlobStore, options: OriginalsCac
 
   function evict(): readonly Original[] {
     const evicted: Original[] = [];
+    const openedBy = performance.now() - OPENING_MS;
     for (const original of kept.values()) {
       if (bytes <= maxBytes) break;
+      if (original.size > PART_BYTES && original.usedAt > openedBy) continue;
       drop(original);
       evicted.push(original);
     }
@@ -132,6 +141,7 @@ export async function openOriginalsCache(blobs: BlobStore, options: OriginalsCac
   }
 
   function use(original: Original): Original {
+    original.usedAt = performance.now();
     // A Map keeps the order of insertion.
     if (kept.delete(original.key)) kept.set(original.key, original);
     return original;
@@ -171,7 +181,14 @@ export async function openOriginalsCache(blobs: BlobStore, options: OriginalsCac
       return undefined;
     }
     const key = `${file.name}.${file.generation}`;
-    const original = { ...file, key, path: files.pathOf(file), size, looked: Promise.resolve() };
+    const original = {
+      ...file,
+      key,
+      path: files.pathOf(file),
+      size,
+      looked: Promise.resolve(),
+      usedAt: performance.now(),
+    };
     add(original);
     const evicted = evict();
     observer.evicted(evicted.length);
