@@ -40,6 +40,8 @@ export interface ResponseRecord {
 export interface HttpApp {
   /** Never rejects. `stopping` aborts when the server begins to stop. */
   fetch(request: Request, connection: { readonly stopping: AbortSignal }): Promise<Response>;
+  /** What is said instead of an answer that could not be sent, such as one whose file has gone since. */
+  unsendable(error: unknown): Response;
 }
 
 /** The routes as one web-standard function. What holds for every request is here and in `resource.ts`, and only there. */
@@ -98,6 +100,11 @@ export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Nee
       });
       return closeBehind(response, request);
     },
+    unsendable(error) {
+      const requestId = Bun.randomUUIDv7();
+      options.onError?.(error, { requestId, operationId: undefined });
+      return problem(new StoreError("unavailable", "The answer could not be sent. Try again."), requestId);
+    },
   };
 }
 
@@ -138,6 +145,8 @@ export function serve(app: HttpApp, address: { readonly host: string; readonly p
     // We count bodies ourselves and say what was wrong; the runtime answers a bare 413. (1 << 40 is 256.)
     maxRequestBodySize: 2 ** 40,
     fetch: (request) => app.fetch(request, { stopping: stopping.signal }),
+    // The runtime's own is a page with our paths on it.
+    error: (error) => app.unsendable(error),
   });
   return {
     url: server.url,
