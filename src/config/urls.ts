@@ -112,6 +112,8 @@ function parseQuery<Name extends string>(query: string, names: readonly Name[]):
   for (const [name, value] of new URLSearchParams(query)) {
     const option = names.find((known) => known === name);
     if (option === undefined) throw new Error(`has an unknown parameter; known are ${names.join(", ")}`);
+    // Whoever reads the URL after this might take the other one.
+    if (options[option] !== undefined) throw new Error(`has the parameter ${option} twice`);
     options[option] = value;
   }
   return options;

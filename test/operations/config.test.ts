@@ -171,6 +171,7 @@ describe("problems", () => {
     ["CATALOG_URL", "postgres://host/db?sslrootcert=ca.pem", "no sslmode"],
     ["CATALOG_URL", "postgres://host/db?sslmode=verify-ca", "sslrootcert"],
     ["CATALOG_URL", "postgres://host/db?sslmode=require&sslcert=c.pem", "sslkey"],
+    ["CATALOG_URL", "postgres://host/db?sslmode=disable&sslmode=verify-full", "sslmode twice"],
     ["CATALOG_URL", "mysql://host/db", "must be sqlite:"],
     ["BLOBS_URL", "s3://B/prefix", "s3://bucket/prefix"],
     ["BLOBS_URL", "s3://bucket?acl=x", "unknown parameter; known are endpoint, region, forcePathStyle"],
