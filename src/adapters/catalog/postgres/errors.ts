@@ -36,7 +36,8 @@ export function toStoreError(error: unknown): StoreError {
       return new StoreError("busy", "Others have been writing to the same for long. Try again.", extras);
     case "57014": // query_canceled: statement_timeout, or an administrator
       return new StoreError("unavailable", "The catalog took too long.", extras);
-    case "25006": // read_only_sql_transaction: a standby
+    case "25006": // read_only_sql_transaction
+    case "0A000": // feature_not_supported: what a standby says of a transaction that is to write
       return new StoreError("unavailable", "The catalog cannot be written to now.", extras);
   }
   // Resources, an operator's doing, the system: nothing that this statement could help.
