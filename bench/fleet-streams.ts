@@ -8,6 +8,7 @@ import { createAlbum, type RunningStore, startStore, sumMetric } from "./store.t
 const STREAMS = 2000;
 /** What a process has open besides. */
 const OTHER_FILES = 200;
+const OPENED_AT_ONCE = 100;
 const SETTLE_SECONDS = 5;
 
 /** What open event streams cost a node in memory, against the same node before they came. */
@@ -31,7 +32,7 @@ export async function streams(context: Context, servers: FleetServers): Promise<
       without.push(await settledMB(context, node));
       using clients = await openStreams(node, count);
       await createAlbum(node, crypto.randomUUID());
-      await until(() => clients.reached() === count, 30);
+      await clients.haveAnEvent();
       // Not before it is settled may they all go.
       return await settledMB(context, node);
     },
@@ -58,30 +59,40 @@ async function settledMB(context: Context, node: RunningStore): Promise<number> 
   return node.residentMB();
 }
 
-/** Resolves when the node has them all. */
-async function openStreams(node: RunningStore, count: number): Promise<{ reached(): number } & Disposable> {
-  let reached = 0;
+/** Resolves when the node has them all, who come a hundred at a time. */
+async function openStreams(node: RunningStore, count: number) {
   const request = `GET /v1/events/stream?after=latest HTTP/1.1\r\nhost: 127.0.0.1:${node.port}\r\n\r\n`;
+  const seen = { events: 0, ends: 0 };
+  const sockets: Bun.Socket[] = [];
   const open = async () => {
-    // An event may come in pieces, but not so that none begins a line with its data.
-    let seen = false;
-    return Bun.connect({
+    let hasEvent = false;
+    const socket = await Bun.connect({
       hostname: "127.0.0.1",
       port: node.port,
       socket: {
-        open: (socket) => void socket.write(request),
-        data: (_, chunk) => {
-          if (seen || !chunk.includes("\ndata: ")) return;
-          seen = true;
-          reached++;
+        data(_, chunk) {
+          // The last of its chunks is empty; the connection stays.
+          if (chunk.includes("\r\n0\r\n\r\n")) seen.ends++;
+          if (hasEvent || !chunk.includes("\ndata: ")) return;
+          hasEvent = true;
+          seen.events++;
         },
+        close: () => void seen.ends++,
       },
     });
+    socket.write(request);
+    sockets.push(socket);
   };
-  const sockets = await Promise.all(Array.from({ length: count }, open));
-  await until(async () => sumMetric(await node.metrics(), "image_store_sse_clients") === count, 30);
+  while (sockets.length < count) {
+    await Promise.all(Array.from({ length: Math.min(OPENED_AT_ONCE, count - sockets.length) }, open));
+    await until(async () => sumMetric(await node.metrics(), "image_store_sse_clients") === sockets.length, 30);
+  }
   return {
-    reached: () => reached,
+    /** @throws Error when not all get the event, or one is let go */
+    async haveAnEvent(): Promise<void> {
+      await until(() => seen.events === count || seen.ends > 0, 30);
+      if (seen.ends > 0) throw new Error(`The node ended ${seen.ends} of ${count} streams.`);
+    },
     [Symbol.dispose]() {
       for (const socket of sockets) socket.terminate();
     },

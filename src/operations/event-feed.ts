@@ -1,8 +1,12 @@
 import { createWakeUp, type WakeUp } from "../domain/wake-up.ts";
 import type { Catalog } from "../ports.ts";
+import { createSharedAnswers, type SharedAnswers } from "./shared-answers.ts";
 
-/** Wakes all who follow the log when there may be more of it. */
-export interface EventFeed extends Pick<WakeUp, "count" | "wait">, Disposable {}
+/**
+ * Wakes all who follow the log when there may be more of it. They all ask at once then, mostly the same: thousands of
+ * queries would keep everybody else from a catalog that answers a few at a time.
+ */
+export interface EventFeed extends Pick<WakeUp, "count" | "wait">, SharedAnswers, Disposable {}
 
 /** How late the catalog's hints may leave a follower, in milliseconds: they are allowed to fail. */
 const POLL_INTERVAL = 1000;
@@ -25,6 +29,7 @@ export function createEventFeed(
   // A catalog that does not answer is told to the followers when they read.
   const timer = setInterval(() => void poll().catch(() => undefined), pollInterval);
   return {
+    ...createSharedAnswers(),
     get count() {
       return wakeUp.count;
     },

@@ -1,10 +1,10 @@
 import { type EventType, type LogPosition, type SerializedCloudEvent, toCloudEvent } from "../domain/event.ts";
-import type { Catalog, EventBatch } from "../ports.ts";
+import type { Catalog, EventBatch, EventQuery } from "../ports.ts";
 import type { EventFeed } from "./event-feed.ts";
 
 export interface EventReader {
   readonly catalog: Pick<Catalog, "storeId" | "events" | "log">;
-  readonly eventFeed: Pick<EventFeed, "count" | "wait">;
+  readonly eventFeed: Pick<EventFeed, "count" | "wait" | "share">;
 }
 
 export interface EventSelection {
@@ -38,11 +38,12 @@ export async function listEvents(
   selection: EventSelection & { readonly wait: number },
   signals: readonly AbortSignal[],
 ): Promise<EventPage> {
+  const { limit, types, albumId } = selection;
   const deadline = performance.now() + selection.wait;
   let after = await startOf(reader, selection);
   for (;;) {
     const seen = reader.eventFeed.count;
-    const batch = await reader.catalog.events({ ...selection, after });
+    const batch = await readEvents(reader, { after, limit, types, albumId });
     after = batch.next;
     const left = deadline - performance.now();
     const over = signals.some((signal) => signal.aborted) || (batch.atEnd && left <= 0);
@@ -71,9 +72,15 @@ export async function* followEvents(
   }
 }
 
-async function startOf({ catalog }: EventReader, { after }: EventSelection): Promise<LogPosition | undefined> {
+const readEvents = ({ catalog, eventFeed }: EventReader, query: EventQuery): Promise<EventBatch> =>
+  eventFeed.share(JSON.stringify(query), () => catalog.events(query));
+
+async function startOf(
+  { catalog, eventFeed }: EventReader,
+  { after }: EventSelection,
+): Promise<LogPosition | undefined> {
   if (after !== "latest") return after;
-  const { epoch, head } = await catalog.log();
+  const { epoch, head } = await eventFeed.share("log", () => catalog.log());
   return { epoch, seq: head };
 }
 

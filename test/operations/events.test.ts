@@ -244,6 +244,26 @@ describe("followers", () => {
     for (const page of await Promise.all(waiting)) expect(sequenceNumbers(page)).toEqual([1]);
   });
 
+  test("ask together, however many are woken, and each finds what was there when it asked", async () => {
+    const log = createLog();
+    using eventFeed = createEventFeed(log.catalog, { pollInterval: 3_600_000 });
+    const reader: EventReader = { catalog: log.catalog, eventFeed };
+    const stop = new AbortController();
+    const follow = async () => {
+      const pages = followEvents(reader, { after: "latest", limit: 10, heartbeat: 3_600_000 }, [stop.signal]);
+      await pages.next();
+      const { value } = await pages.next();
+      await pages.return(undefined);
+      return value === undefined ? [] : sequenceNumbers(value);
+    };
+    const followers = Array.from({ length: 2000 }, follow);
+    await Bun.sleep(10);
+    log.append();
+    log.hint();
+    for (const seen of await Promise.all(followers)) expect(seen).toEqual([1]);
+    expect(log.polls() + log.reads()).toBeLessThan(20);
+  });
+
   test("are found by the poll where no hint comes, and nobody polls for nobody", async () => {
     const log = createLog();
     using eventFeed = createEventFeed(log.catalog, { pollInterval: 2 });
