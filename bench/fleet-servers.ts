@@ -21,8 +21,21 @@ export interface FleetServers extends AsyncDisposable {
 /** @throws Error in CI, where nothing may be missing */
 export const serversAreMissing = (): boolean => [postgresIsMissing(), s3IsMissing()].includes(true);
 
-/** On this machine, PostgreSQL as it comes: with fsync. */
-export async function startServers(): Promise<FleetServers> {
+let servers: Promise<FleetServers> | undefined;
+
+/** Those of all benchmarks that need some, on this machine. */
+export function runningServers(): Promise<FleetServers> {
+  servers ??= startServers();
+  return servers;
+}
+
+export async function disposeOfServers(): Promise<void> {
+  await (await servers)?.[Symbol.asyncDispose]();
+  servers = undefined;
+}
+
+/** PostgreSQL as it comes: with fsync. */
+async function startServers(): Promise<FleetServers> {
   await using starting = new AsyncDisposableStack();
   const postgres = starting.use(await startPostgres());
   const s3 = starting.use(await startS3());

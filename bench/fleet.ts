@@ -1,6 +1,6 @@
 import { creates } from "./fleet-creates.ts";
 import { reads } from "./fleet-reads.ts";
-import { serversAreMissing, startServers } from "./fleet-servers.ts";
+import { runningServers, serversAreMissing } from "./fleet-servers.ts";
 import { nodeStart } from "./fleet-start.ts";
 import { streams } from "./fleet-streams.ts";
 import type { Benchmark, Row } from "./frame.ts";
@@ -11,7 +11,7 @@ export const fleet: Benchmark = {
   async run(context) {
     if (serversAreMissing())
       return [{ work: "nodes", ours: undefined, note: "NOT RUN: needs PostgreSQL and a server of S3" }];
-    await using servers = await startServers();
+    const servers = await runningServers();
     const rows: Row[] = [];
     for (const part of [creates, reads, streams, nodeStart]) {
       context.say(part.name);

@@ -5,6 +5,8 @@ import { albums } from "./albums.ts";
 import { disposeOfBroker } from "./broker.ts";
 import { content } from "./content.ts";
 import { fleet } from "./fleet.ts";
+import { fleetProfile } from "./fleet-profile.ts";
+import { disposeOfServers } from "./fleet-servers.ts";
 import type { Benchmark, Context, Row } from "./frame.ts";
 import { handlers } from "./handlers.ts";
 import { kafka } from "./kafka.ts";
@@ -41,6 +43,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   kafka,
   kafkaDown,
   fleet,
+  fleetProfile,
 ];
 const CACHE = join(import.meta.dir, "..", ".cache", "bench");
 
@@ -61,6 +64,7 @@ async function main(): Promise<number> {
     return await runAll();
   } finally {
     await disposeOfBroker();
+    await disposeOfServers();
   }
 }
 
