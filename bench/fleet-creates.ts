@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type FleetServers, nodeOptions, type Place } from "./fleet-servers.ts";
 import { type Context, interleave, type Row } from "./frame.ts";
 import { jpegOf } from "./images.ts";
-import type { BarePutOptions } from "./peers/bare-put.ts";
+import type { BarePutOptions, BarePutResult } from "./peers/bare-put.ts";
 import { createAlbum, createImages, type RunningStore, startStore } from "./store.ts";
 
 const KILOBYTES = 100;
@@ -36,7 +36,7 @@ async function compare(
 ): Promise<readonly Row[]> {
   const seconds = context.seconds(5);
   const warmUpSeconds = context.smoke ? 0.1 : 2;
-  const cpu = { node: [] as number[], postgres: [] as number[] };
+  const cpu: Record<"node" | "postgres" | "bare", number[]> = { node: [], postgres: [], bare: [] };
   let worst = 0;
   // Before each run, as the peer does, whose process is a new one.
   const warmUp = () => createImages(node, imageFile, { seconds: warmUpSeconds, inFlight });
@@ -50,7 +50,12 @@ async function compare(
       worst = Math.max(worst, p99);
       return perSecond;
     },
-    bare: () => bareLoop(servers, { ...barePlace, poolSize: POOL_SIZE, imageFile, inFlight, warmUpSeconds, seconds }),
+    bare: async () => {
+      const options = { ...barePlace, poolSize: POOL_SIZE, imageFile, inFlight, warmUpSeconds, seconds };
+      const { perSecond, cpuSeconds, uploads } = await bareLoop(servers, options);
+      cpu.bare.push(cpuSeconds * (1e6 / uploads));
+      return perSecond;
+    },
   });
   return [
     {
@@ -60,18 +65,26 @@ async function compare(
       goal: { of: "ratio", bound: "least", value: 0.7 },
       note: `worst p99 ${worst.toFixed(0)} ms; node, load, PostgreSQL and S3 share all cores`,
     },
-    { work: "  processor time of the node", ours: { unit: "µs", runs: cpu.node }, note: "of one create, all threads" },
+    {
+      work: "  processor time of the node",
+      ours: { unit: "µs", runs: cpu.node },
+      against: { name: "of the bare process", series: { unit: "µs", runs: cpu.bare } },
+      note: "of one create, all threads",
+    },
     { work: "  processor time of PostgreSQL", ours: { unit: "µs", runs: cpu.postgres }, note: "of one create" },
   ];
 }
 
-/** Uploads a second of a process of its own. */
-async function bareLoop({ s3 }: FleetServers, options: Omit<BarePutOptions, "endpoint" | "region">): Promise<number> {
+/** In a process of its own. */
+async function bareLoop(
+  { s3 }: FleetServers,
+  options: Omit<BarePutOptions, "endpoint" | "region">,
+): Promise<BarePutResult> {
   const all: BarePutOptions = { ...options, endpoint: s3.endpoint, region: s3.region };
   const command = [process.execPath, join(import.meta.dir, "peers", "bare-put.ts"), JSON.stringify(all)];
   const printed = await Bun.$`${command}`
     .env({ ...process.env, ...s3.env })
     .quiet()
     .text();
-  return Number(printed);
+  return JSON.parse(printed) as BarePutResult;
 }

@@ -1,7 +1,7 @@
 /**
  * The least that a durable create on PostgreSQL and S3 can cost: a commit, a PUT, a HEAD, another commit, so many at
  * once, for so long, and nothing else. The client of S3 is the store's own, and as many connections to PostgreSQL are
- * open. Prints uploads a second.
+ * open. Prints its result as JSON.
  */
 import { HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { Pool } from "pg";
@@ -21,6 +21,13 @@ export interface BarePutOptions {
   readonly seconds: number;
 }
 
+export interface BarePutResult {
+  readonly uploads: number;
+  readonly perSecond: number;
+  /** Of this process, in seconds. */
+  readonly cpuSeconds: number;
+}
+
 const options = JSON.parse(process.argv[2] ?? "") as BarePutOptions;
 const { bucket } = options;
 const image = await Bun.file(options.imageFile).bytes();
@@ -31,8 +38,15 @@ await pool.query("create table if not exists recorded (key text primary key, siz
 
 await storeFor(options.warmUpSeconds);
 const start = performance.now();
-const stored = await storeFor(options.seconds);
-console.log((stored * 1000) / (performance.now() - start));
+const cpuBefore = process.cpuUsage();
+const uploads = await storeFor(options.seconds);
+const { user, system } = process.cpuUsage(cpuBefore);
+const result: BarePutResult = {
+  uploads,
+  perSecond: (uploads * 1000) / (performance.now() - start),
+  cpuSeconds: (user + system) / 1e6,
+};
+console.log(JSON.stringify(result));
 await pool.end();
 
 async function storeFor(seconds: number): Promise<number> {
