@@ -3,6 +3,7 @@ import { CatalogOpenError } from "../../src/adapters/catalog/open-error.ts";
 import { connectionOptions } from "../../src/adapters/catalog/postgres/connection-options.ts";
 import { createPostgresDriver } from "../../src/adapters/catalog/postgres/driver.ts";
 import { createPool } from "../../src/adapters/catalog/postgres/pool.ts";
+import { NUMBER_UNSTAMPED, STAMPED_AT_ONCE } from "../../src/adapters/catalog/postgres/stamp.ts";
 import type { Catalog } from "../../src/ports.ts";
 import { postgresIsMissing } from "../services/postgres-server.ts";
 import { catalogContract } from "./catalog.ts";
@@ -117,5 +118,26 @@ if (!postgresIsMissing()) {
         release(false);
       },
     );
+
+    test("number many events without comparing each with all others", async () => {
+      const url = await createDatabase();
+      await (await open(url))[Symbol.asyncDispose]();
+      await using pool = createPool({ connection: await connectionOptions(url), size: 1, maxWaiting: 1 });
+      const { client, release } = await pool.acquire();
+      await client.query(SEED);
+      // As statistics always are: hardly an event is without a number.
+      await client.query("analyze");
+      await client.query(`begin; insert into events (id, type, album_id, time, data)
+        select 'n' || g, 'imagestore.image.deleted', 'a1', g, 'x' from generate_series(1, 3000) g`);
+      const { rows } = await client.query<{ "QUERY PLAN": string }>(
+        `explain (analyze, costs off, timing off) ${NUMBER_UNSTAMPED}`,
+      );
+      const plan = rows.map((row) => row["QUERY PLAN"]);
+      expect(plan.filter((step) => step.includes("Removed by"))).toEqual([]);
+      const numbered = await client.query("select 1 from events where seq > 20000");
+      expect(numbered.rowCount).toBe(STAMPED_AT_ONCE);
+      await client.query("rollback");
+      release(false);
+    });
   });
 }
