@@ -78,6 +78,9 @@ const lastingHeaders = ({ headers }: Response) => {
   return others;
 };
 
+const spoilObject = async ({ sha256: digest }: Image, change: Parameters<typeof spoilObjects>[2]) =>
+  expect(await spoilObjects(store.dataFolder, digest, change)).toBe(1);
+
 describe("content", () => {
   let store: TestStore;
   let album: string;
@@ -214,8 +217,6 @@ describe("content", () => {
   });
 
   test("whose bytes are missing or cut short is blob_damaged, and healed by uploading it again", async () => {
-    const spoilObject = async ({ sha256: digest }: Image, change: Parameters<typeof spoilObjects>[2]) =>
-      expect(await spoilObjects(store.dataFolder, digest, change)).toBe(1);
     type Damage = readonly [bytes: number, harm: (harmed: Image) => Promise<unknown>];
     const damage: readonly Damage[] =
       BLOBS === "s3"

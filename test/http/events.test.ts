@@ -7,7 +7,7 @@ import { type EventNeeds, eventRoutes } from "../../src/http/routes/events.ts";
 import { createHttpApp, serve } from "../../src/http/server.ts";
 import { createEventFeed } from "../../src/operations/event-feed.ts";
 import { createLinkSigner } from "../../src/operations/link-signer.ts";
-import type { Catalog, LogState } from "../../src/ports.ts";
+import type { LogState } from "../../src/ports.ts";
 import { openStream } from "./event-stream.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 
