@@ -78,9 +78,6 @@ const lastingHeaders = ({ headers }: Response) => {
   return others;
 };
 
-const spoilObject = async ({ sha256: digest }: Image, change: Parameters<typeof spoilObjects>[2]) =>
-  expect(await spoilObjects(store.dataFolder, digest, change)).toBe(1);
-
 describe("content", () => {
   let store: TestStore;
   let album: string;
@@ -99,6 +96,8 @@ describe("content", () => {
   afterAll(() => store[Symbol.asyncDispose]());
 
   const get = (path: string, headers: Readonly<Record<string, string>> = {}) => store.fetch(path, { headers });
+  const spoilObject = async ({ sha256: digest }: Image, change: Parameters<typeof spoilObjects>[2]) =>
+    expect(await spoilObjects(store.dataFolder, digest, change)).toBe(1);
   const ownFile = ({ sha256: digest }: Image) => glob(`files/**/${digest}.*`);
   const glob = (pattern: string) =>
     Array.fromAsync(new Bun.Glob(pattern).scan({ cwd: join(store.dataFolder, "blobs"), absolute: true }));
