@@ -36,13 +36,14 @@ export function putImages(
       requirePreconditions(change.preconditions, present?.sha256);
       added.images += present === undefined ? 1 : 0;
       added.bytes += image.blob.size - (present?.size ?? 0);
-      put.push(
+      const putting =
         present === undefined
-          ? await insertImage(db, context, album, image, change.traceparent)
-          : await replaceImage(db, context, album, present, image, change.traceparent),
-      );
+          ? insertImage(db, context, album, image, change.traceparent)
+          : replaceImage(db, context, album, present, image, change.traceparent);
+      const isLast = index === change.images.length - 1;
+      const [done] = await Promise.all([putting, isLast ? countImages(db, album.id, added) : undefined]);
+      put.push(done);
     }
-    await countImages(db, album.id, added);
     return put;
   });
 }
