@@ -11,6 +11,13 @@ const DEFAULT_AT_ONCE = 20_000;
 /** Bounds the memory that a large album takes. */
 const ROWS_AT_ONCE = 500;
 
+/**
+ * One statement for any number of images: the last is repeated until it is full. By their ids, since a join that is planned
+ * when the store was all but empty compares each blob with each image.
+ */
+const CONDEMN = `update blobs set state = 'condemned', changed_at = $1
+  where state = 'live' and image_id in (${Array.from({ length: ROWS_AT_ONCE }, (_, index) => `$${index + 2}`).join(", ")})`;
+
 export async function deleteAlbum(db: Driver, context: ChangeContext, change: DeleteAlbum) {
   const album = await lockAlbum(db, change.albumId);
   requirePreconditions(change.preconditions, version(album));
@@ -55,6 +62,7 @@ async function deleteImages(
     );
     const last = rows.at(-1);
     if (last === undefined) return;
+    const imageIds = Array.from({ length: ROWS_AT_ONCE }, (_, index) => (rows[index] ?? last).id);
     const deleted = (row: ImageRow) =>
       ({
         type: "imagestore.image.deleted",
@@ -64,11 +72,7 @@ async function deleteImages(
       }) as const;
     await Promise.all([
       appendEvents(db, context, rows.map(deleted)),
-      db.run(
-        `update blobs set state = 'condemned', changed_at = $3
-         where state = 'live' and image_id in (select id from images where album_id = $1 and name <= $2)`,
-        [album.id, last.name, context.now],
-      ),
+      db.run(CONDEMN, [context.now, ...imageIds]),
       db.run("delete from images where album_id = $1 and name <= $2", [album.id, last.name]),
     ]);
   }
