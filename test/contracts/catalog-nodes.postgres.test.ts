@@ -190,7 +190,7 @@ if (!postgresIsMissing()) {
 
     test("when everything is in use, some wait and the others are told", async () => {
       const url = await createDatabase();
-      const catalog = await open(url, { poolSize: 2, maxWaiting: 3 });
+      const catalog = await open(url, { poolSize: 1, maxWaiting: 3 });
       const album = await createAlbum(catalog, "a");
       await using database = await connectTo(url);
       await database.query("begin");
@@ -201,8 +201,26 @@ if (!postgresIsMissing()) {
       await expectCode(catalog.album("a"), "busy");
       await database.query("commit");
       const statuses = statusesOf(await settled);
-      expect(statuses.filter((status) => status === "done")).toHaveLength(5);
-      expect(statuses.filter((status) => status === "busy")).toHaveLength(4);
+      expect(statuses.filter((status) => status === "done")).toHaveLength(4);
+      expect(statuses.filter((status) => status === "busy")).toHaveLength(5);
+    });
+
+    test("changes that wait for an album leave reads and leases a connection", async () => {
+      const url = await createDatabase();
+      const catalog = await open(url, { poolSize: 4 });
+      const album = await createAlbum(catalog, "a");
+      await createAlbum(catalog, "b");
+      await using database = await connectTo(url);
+      await database.query("begin");
+      await database.query("select 1 from albums where name = 'a' for update");
+      const writes = Array.from({ length: 12 }, (_, index) => createImage(catalog, album, `i${index}`));
+      await Promise.all([
+        ...Array.from({ length: 20 }, () => catalog.album("b")),
+        catalog.write({ type: "acquireLease", name: "sweep", holder: "this", milliseconds: 60_000 }),
+      ]);
+      expect(new Set(writes.map((write) => Bun.peek.status(write)))).toEqual(new Set(["pending"]));
+      await database.query("rollback");
+      await Promise.all(writes);
     });
 
     test("two that lock in the wrong order are both done", async () => {

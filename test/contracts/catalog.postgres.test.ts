@@ -86,7 +86,7 @@ if (!postgresIsMissing()) {
       ]) {
         await database.query(`alter database ${name} set synchronous_commit = ${setting}`);
         await using pool = createPool({ connection: await connectionOptions(url), size: 1, maxWaiting: 1 });
-        const { client, release } = await pool.acquire();
+        const { client, release } = await pool.acquire("read");
         expect((await client.query("show synchronous_commit")).rows).toEqual([{ synchronous_commit: expected }]);
         release(false);
       }
@@ -103,7 +103,7 @@ if (!postgresIsMissing()) {
         await database.query(SEED);
         await database.query("analyze");
         await using pool = createPool({ connection: await connectionOptions(url), size: 1, maxWaiting: 1 });
-        const { client, release } = await pool.acquire();
+        const { client, release } = await pool.acquire("read");
         const statements = await statementsOfReads(createPostgresDriver(client, { prepared: false }), { manyPass });
         expect(statements.size).toBeGreaterThan(100);
         for (const [sql, values] of statements) {
@@ -124,7 +124,7 @@ if (!postgresIsMissing()) {
       const url = await createDatabase();
       await (await open(url))[Symbol.asyncDispose]();
       await using pool = createPool({ connection: await connectionOptions(url), size: 1, maxWaiting: 1 });
-      const { client, release } = await pool.acquire();
+      const { client, release } = await pool.acquire("read");
       await client.query(`
         insert into albums (id, name, metadata, revision, created_at, updated_at) values ('f', 'f', '{}', 1, 0, 0);
         insert into images (id, album_id, name, metadata, tags, content_type, size, sha256, width, height, frames,
@@ -153,7 +153,7 @@ if (!postgresIsMissing()) {
       const url = await createDatabase();
       await (await open(url))[Symbol.asyncDispose]();
       await using pool = createPool({ connection: await connectionOptions(url), size: 1, maxWaiting: 1 });
-      const { client, release } = await pool.acquire();
+      const { client, release } = await pool.acquire("read");
       await client.query(SEED);
       // As statistics always are: hardly an event is without a number.
       await client.query("analyze");

@@ -5,6 +5,11 @@ import { toStoreError } from "./errors.ts";
 
 /** How long a request waits for others to be done, in milliseconds. */
 const MAX_WAIT = 5000;
+/** Of the connections, which changes may use at a time. */
+const CHANGES_SHARE = 3 / 4;
+
+/** A change may wait for an album that another has locked. What reads waits for nobody, and always finds a connection. */
+export type PoolUse = "read" | "change";
 
 export interface PooledConnection {
   readonly client: ClientBase;
@@ -16,10 +21,10 @@ export interface ConnectionPool extends AsyncDisposable {
   /** Most connections. When the server restarts so many may turn out to be gone, each when it is used. */
   readonly size: number;
   /**
-   * One for whoever calls, to be released; first come, first served.
+   * One for whoever calls, to be released; of each use, first come, first served.
    * @throws StoreError `busy` when too many wait, or for too long; `unavailable` when none can be had
    */
-  acquire(): Promise<PooledConnection>;
+  acquire(use: PoolUse): Promise<PooledConnection>;
 }
 
 export interface PoolOptions {
@@ -37,12 +42,15 @@ export function createPool({ connection, size, maxWaiting }: PoolOptions): Conne
   pool.on("error", () => undefined);
   pool.on("connect", (client) => client.on("error", () => undefined));
 
-  let inUse = 0;
-  const waiting: (() => void)[] = [];
+  const maxChanges = Math.max(1, Math.floor(size * CHANGES_SHARE));
+  const inUse = { read: 0, change: 0 };
+  const waiting: { readonly use: PoolUse; readonly enter: () => void }[] = [];
 
-  const enter = async (): Promise<void> => {
-    if (inUse < size) {
-      inUse += 1;
+  const mayEnter = (use: PoolUse) => inUse.read + inUse.change < size && (use === "read" || inUse.change < maxChanges);
+
+  const enter = async (use: PoolUse): Promise<void> => {
+    if (mayEnter(use)) {
+      inUse[use] += 1;
       return;
     }
     if (waiting.length >= maxWaiting) throw new StoreError("busy", "Too much waits for the catalog. Try again.");
@@ -51,33 +59,39 @@ export function createPool({ connection, size, maxWaiting }: PoolOptions): Conne
         waiting.splice(waiting.indexOf(turn), 1);
         reject(new StoreError("busy", "The catalog has too much to do. Try again."));
       }, MAX_WAIT);
-      const turn = () => {
-        clearTimeout(timer);
-        resolve();
+      const turn = {
+        use,
+        enter: () => {
+          clearTimeout(timer);
+          resolve();
+        },
       };
       waiting.push(turn);
     });
   };
-  /** The place goes to the next, or is free. */
-  const leave = () => {
-    const next = waiting.shift();
-    if (next === undefined) inUse -= 1;
-    else next();
+  /** The place goes to the first that may have it, or is free. */
+  const leave = (use: PoolUse) => {
+    inUse[use] -= 1;
+    const index = waiting.findIndex((turn) => mayEnter(turn.use));
+    const [next] = index < 0 ? [] : waiting.splice(index, 1);
+    if (next === undefined) return;
+    inUse[next.use] += 1;
+    next.enter();
   };
 
   return {
     size,
-    async acquire() {
-      await enter();
+    async acquire(use) {
+      await enter(use);
       try {
         const client = await pool.connect();
         const release = (lost: boolean) => {
           client.release(lost);
-          leave();
+          leave(use);
         };
         return { client, release };
       } catch (error) {
-        leave();
+        leave(use);
         throw toStoreError(error);
       }
     },

@@ -9,7 +9,7 @@ type Query<Value> = (db: Driver) => MaybePromise<Value>;
 export function createPostgresReader(pool: ConnectionPool): Reader {
   const attempt = async <Value>(query: (connection: PooledConnection) => Promise<Value>): Promise<Value> => {
     for (let attempts = 1; ; attempts++) {
-      const connection = await pool.acquire();
+      const connection = await pool.acquire("read");
       try {
         return await query(connection);
       } catch (error) {

@@ -6,7 +6,7 @@ import type { ChangeContext } from "../changes/context.ts";
 import { applyChange } from "../changes.ts";
 import { createPostgresDriver } from "./driver.ts";
 import { isConnectionLost, isRaced, toStoreError } from "./errors.ts";
-import type { ConnectionPool } from "./pool.ts";
+import type { ConnectionPool, PoolUse } from "./pool.ts";
 import { SELECT_NOW } from "./time.ts";
 
 const MAX_RACES = 8;
@@ -22,7 +22,7 @@ export interface WriterOptions {
 /** One change, one transaction. */
 export function createPostgresWriter(pool: ConnectionPool, { onAppended, observe }: WriterOptions) {
   const attempt = async (change: Change) => {
-    const { client, release } = await pool.acquire();
+    const { client, release } = await pool.acquire(useOf(change));
     const started = performance.now();
     try {
       const { value, appended } = await transact(client, change);
@@ -50,6 +50,9 @@ export function createPostgresWriter(pool: ConnectionPool, { onAppended, observe
     }
   };
 }
+
+/** A lease is lost while its renewal waits, and no album is locked for it. */
+const useOf = ({ type }: Change): PoolUse => (type === "acquireLease" ? "read" : "change");
 
 const BEGIN = `begin isolation level read committed read write; ${SELECT_NOW}`;
 
