@@ -222,6 +222,15 @@ describe("what an object store gives", () => {
     }
   });
 
+  test("goes on after any number of cuts, when much has come between them", async () => {
+    await using store = await open();
+    const bytes = patterned(9 * MEBIBYTE);
+    const { location } = await putBlob(store, bytes);
+    failAll("GET", { cutAfter: 1.5 * MEBIBYTE });
+    const content = await contentBytes(await store.read(location, { size: bytes.byteLength }));
+    expect(sha256(content)).toBe(sha256(bytes));
+  });
+
   test("that is always cut short is an error, never a shorter content", async () => {
     await using store = await open({ retryWithin: 300 });
     const large = await putBlob(store, patterned(3 * MEBIBYTE));

@@ -9,8 +9,9 @@ import { isBeyondEnd, isMissing, translateS3Error } from "./errors.ts";
 const WHOLE_BYTES = 1024 * 1024;
 /** A stream may stand still for so long, in milliseconds. */
 const STALL_MS = 15_000;
-/** How often a stream that is cut goes on where it was. */
+/** How often a stream that is cut goes on where it was, until so much has come without a cut. */
 const RESUMES = 3;
+const PROGRESS_BYTES = 1024 * 1024;
 
 type Chunk = Uint8Array<ArrayBuffer>;
 type Body = AsyncIterable<Chunk>;
@@ -65,10 +66,11 @@ export function createS3Reader(s3: S3): S3Reader {
   const open = (objectKey: string, part: ByteRange & { size: number }) =>
     get(objectKey, part, (body, running) => ({ body, running }));
 
-  /** A connection that is cut is opened again from there on, a few times. */
+  /** A connection that is cut is opened again from there on, a few times in a row. */
   async function* piecesOf(objectKey: string, part: ByteRange & { size: number }, left: AbortSignal) {
     let { start } = part;
     for (let resumes = 0; start < part.end; resumes++) {
+      const enough = start + PROGRESS_BYTES;
       const { body, running } = await open(objectKey, { ...part, start });
       const leave = () => running.abort();
       left.addEventListener("abort", leave);
@@ -81,6 +83,7 @@ export function createS3Reader(s3: S3): S3Reader {
         if (start < part.end) throw new Error("The answer is shorter than it said.");
       } catch (error) {
         running.abort();
+        if (start >= enough) resumes = 0;
         if (left.aborted || resumes === RESUMES || start > part.end) throw error;
       } finally {
         left.removeEventListener("abort", leave);
