@@ -9,13 +9,19 @@ import type { BlobStore, Catalog, Publisher, Renderer, VariantCache } from "./po
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runCompaction } from "./workers/compact.ts";
 import { runDescribe } from "./workers/describe.ts";
-import { isLeaseLost } from "./workers/lease.ts";
+import { isLeaseLost, MONOTONIC } from "./workers/lease.ts";
 import { type OriginalsPurgePorts, runOriginalsPurge } from "./workers/purge-originals.ts";
 import { runVariantPurge } from "./workers/purge-variants.ts";
 import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
 import { runSweep } from "./workers/sweep.ts";
 import { whileLeased } from "./workers/while-leased.ts";
+
+/**
+ * In milliseconds. The database of a fleet may be silent, and what waits for it is not worth the wait: the work may end
+ * anywhere, and another node goes on with it.
+ */
+const MAX_STOPPING = 5000;
 
 export interface WorkerPorts {
   readonly catalog: Catalog;
@@ -81,7 +87,10 @@ export function startWorkers(
   return {
     async [Symbol.asyncDispose]() {
       stopping.abort();
-      await Promise.all(running);
+      const late = new AbortController();
+      const stopped = Promise.all(running).finally(() => late.abort());
+      if (!catalog.shared) await stopped;
+      else await Promise.race([stopped, MONOTONIC.wait(MAX_STOPPING, late.signal)]);
     },
   };
 }
