@@ -49,8 +49,7 @@ export interface Catalog extends AsyncDisposable {
 
   /**
    * Events after a position, oldest first; without one, from the oldest kept. Rows, floor and head are of one snapshot.
-   * @throws StoreError `cursor_unknown` for another epoch or beyond the head, `cursor_expired` below the floor (with
-   * the member `oldestCursor`)
+   * @throws StoreError `cursor_unknown`: another epoch or beyond the head; `cursor_expired`: below, with `oldestCursor`
    */
   events(query: EventQuery): Promise<EventBatch>;
   log(): Promise<LogState>;
@@ -62,9 +61,8 @@ export interface Catalog extends AsyncDisposable {
   onEvents(listener: () => void): () => void;
 
   /**
-   * The newest images, in the order of their ids, that have no description yet; `before` an id, to pass over those that
-   * cannot be read for now. It looks at a bounded number: images of albums that are being deleted may hide some behind
-   * them for a while.
+   * The newest images, in the order of their ids, without a description; `before` an id passes over those that cannot be
+   * read for now. It looks at a bounded number: images of albums being deleted may hide others for a while.
    */
   undescribedImages(limit: number, before?: string): Promise<readonly UndescribedImage[]>;
   /** Whether an idempotency key has an answer in its scope. */
@@ -78,6 +76,8 @@ export interface Catalog extends AsyncDisposable {
   /** All blob rows in key order, for a check or a backup. */
   blobs(query: { afterKey?: string; limit: number }): Promise<readonly BlobRow[]>;
   totals(): Promise<Totals>;
+  /** @throws StoreError `unavailable` when it cannot be read, or is known to take no changes now */
+  probe(): Promise<void>;
 }
 
 export interface ImageQuery extends PageQuery {

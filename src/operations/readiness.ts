@@ -2,7 +2,7 @@ import { StoreError } from "../domain/errors.ts";
 import type { BlobStore, Catalog } from "../ports.ts";
 
 export interface ReadinessNeeds {
-  readonly catalog: Pick<Catalog, "log">;
+  readonly catalog: Pick<Catalog, "probe">;
   readonly blobs: Pick<BlobStore, "probe">;
   /** Milliseconds after which a part that has not answered counts as failed. Default: 2,000. */
   readonly patience?: number;
@@ -18,21 +18,26 @@ export interface Readiness {
 type Check = "ok" | "failed";
 
 /**
- * Whether requests would succeed now: the catalog answers, blobs can be written and there is room for them.
+ * Whether requests would succeed now: the catalog takes changes, blobs can be written and there is room for them.
  * @throws StoreError `unavailable` with the member `checks`, which says what failed
  */
 export async function readiness(needs: ReadinessNeeds): Promise<Readiness> {
   const { catalog, blobs, patience = 2000 } = needs;
-  const [log, probe] = await Promise.allSettled([within(patience, catalog.log()), within(patience, blobs.probe())]);
-  const full = probe.status === "rejected" && isInsufficientStorage(probe.reason);
+  const [changes, bytes] = await Promise.allSettled([
+    within(patience, catalog.probe()),
+    within(patience, blobs.probe()),
+  ]);
+  const full = bytes.status === "rejected" && isInsufficientStorage(bytes.reason);
   const checks = {
-    catalog: check(log.status === "fulfilled"),
-    blobs: check(probe.status === "fulfilled" || full),
+    catalog: check(changes.status === "fulfilled"),
+    blobs: check(bytes.status === "fulfilled" || full),
     disk: check(!full),
   };
   const failed = Object.entries(checks).filter(([, outcome]) => outcome === "failed");
   if (failed.length > 0) {
-    const reasons = [log, probe].flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+    const reasons = [changes, bytes].flatMap((result) =>
+      result.status === "rejected" ? [result.reason as unknown] : [],
+    );
     throw new StoreError("unavailable", `Not ready: ${failed.map(([name]) => name).join(", ")}.`, {
       members: { checks },
       ...(reasons.length === 0 ? {} : { cause: new AggregateError(reasons) }),

@@ -6,7 +6,7 @@ import { createHttpApp } from "../../src/http/server.ts";
 import { createLinkSigner } from "../../src/operations/link-signer.ts";
 
 const working: HealthNeeds = {
-  catalog: { log: async () => ({ epoch: 1, floor: 0, head: 0, bytes: 0 }) },
+  catalog: { probe: async () => undefined },
   blobs: { probe: async () => ({ freeBytes: 1 }) },
   metrics: async () => "up 1\n",
   patience: 50,
@@ -30,7 +30,7 @@ function get(path: string, needs: Partial<HealthNeeds> = {}, onError: (error: un
 }
 
 test("a process that answers lives, whatever else is broken", async () => {
-  const response = await get("/healthz", { catalog: { log: () => Promise.reject(new Error("gone")) } });
+  const response = await get("/healthz", { catalog: { probe: () => Promise.reject(new Error("gone")) } });
   expect([response.status, await response.json()]).toEqual([200, { status: "ok" }]);
 });
 
@@ -48,8 +48,8 @@ describe("readiness", () => {
   });
 
   test.each([
-    ["catalog", { catalog: { log: () => Promise.reject(new StoreError("unavailable", "gone")) } }],
-    ["catalog", { catalog: { log: () => Promise.withResolvers<never>().promise } }],
+    ["catalog", { catalog: { probe: () => Promise.reject(new StoreError("unavailable", "gone")) } }],
+    ["catalog", { catalog: { probe: () => Promise.withResolvers<never>().promise } }],
     ["blobs", { blobs: { probe: () => Promise.reject(new StoreError("unavailable", "read-only")) } }],
     ["disk", { blobs: { probe: () => Promise.reject(new StoreError("insufficient_storage", "full")) } }],
   ])("says that the %s check failed", async (failed, needs: Partial<HealthNeeds>) => {

@@ -24,10 +24,12 @@ if (!postgresIsMissing() && process.env["IMAGE_STORE_TEST_POSTGRES"] === undefin
     await signal.write("");
     await postgres.start();
     await expectCode(createAlbum(catalog, "b"), "unavailable");
+    await expectCode(catalog.probe(), "unavailable");
     expect((await catalog.album("a"))?.name).toBe("a");
 
     await postgres.stop();
     await signal.delete();
     await postgres.start();
     await createAlbum(catalog, "b");
+    await catalog.probe();
   });

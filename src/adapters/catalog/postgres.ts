@@ -1,5 +1,7 @@
 import { Client, type ClientConfig } from "pg";
+import { StoreError } from "../../domain/errors.ts";
 import type { Catalog } from "../../ports.ts";
+import type { Driver } from "./driver.ts";
 import { migrate, requireMigrated } from "./migrations/postgres.ts";
 import { CatalogOpenError } from "./open-error.ts";
 import { connectionOptions } from "./postgres/connection-options.ts";
@@ -52,12 +54,18 @@ export async function openPostgresCatalog(options: PostgresCatalogOptions): Prom
     shared: true,
     write,
     ...createQueries(reader, databaseTime),
+    probe: () => reader.read(requirePrimary),
     onEvents: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+async function requirePrimary(db: Driver): Promise<void> {
+  const standby = await db.get("select 1 where pg_is_in_recovery()");
+  if (standby !== undefined) throw new StoreError("unavailable", "PostgreSQL is a standby.");
 }
 
 async function prepare(connection: ClientConfig, as: PostgresCatalogOptions["as"]): Promise<void> {

@@ -17,7 +17,7 @@ export interface Reader {
   readonly snapshot: <Value>(query: (db: Driver) => MaybePromise<Value>) => Promise<Value>;
 }
 
-type Queries = Omit<Catalog, "storeId" | "shared" | "write" | "onEvents" | typeof Symbol.asyncDispose>;
+type Queries = Omit<Catalog, "storeId" | "shared" | "write" | "onEvents" | "probe" | typeof Symbol.asyncDispose>;
 
 /** @param now the engine's time in milliseconds since 1970 */
 export function createQueries({ read, snapshot }: Reader, now: (db: Driver) => MaybePromise<number>): Queries {

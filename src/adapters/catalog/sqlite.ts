@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { Catalog } from "../../ports.ts";
 import { migrate, migrateUnserved } from "./migrations/sqlite.ts";
+import { logState } from "./queries/events.ts";
 import { createQueries, readStoreId } from "./queries.ts";
 import { openConnection } from "./sqlite/connection.ts";
 import { lockFolder } from "./sqlite/lock.ts";
@@ -57,6 +58,7 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
     write: queue.write,
     ...createQueries(reader, Date.now),
     ...recent,
+    probe: async () => void (await reader.read(logState)),
 
     onEvents: (listener) => {
       listeners.add(listener);
