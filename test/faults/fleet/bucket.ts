@@ -8,7 +8,7 @@ const SWEEP_TIMEOUT_MS = 90_000;
 const TOMBSTONE = "state = 'deleting' and reserved_at is not null and swept_at is not null";
 
 /** Keys of all that lies in the bucket, by a client that is not the store's. */
-export async function listObjects(fleet: Fleet): Promise<string[]> {
+async function listObjects(fleet: Fleet): Promise<string[]> {
   return await withBucket(fleet, async (client) => {
     const keys: string[] = [];
     let token: string | undefined;
@@ -32,36 +32,60 @@ export async function landLate(fleet: Fleet): Promise<number> {
   });
   await withBucket(fleet, async (client) => {
     for (const { location } of rows)
-      await client.send(
-        new PutObjectCommand({ Bucket: fleet.bucket, Key: PREFIX + location.replace(/^s3:/, ""), Body: "late" }),
-      );
+      await client.send(new PutObjectCommand({ Bucket: fleet.bucket, Key: objectOf(location), Body: "late" }));
   });
   return rows.length;
 }
 
 /**
- * Waits until each object is an image's and each row too, with the tombstones' days made short. Nothing else may be
- * writing.
+ * Waits until each object is an image's and each row of a blob too, with the tombstones' days made short. Nothing else
+ * may be writing. Answers how many there are.
  * @throws when the sweeper leaves something, or takes what it should not
  */
 export async function awaitTombstones(fleet: Fleet): Promise<number> {
   const deadline = Date.now() + SWEEP_TIMEOUT_MS;
   for (;;) {
-    const { images, others } = await withCatalog(fleet.catalogUrl, async (client) => {
+    const rows = await withCatalog(fleet.catalogUrl, async (client) => {
       // A day passes, and after it all the days of a tombstone.
       await client.query(`update blobs set swept_at = 0, reserved_at = 0 where ${TOMBSTONE}`);
-      const { rows } = await client.query<{ images: number; others: number }>(
-        `select (select count(*)::int from images) as images,
-           (select count(*)::int from blobs where state <> 'live') as others`,
+      const { rows: found } = await client.query<BlobRow>(
+        `select location, state, images.id is not null as "hasImage" from blobs
+         full join images on images.id = blobs.image_id and blobs.state = 'live'`,
       );
-      return rows[0] ?? { images: 0, others: 0 };
+      return found;
     });
-    const objects = (await listObjects(fleet)).length;
-    if (others === 0 && objects === images) return objects;
-    if (Date.now() > deadline) throw new Error(`${objects} objects and ${others} dead rows beside ${images} images`);
+    const objects = await listObjects(fleet);
+    const problems = compare(rows, objects);
+    if (problems.length === 0) return objects.length;
+    if (Date.now() > deadline) throw new Error(`In the bucket and in the catalog: ${problems.join(", ")}`);
     await sleep(500);
   }
 }
+
+/** Of blobs and of images, side by side. */
+interface BlobRow {
+  readonly location: string | null;
+  readonly state: string | null;
+  readonly hasImage: boolean;
+}
+
+function compare(rows: readonly BlobRow[], objects: readonly string[]): string[] {
+  const recorded = new Set<string>();
+  const problems: string[] = [];
+  for (const { location, state, hasImage } of rows) {
+    if (location === null) problems.push("an image without a blob");
+    else {
+      recorded.add(objectOf(location));
+      if (!hasImage) problems.push(`${location} is ${state} and no image's`);
+    }
+  }
+  const there = new Set(objects);
+  problems.push(...[...recorded].filter((key) => !there.has(key)).map((key) => `no object ${key}`));
+  problems.push(...objects.filter((key) => !recorded.has(key)).map((key) => `nobody's object ${key}`));
+  return problems;
+}
+
+const objectOf = (location: string): string => PREFIX + location.replace(/^s3:/, "");
 
 async function withBucket<Result>({ s3 }: Fleet, work: (client: S3Client) => Promise<Result>): Promise<Result> {
   const client = createS3Client(s3);
