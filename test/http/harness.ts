@@ -52,7 +52,7 @@ export async function startStore(
     openCatalog: () => openCatalog(config, { as: "beside", onFatal: failTest }),
     openBlobs: () => openBlobs(config, "beside"),
     async fetch(path, init = {}) {
-      if (/^\/v1\/(events|albums|images)[^/]*$|\/images(\?|$)/.test(path))
+      if (/^\/v1\/(events|albums|images|cursors)[^/]*$|\/images(\?|$)/.test(path))
         await eventsReadable(env["DATA"] ?? dataFolder);
       const response = await fetch(`${app.url}${path}`, { redirect: "manual", ...init });
       await checker.check(init.method ?? "GET", path.split("?", 1)[0] ?? "", response);
