@@ -8,7 +8,7 @@ import { freePort, runCommand, startServer } from "./server-process.ts";
 import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
 import { verify } from "./verify.ts";
 
-const CYCLES = testCycles(10);
+const CYCLES = testCycles(6);
 beforeAll(removeLeftovers);
 afterAll(removeTemporaryFolders);
 
