@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Benchmark, type Context, interleave, type Row } from "./frame.ts";
 import { jpegOf } from "./images.ts";
 import { LOAD_PLACE, runGetLoad, runLoad } from "./load.ts";
-import { canPin, LOAD_CORE, SERVER_CORE } from "./machine.ts";
+import { canPin, SERVER_CORE } from "./machine.ts";
 import { startNginx } from "./peers/nginx.ts";
 import { createAlbum, putImage, type RunningStore, startStore } from "./store.ts";
 
@@ -86,11 +86,7 @@ async function row(
 ): Promise<Row> {
   const worst: Record<string, number> = {};
   const measure = async (name: string, { port, path, range }: Target, seconds = context.seconds(4)) => {
-    const load = { port, path, connections: CONNECTIONS, seconds };
-    const result =
-      range === undefined
-        ? await runGetLoad(load)
-        : await runLoad({ ...load, range, method: "GET", expect: 200 }, canPin ? { core: LOAD_CORE } : {});
+    const result = await runGetLoad({ port, path, ...(range && { range }), connections: CONNECTIONS, seconds });
     worst[name] = Math.max(worst[name] ?? 0, result.p99);
     return result.perSecond;
   };

@@ -57,20 +57,22 @@ export async function runLoad(
   return result;
 }
 
-/** GET of one path on the load's core by wrk, or by our own loader, which reaches its own limit sooner. */
-export async function runGetLoad(load: {
-  port: number;
-  path: string;
-  connections: number;
-  seconds: number;
-}): Promise<LoadResult> {
-  if (WRK === undefined) return runLoad({ ...load, method: "GET", expect: 200 }, { core: LOAD_CORE });
-  const url = `http://127.0.0.1:${load.port}${load.path}`;
+/** GET of one path, or of many (`range`), on the load's core by wrk, or by our own loader, which reaches its own limit sooner. */
+export async function runGetLoad(
+  load: Pick<Load, "port" | "path" | "range" | "connections" | "seconds">,
+): Promise<LoadResult> {
+  if (WRK === undefined) return runLoad({ ...load, method: "GET", expect: 200 }, canPin ? { core: LOAD_CORE } : {});
+  const { port, path, range, connections } = load;
+  const [url, args] =
+    range === undefined
+      ? [`http://127.0.0.1:${port}${path}`, []]
+      : [`http://127.0.0.1:${port}`, ["--", path, String(range)]];
   const duration = Math.max(1, Math.round(load.seconds));
-  const flags = ["-t1", `-c${load.connections}`, `-d${duration}s`, "-s", `${import.meta.dir}/report.lua`];
-  const text = await Bun.$`${onCore(LOAD_CORE, [WRK, ...flags, url])}`.quiet().text();
+  const flags = ["-t1", `-c${connections}`, `-d${duration}s`, "-s", `${import.meta.dir}/report.lua`];
+  const text = await Bun.$`${onCore(LOAD_CORE, [WRK, ...flags, url, ...args])}`.quiet().text();
   const result = JSON.parse(text.slice(text.lastIndexOf("\n{"))) as LoadResult;
-  if (Object.keys(result.errors).length > 0) throw new Error(`GET ${url} answered ${JSON.stringify(result.errors)}.`);
+  if (Object.keys(result.errors).length > 0)
+    throw new Error(`GET ${path} at ${url} answered ${JSON.stringify(result.errors)}.`);
   return result;
 }
 

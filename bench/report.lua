@@ -1,3 +1,12 @@
+-- Arguments, where there are any: a path with {r} in it, and what its random number is below.
+init = function(args)
+  if #args == 0 then return end
+  local before, after = args[1]:match("^(.*){r}(.*)$")
+  local range = tonumber(args[2])
+  math.randomseed(os.time())
+  request = function() return wrk.format("GET", before .. math.random(0, range - 1) .. after) end
+end
+
 -- The figures of a wrk run as one line of JSON. wrk counts in microseconds, and as errors all but 2xx and 3xx.
 done = function(summary, latency)
   local errors = {}
