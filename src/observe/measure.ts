@@ -1,18 +1,16 @@
 import { StoreError } from "../domain/errors.ts";
 import type { BlobStore, Catalog, Prober, Renderer } from "../ports.ts";
-import type { Metrics } from "./metrics.ts";
-
-type Duration = Pick<Metrics["catalogDuration"], "observe">;
+import type { Durations } from "./durations.ts";
 
 /** The same catalog, each call timed; writes by the change's type. */
-export const measureCatalog = (catalog: Catalog, duration: Duration): Catalog =>
-  measure(catalog, duration, (method, [argument]) =>
+export const measureCatalog = (catalog: Catalog, durations: Durations): Catalog =>
+  measure(catalog, durations, (method, [argument]) =>
     method === "write" ? (argument as { type: string }).type : method,
   );
 
-export const measureBlobs = (blobs: BlobStore, duration: Duration): BlobStore => measure(blobs, duration);
-export const measureProber = (prober: Prober, duration: Duration): Prober => measure(prober, duration);
-export const measureRenderer = (renderer: Renderer, duration: Duration): Renderer => measure(renderer, duration);
+export const measureBlobs = (blobs: BlobStore, durations: Durations): BlobStore => measure(blobs, durations);
+export const measureProber = (prober: Prober, durations: Durations): Prober => measure(prober, durations);
+export const measureRenderer = (renderer: Renderer, durations: Durations): Renderer => measure(renderer, durations);
 
 /**
  * The port with every method that answers a promise timed until it settles; what answers at once or is iterated
@@ -21,7 +19,7 @@ export const measureRenderer = (renderer: Renderer, duration: Duration): Rendere
  */
 function measure<Port extends object>(
   port: Port,
-  duration: Duration,
+  durations: Durations,
   nameOf: (method: string, args: readonly unknown[]) => string = (method) => method,
 ): Port {
   const wrap = (method: string, call: (...args: unknown[]) => unknown) =>
@@ -30,7 +28,7 @@ function measure<Port extends object>(
       const result = call.apply(port, args);
       if (!(result instanceof Promise)) return result;
       const settled = (outcome: string) =>
-        duration.observe({ operation: nameOf(method, args), outcome }, (performance.now() - start) / 1000);
+        durations.add(nameOf(method, args), outcome, (performance.now() - start) / 1000);
       // On the promise itself and not a copy: whoever called still gets its rejection.
       result.then(
         () => settled("ok"),

@@ -1,7 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-
-/** Seconds. From a record read in memory to an upload over a slow line. */
-const DURATION_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
+import { createDurations } from "./durations.ts";
 
 /** Default metrics that have nothing to say, or nothing true, on Bun: JavaScriptCore has no V8 heap spaces, its virtual reservation is no heap. */
 const MEANINGLESS = [
@@ -32,46 +30,37 @@ export function createMetrics() {
     new Counter({ name: `image_store_${name}`, help, labelNames, registers });
   const gauge = <Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Gauge({ name: `image_store_${name}`, help, labelNames, registers });
-  const histogram = <Label extends string = never>(
-    name: string,
-    help: string,
-    buckets: number[],
-    labelNames: readonly Label[] = [],
-  ) => new Histogram({ name: `image_store_${name}`, help, buckets, labelNames, registers });
+  const durations = (name: string, help: string, labelNames: readonly [string, string]) =>
+    createDurations(registry, { name: `image_store_${name}`, help, labelNames });
 
   return {
     registry,
-    requestDuration: histogram(
+    requestDuration: durations(
       "http_request_duration_seconds",
       "Requests by operation and status, until the answer was ready; its count is the number of requests",
-      DURATION_BUCKETS,
       ["operation", "status"],
     ),
     receivedBytes: counter("http_received_bytes_total", "Bytes of request bodies", ["operation"]),
     sentBytes: counter("http_sent_bytes_total", "Bytes of answers' bodies", ["operation"]),
     uploadsInFlight: gauge("uploads_in_flight", "Uploads that are being received"),
     sseClients: gauge("sse_clients", "Open event streams"),
-    commitBatchSize: histogram(
-      "catalog_commit_batch_size",
-      "Changes in one transaction",
-      [1, 2, 4, 8, 16, 32, 64, 128, 256],
-    ),
-    catalogDuration: histogram(
-      "catalog_operation_duration_seconds",
-      "Calls of the catalog by operation and outcome",
-      DURATION_BUCKETS,
-      ["operation", "outcome"],
-    ),
-    blobDuration: histogram(
-      "blob_operation_duration_seconds",
-      "Calls of the blob store by operation and outcome",
-      DURATION_BUCKETS,
-      ["operation", "outcome"],
-    ),
-    rendererDuration: histogram(
+    commitBatchSize: new Histogram({
+      name: "image_store_catalog_commit_batch_size",
+      help: "Changes in one transaction",
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+      registers,
+    }),
+    catalogDuration: durations("catalog_operation_duration_seconds", "Calls of the catalog by operation and outcome", [
+      "operation",
+      "outcome",
+    ]),
+    blobDuration: durations("blob_operation_duration_seconds", "Calls of the blob store by operation and outcome", [
+      "operation",
+      "outcome",
+    ]),
+    rendererDuration: durations(
       "renderer_operation_duration_seconds",
       "Calls of the renderer by operation and outcome",
-      DURATION_BUCKETS,
       ["operation", "outcome"],
     ),
     relayLagEvents: gauge("relay_lag_events", "Events that the relay has not yet seen acknowledged by Kafka"),
