@@ -22,7 +22,7 @@ export interface PostgresCatalogOptions extends Pick<WriterOptions, "observe"> {
   readonly poolSize: number;
   /** `server`: a node, one of any number. `beside`: a subcommand, which makes nothing and migrates nothing. */
   readonly as: "server" | "beside";
-  /** Requests that may wait for a connection; past it, `busy`. */
+  /** Requests that may wait for a connection, and changes that may wait for one before them; past it, `busy`. */
   readonly maxWaiting?: number;
 }
 
@@ -46,7 +46,7 @@ export async function openPostgresCatalog(options: PostgresCatalogOptions): Prom
     for (const listener of listeners) listener();
   };
   const log = as === "server" ? opening.use(startLogConnection(connection, onStamped)) : undefined;
-  const write = createPostgresWriter(pool, { observe, onAppended: () => log?.stampSoon() });
+  const write = createPostgresWriter(pool, { maxWaiting, observe, onAppended: () => log?.stampSoon() });
   const stack = opening.move();
 
   return {

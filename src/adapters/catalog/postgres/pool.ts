@@ -4,7 +4,7 @@ import { endInTime } from "./ending.ts";
 import { toStoreError } from "./errors.ts";
 
 /** How long a request waits for others to be done, in milliseconds. */
-const MAX_WAIT = 5000;
+export const MAX_WAIT = 5000;
 /** Of the connections, which changes may use at a time. */
 const CHANGES_SHARE = 3 / 4;
 

@@ -1,100 +1,81 @@
-import type { ClientBase, QueryResult } from "pg";
-import { DatabaseError } from "pg";
 import type { Change, ChangeResult } from "../../../domain/change.ts";
 import { StoreError } from "../../../domain/errors.ts";
-import type { ChangeContext } from "../changes/context.ts";
-import { applyChange } from "../changes.ts";
-import { createPostgresDriver } from "./driver.ts";
 import { isConnectionLost, isRaced, toStoreError } from "./errors.ts";
+import { createLanes, laneOf } from "./lanes.ts";
 import type { ConnectionPool, PoolUse } from "./pool.ts";
-import { SELECT_NOW } from "./time.ts";
+import { type Outcome, rollBack, Spoiled, transact } from "./transaction.ts";
 
 const MAX_RACES = 8;
 /** In milliseconds; doubled from race to race. */
 const MIN_PAUSE = 2;
 
 export interface WriterOptions {
-  /** A change with events was committed. */
+  /** Changes that wait for others of their lane. */
+  readonly maxWaiting: number;
+  /** Changes with events were committed. */
   readonly onAppended: () => void;
   readonly observe?: ((batch: { readonly batchSize: number; readonly seconds: number }) => void) | undefined;
 }
 
-/** One change, one transaction. */
-export function createPostgresWriter(pool: ConnectionPool, { onAppended, observe }: WriterOptions) {
-  const attempt = async (change: Change) => {
-    const { client, release } = await pool.acquire(useOf(change));
+/** One change, one transaction; but those that would wait for each other go together. */
+export function createPostgresWriter(pool: ConnectionPool, { maxWaiting, onAppended, observe }: WriterOptions) {
+  const attempt = async (changes: readonly Change[]): Promise<readonly Outcome[]> => {
+    const { client, release } = await pool.acquire(useOf(changes));
     const started = performance.now();
     try {
-      const { value, appended } = await transact(client, change);
+      const { outcomes, appended } = await transact(client, changes);
       release(false);
-      observe?.({ batchSize: 1, seconds: (performance.now() - started) / 1000 });
+      observe?.({ batchSize: changes.length, seconds: (performance.now() - started) / 1000 });
       if (appended) onAppended();
-      return value;
+      return outcomes;
     } catch (error) {
-      release(isConnectionLost(error) || !(await rollBack(client)));
+      release(isConnectionLost(causeOf(error)) || !(await rollBack(client)));
       throw error;
     }
   };
 
   /** Ids are the change's own: where nothing was committed, the same again is the same. */
-  return async <C extends Change>(change: C): Promise<ChangeResult<C>> => {
+  const runAlone = async (change: Change): Promise<Outcome> => {
     let races = 0;
     let lost = 0;
     for (;;) {
       try {
-        return (await attempt(change)) as ChangeResult<C>;
-      } catch (error) {
+        const [outcome] = await attempt([change]);
+        return outcome as Outcome;
+      } catch (thrown) {
+        const error = causeOf(thrown);
         if (isRaced(error) && races < MAX_RACES) await Bun.sleep(MIN_PAUSE * 2 ** races++ * Math.random());
-        else if (!isConnectionLost(error) || lost++ > pool.size) throw toStoreError(error);
+        else if (!isConnectionLost(error) || lost++ > pool.size) return { error: toStoreError(error) };
       }
     }
+  };
+
+  const runTogether = async (changes: readonly Change[]): Promise<readonly Outcome[]> => {
+    if (changes.length === 1) return Promise.all(changes.map(runAlone));
+    try {
+      return await attempt(changes);
+    } catch (error) {
+      if (error instanceof Spoiled && mayBeOfOne(error.cause)) return Promise.all(changes.map(runAlone));
+      return changes.map(() => ({ error: toStoreError(causeOf(error)) }));
+    }
+  };
+
+  const inLane = createLanes({ run: runTogether, maxWaiting });
+
+  return async <C extends Change>(change: C): Promise<ChangeResult<C>> => {
+    const lane = laneOf(change);
+    const outcome = await (lane === undefined ? runAlone(change) : inLane(change, lane));
+    if ("error" in outcome) throw outcome.error;
+    return outcome.value as ChangeResult<C>;
   };
 }
 
 /** A lease is lost while its renewal waits, and no album is locked for it. */
-const useOf = ({ type }: Change): PoolUse => (type === "acquireLease" ? "read" : "change");
+const useOf = (changes: readonly Change[]): PoolUse =>
+  changes.every(({ type }) => type === "acquireLease") ? "read" : "change";
 
-const BEGIN = `begin isolation level read committed read write; ${SELECT_NOW}`;
+const causeOf = (error: unknown): unknown => (error instanceof Spoiled ? error.cause : error);
 
-async function transact(client: ClientBase, change: Change) {
-  const [, clock] = (await client.query(BEGIN)) as unknown as [QueryResult, QueryResult<{ now: number }>];
-  const context: ChangeContext = { now: clock.rows[0]?.now as number, appended: 0 };
-  const driver = createPostgresDriver(client, { prepared: true });
-  try {
-    const value = await applyChange(driver, context, change);
-    await commit(client);
-    return { value, appended: context.appended > 0 };
-  } finally {
-    driver.end();
-  }
-}
-
-/** Once it was sent, only the server knows; where it does not say so, it is not tried again. */
-async function commit(client: ClientBase): Promise<void> {
-  // Only about one thing: it gave up waiting for a standby that was to have it too.
-  let warning: unknown;
-  const onNotice = (notice: unknown) => {
-    warning = notice;
-  };
-  client.on("notice", onNotice);
-  try {
-    const { command } = await client.query("commit");
-    if (command !== "COMMIT" || warning !== undefined) throw outcomeUnknown(warning);
-  } catch (error) {
-    // An error, and not the end of the connection: then it was rolled back.
-    if (error instanceof DatabaseError && !isConnectionLost(error)) throw error;
-    throw error instanceof StoreError ? error : outcomeUnknown(error);
-  } finally {
-    client.off("notice", onNotice);
-  }
-}
-
-const outcomeUnknown = (cause: unknown) =>
-  new StoreError("unavailable", "The change may or may not have been kept.", { cause });
-
-/** Whether it worked. */
-const rollBack = (client: ClientBase): Promise<boolean> =>
-  client.query("rollback").then(
-    () => true,
-    () => false,
-  );
+/** What could be the doing of one change only, or would be mended by trying again. A lock or a disk that all need is neither. */
+const mayBeOfOne = (error: unknown): boolean =>
+  error instanceof StoreError || isConnectionLost(error) || isRaced(error) || toStoreError(error).code === "internal";
