@@ -1,4 +1,5 @@
 import { canPin, LOAD_CORE, onCore, WRK } from "./machine.ts";
+import { STAMP_BYTES, STAMP_FROM_END } from "./stamp.ts";
 
 /** One kind of request, sent again and again by a process of its own. */
 export interface Load {
@@ -39,41 +40,48 @@ export interface LoadResult {
 /** What a benchmark's load shares with what it measures, for the table. */
 export const LOAD_PLACE = canPin ? "load on the other core" : "load on the same cores, unpinned";
 
+interface LoadOptions {
+  readonly core?: number | undefined;
+  readonly tolerateErrors?: boolean;
+}
+
 /**
- * A process with nothing in it but sockets: `fetch` costs more per request than the servers here do.
+ * By wrk where that can, since it takes less of the processor than anything else, else by our own loader.
  * @throws Error when an answer was not the expected one
  */
-export async function runLoad(
-  load: Load,
-  options: { core?: number; tolerateErrors?: boolean } = {},
-): Promise<LoadResult> {
-  const command = onCore(options.core, [process.execPath, `${import.meta.dir}/load-client.ts`, JSON.stringify(load)]);
-  const client = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
-  const output = await new Response(client.stdout).text();
-  if ((await client.exited) !== 0) throw new Error(`The load of ${load.method} ${load.path} failed.`);
-  const result = JSON.parse(output) as LoadResult;
+export async function runLoad(load: Load, options: LoadOptions = {}): Promise<LoadResult> {
+  const isForWrk = load.rate === undefined && load.requests === undefined && load.seconds >= 1;
+  const wrk = isForWrk && options.tolerateErrors !== true ? WRK : undefined;
+  const result = await (wrk === undefined ? runLoader(load, options) : runWrk(wrk, load, options));
   if (options.tolerateErrors !== true && Object.keys(result.errors).length > 0)
     throw new Error(`${load.method} ${load.path} answered ${JSON.stringify(result.errors)}.`);
   return result;
 }
 
-/** GET of one path, or of many (`range`), on the load's core by wrk, or by our own loader, which reaches its own limit sooner. */
-export async function runGetLoad(
-  load: Pick<Load, "port" | "path" | "range" | "connections" | "seconds">,
-): Promise<LoadResult> {
-  if (WRK === undefined) return runLoad({ ...load, method: "GET", expect: 200 }, canPin ? { core: LOAD_CORE } : {});
-  const { port, path, range, connections } = load;
-  const [url, args] =
-    range === undefined
-      ? [`http://127.0.0.1:${port}${path}`, []]
-      : [`http://127.0.0.1:${port}`, ["--", path, String(range)]];
-  const duration = Math.max(1, Math.round(load.seconds));
-  const flags = ["-t1", `-c${connections}`, `-d${duration}s`, "-s", `${import.meta.dir}/report.lua`];
-  const text = await Bun.$`${onCore(LOAD_CORE, [WRK, ...flags, url, ...args])}`.quiet().text();
-  const result = JSON.parse(text.slice(text.lastIndexOf("\n{"))) as LoadResult;
-  if (Object.keys(result.errors).length > 0)
-    throw new Error(`GET ${path} at ${url} answered ${JSON.stringify(result.errors)}.`);
-  return result;
+/** GET on the load's core. */
+export const runGetLoad = (load: Pick<Load, "port" | "path" | "range" | "connections" | "seconds">) =>
+  runLoad({ ...load, method: "GET", expect: 200 }, canPin ? { core: LOAD_CORE } : {});
+
+/** A process with nothing in it but sockets: `fetch` costs more per request than the servers here do. */
+async function runLoader(load: Load, { core }: LoadOptions): Promise<LoadResult> {
+  const command = onCore(core, [process.execPath, `${import.meta.dir}/load-client.ts`, JSON.stringify(load)]);
+  const client = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
+  const output = await new Response(client.stdout).text();
+  if ((await client.exited) !== 0) throw new Error(`The load of ${load.method} ${load.path} failed.`);
+  return JSON.parse(output) as LoadResult;
+}
+
+/** It takes any status below 400 for the expected one. */
+async function runWrk(wrk: string, load: Load, { core }: LoadOptions): Promise<LoadResult> {
+  const { port, method, path, range = 1, body = "", imageFile, connections } = load;
+  const headers = Object.entries({ host: `127.0.0.1:${port}`, ...load.headers });
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const image = imageFile === undefined ? [] : [imageFile, String(STAMP_BYTES), String(STAMP_FROM_END)];
+  const flags = ["-t1", `-c${connections}`, `-d${Math.round(load.seconds)}s`, "-s", `${import.meta.dir}/load.lua`];
+  const args = [method, path, String(range), lines, body, ...image];
+  const command = onCore(core, [wrk, ...flags, `http://127.0.0.1:${port}`, "--", ...args]);
+  const text = await Bun.$`${command}`.quiet().text();
+  return JSON.parse(text.slice(text.lastIndexOf("\n{"))) as LoadResult;
 }
 
 /** A port that nobody has, a moment ago. */
