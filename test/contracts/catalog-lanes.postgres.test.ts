@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { PostgresCatalogOptions } from "../../src/adapters/catalog/postgres.ts";
 import type { PutImages } from "../../src/domain/change.ts";
 import type { Catalog } from "../../src/ports.ts";
 import { postgresIsMissing } from "../services/postgres-server.ts";
@@ -34,10 +35,10 @@ if (!postgresIsMissing()) {
   const { open, createDatabase } = usePostgresCatalogs();
 
   /** A catalog with an album that is locked until it is let go, so that what is written to it gathers. */
-  async function openWithLockedAlbum() {
+  async function openWithLockedAlbum(options: Partial<PostgresCatalogOptions> = {}) {
     const url = await createDatabase();
     const sizes: number[] = [];
-    const catalog = await open(url, { poolSize: 4, observe: ({ batchSize }) => sizes.push(batchSize) });
+    const catalog = await open(url, { poolSize: 4, observe: ({ batchSize }) => sizes.push(batchSize), ...options });
     const album = await createAlbum(catalog, "a");
     await createImage(catalog, album, "there");
     sizes.length = 0;
@@ -132,7 +133,7 @@ if (!postgresIsMissing()) {
 
     test.each([
       // What only one of them can be the cause of.
-      ["22021", ["done", "internal", "done"], 2],
+      ["22021", ["done", "internal", "done"], 3],
       // What all of them would only wait for again.
       ["55P03", ["busy", "busy", "busy"], 1],
     ] as const)("the server's %s is of one, or of all", async (code, expected, attempts) => {
@@ -163,8 +164,31 @@ if (!postgresIsMissing()) {
       while ((await database.query(`select pg_terminate_backend(pid) ${WAITING}`)).length === 0) await Bun.sleep(5);
       await database.query("select pg_advisory_unlock(1)");
       await Promise.all(writes);
-      expect(store.sizes).toEqual([1, 1, 1, 1, 1, 1, 1]);
+      expect(store.sizes).toEqual([1, 3, 3]);
       expect((await catalog.album("a"))?.imageCount).toBe(8);
+    });
+
+    test("when all are refused there is nothing to commit", async () => {
+      await using store = await openWithLockedAlbum();
+      const { catalog, album } = store;
+      const writes = ["there", "nowhere"].map((name) =>
+        catalog.write({ type: "updateImage", albumId: album.id, name, patch: {}, preconditions: { ifMatch: [] } }),
+      );
+      await store.letGo();
+      expect(await codesOf(writes)).toEqual(["precondition_failed", "image_not_found"]);
+      expect(store.sizes).toEqual([1]);
+    });
+
+    test("wait for a time and in a number that are bounded, and leave room for those of another album", async () => {
+      await using store = await openWithLockedAlbum({ maxWaiting: 8 });
+      const { catalog, album } = store;
+      const writes = Array.from({ length: 7 }, (_, index) => createImage(catalog, album, `i${index}`));
+      expect(await codesOf(writes.slice(4))).toEqual(["busy", "busy", "busy"]);
+      await createImage(catalog, await createAlbum(catalog, "b"), "x");
+      // The first has the lock to wait for, and those behind it the first.
+      expect(await codesOf(writes)).toEqual(Array.from({ length: 7 }, () => "busy"));
+      await store.letGo();
+      await createImage(catalog, album, "i0");
     });
 
     test("under an idempotency key go alone", async () => {

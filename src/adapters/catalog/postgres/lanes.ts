@@ -3,13 +3,15 @@ import { StoreError } from "../../../domain/errors.ts";
 import { MAX_WAIT } from "./pool.ts";
 import type { Outcome } from "./transaction.ts";
 
-/** How long the others of its transaction may keep a change waiting by their number. */
+/** Changes in one transaction: each waits for all of it. */
 const MAX_BATCH = 64;
+/** Of what may wait in all, how much in one lane: an album that somebody holds is not to fill the room of the others. */
+const LANE_SHARE = 1 / 2;
 
 /** What would only wait for each other: of all that is in one lane, one transaction runs at a time. */
 export interface Lane {
   readonly name: string;
-  /** No two changes that share one of these may be in the same transaction. */
+  /** No two changes that share one of these may be in the same transaction, where neither sees what the other does. */
   readonly touches: readonly string[];
 }
 
@@ -35,8 +37,8 @@ export function laneOf(change: Change): Lane | undefined {
 }
 
 export interface LanesOptions {
-  /** Does changes of one lane, and answers in their order. Never rejects. */
-  readonly run: (changes: readonly Change[]) => Promise<readonly Outcome[]>;
+  /** Does changes of one lane, which it takes once it can begin, and answers in their order. Never rejects. */
+  readonly run: (take: () => readonly Change[]) => Promise<readonly Outcome[]>;
   /** Of all lanes together; past it, `busy`. */
   readonly maxWaiting: number;
 }
@@ -74,9 +76,12 @@ export function createLanes({ run, maxWaiting }: LanesOptions) {
 
   const runAll = async (name: string, queue: Waiting[]) => {
     while (queue.length > 0) {
-      const batch = takeBatch(queue);
-      for (const { leave } of batch) leave();
-      const outcomes = await run(batch.map(({ change }) => change));
+      let batch: readonly Waiting[] = [];
+      const outcomes = await run(() => {
+        batch = takeBatch(queue);
+        for (const { leave } of batch) leave();
+        return batch.map(({ change }) => change);
+      });
       for (const [index, { settle }] of batch.entries()) settle(outcomes[index] as Outcome);
     }
     queues.delete(name);
@@ -84,7 +89,8 @@ export function createLanes({ run, maxWaiting }: LanesOptions) {
 
   return async (change: Change, lane: Lane): Promise<Outcome> => {
     const running = queues.get(lane.name);
-    if (running !== undefined && waiting >= maxWaiting)
+    const isFull = waiting >= maxWaiting || (running?.length ?? 0) >= maxWaiting * LANE_SHARE;
+    if (running !== undefined && isFull)
       return { error: new StoreError("busy", "Too much waits for the catalog. Try again.") };
     const queue = running ?? [];
     const outcome = enter(queue, change, lane);

@@ -5,34 +5,42 @@ import type { ChangeContext } from "../changes/context.ts";
 import { applyChange } from "../changes.ts";
 import { createPostgresDriver, type WatchedDriver } from "./driver.ts";
 import { isConnectionLost } from "./errors.ts";
+import { MAX_WAIT } from "./pool.ts";
 import { SELECT_NOW } from "./time.ts";
 
-/** Of one change: what it answers, or why it was refused without having written anything. */
+/** Of one change. */
 export type Outcome = { readonly value: ChangeResults[Change["type"]] } | { readonly error: StoreError };
 
-export interface Committed {
-  /** In the order of the changes. */
+export interface Applied {
+  /** In the order of the changes. An error: it was refused before it had written anything. */
   readonly outcomes: readonly Outcome[];
-  readonly appended: boolean;
+  /** Undefined where all were refused: nothing was committed. */
+  readonly committed: { readonly events: number } | undefined;
+  /** The connection is of no more use. */
+  readonly lost: boolean;
 }
 
 /** One of the changes failed in a way that takes the others with it. Nothing was kept; the cause tells what it was. */
 export class Spoiled extends Error {}
 
 /**
- * Changes that go together or not at all; each looks at the rows before any has written. Their statements run side by side,
- * so that many take no more round trips than one, and none of them may need what another writes.
+ * Changes that go together or not at all. Their statements run side by side, so that many take hardly more round trips
+ * than one: none of them may read what another writes.
  * @throws Spoiled; StoreError `unavailable` when nobody knows whether it was committed; what the server says of the commit
  */
-export async function transact(client: ClientBase, changes: readonly Change[]): Promise<Committed> {
-  const { outcomes, appended } = await applyAll(client, changes);
+export async function transact(client: ClientBase, changes: readonly Change[]): Promise<Applied> {
+  const { outcomes, events } = await applyAll(client, changes);
+  // A commit would wait for the disk, and for a standby, for nothing but the locks.
+  if (outcomes.every((outcome) => "error" in outcome))
+    return { outcomes, committed: undefined, lost: !(await rollBack(client)) };
   await commit(client);
-  return { outcomes, appended };
+  return { outcomes, committed: { events }, lost: false };
 }
 
-const BEGIN = `begin isolation level read committed read write; ${SELECT_NOW}`;
+/** It waits for no lock: a connection that does not answer it has nobody at its other end. */
+const BEGIN = { text: `begin isolation level read committed read write; ${SELECT_NOW}`, query_timeout: MAX_WAIT };
 
-async function applyAll(client: ClientBase, changes: readonly Change[]): Promise<Committed> {
+async function applyAll(client: ClientBase, changes: readonly Change[]) {
   const driver = createPostgresDriver(client, { prepared: true });
   try {
     const [, clock] = (await client.query(BEGIN)) as unknown as [QueryResult, QueryResult<{ now: number }>];
@@ -43,7 +51,7 @@ async function applyAll(client: ClientBase, changes: readonly Change[]): Promise
       if (result.status === "rejected") throw result.reason;
       return result.value;
     });
-    return { outcomes, appended: context.appended > 0 };
+    return { outcomes, events: context.appended };
   } catch (cause) {
     throw new Spoiled("A transaction failed.", { cause });
   } finally {

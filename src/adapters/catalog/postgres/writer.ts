@@ -3,7 +3,7 @@ import { StoreError } from "../../../domain/errors.ts";
 import { isConnectionLost, isRaced, toStoreError } from "./errors.ts";
 import { createLanes, laneOf } from "./lanes.ts";
 import type { ConnectionPool, PoolUse } from "./pool.ts";
-import { type Outcome, rollBack, Spoiled, transact } from "./transaction.ts";
+import { type Applied, type Outcome, rollBack, Spoiled, transact } from "./transaction.ts";
 
 const MAX_RACES = 8;
 /** In milliseconds; doubled from race to race. */
@@ -19,44 +19,62 @@ export interface WriterOptions {
 
 /** One change, one transaction; but those that would wait for each other go together. */
 export function createPostgresWriter(pool: ConnectionPool, { maxWaiting, onAppended, observe }: WriterOptions) {
-  const attempt = async (changes: readonly Change[]): Promise<readonly Outcome[]> => {
-    const { client, release } = await pool.acquire(useOf(changes));
+  /** @param take asked when there is a connection */
+  const attempt = async (use: PoolUse, take: () => readonly Change[]): Promise<readonly Outcome[]> => {
+    const { client, release } = await pool.acquire(use);
+    const changes = take();
     const started = performance.now();
+    let applied: Applied;
     try {
-      const { outcomes, appended } = await transact(client, changes);
-      release(false);
-      observe?.({ batchSize: changes.length, seconds: (performance.now() - started) / 1000 });
-      if (appended) onAppended();
-      return outcomes;
+      applied = await transact(client, changes);
     } catch (error) {
       release(isConnectionLost(causeOf(error)) || !(await rollBack(client)));
       throw error;
     }
+    const { outcomes, committed, lost } = applied;
+    release(lost);
+    if (committed === undefined) return outcomes;
+    observe?.({ batchSize: changes.length, seconds: (performance.now() - started) / 1000 });
+    if (committed.events > 0) onAppended();
+    return outcomes;
   };
 
-  /** Ids are the change's own: where nothing was committed, the same again is the same. */
-  const runAlone = async (change: Change): Promise<Outcome> => {
+  /**
+   * Ids are the change's own: where nothing was committed, the same again is the same.
+   * @param failure of its first attempt, where there was one
+   */
+  const runAlone = async (change: Change, failure?: unknown): Promise<Outcome> => {
+    let error = failure;
     let races = 0;
     let lost = 0;
     for (;;) {
+      if (isRaced(error) && races < MAX_RACES) await Bun.sleep(MIN_PAUSE * 2 ** races++ * Math.random());
+      else if (error !== undefined && (!isConnectionLost(error) || lost++ > pool.size))
+        return { error: toStoreError(error) };
       try {
-        const [outcome] = await attempt([change]);
+        const [outcome] = await attempt(useOf(change), () => [change]);
         return outcome as Outcome;
       } catch (thrown) {
-        const error = causeOf(thrown);
-        if (isRaced(error) && races < MAX_RACES) await Bun.sleep(MIN_PAUSE * 2 ** races++ * Math.random());
-        else if (!isConnectionLost(error) || lost++ > pool.size) return { error: toStoreError(error) };
+        error = causeOf(thrown);
       }
     }
   };
 
-  const runTogether = async (changes: readonly Change[]): Promise<readonly Outcome[]> => {
-    if (changes.length === 1) return Promise.all(changes.map(runAlone));
+  const runTogether = async (take: () => readonly Change[]): Promise<readonly Outcome[]> => {
+    let taken: readonly Change[] | undefined;
     try {
-      return await attempt(changes);
-    } catch (error) {
-      if (error instanceof Spoiled && mayBeOfOne(error.cause)) return Promise.all(changes.map(runAlone));
-      return changes.map(() => ({ error: toStoreError(causeOf(error)) }));
+      return await attempt("change", () => (taken = take()));
+    } catch (thrown) {
+      // Nobody has asked for them where there was no connection to be had.
+      const changes = taken ?? take();
+      const error = causeOf(thrown);
+      const [first, ...others] = changes;
+      if (first !== undefined && others.length === 0) return [await runAlone(first, error)];
+      if (!(thrown instanceof Spoiled && mayBeOfOne(error))) return changes.map(() => ({ error: toStoreError(error) }));
+      // Whose doing it was is found on one connection: those of another album need the others.
+      const half = Math.ceil(changes.length / 2);
+      const before = await runTogether(() => changes.slice(0, half));
+      return [...before, ...(await runTogether(() => changes.slice(half)))];
     }
   };
 
@@ -71,8 +89,7 @@ export function createPostgresWriter(pool: ConnectionPool, { maxWaiting, onAppen
 }
 
 /** A lease is lost while its renewal waits, and no album is locked for it. */
-const useOf = (changes: readonly Change[]): PoolUse =>
-  changes.every(({ type }) => type === "acquireLease") ? "read" : "change";
+const useOf = ({ type }: Change): PoolUse => (type === "acquireLease" ? "read" : "change");
 
 const causeOf = (error: unknown): unknown => (error instanceof Spoiled ? error.cause : error);
 
