@@ -94,9 +94,10 @@ describe.skipIf(missing)("on a broker of our own", () => {
       resourceName: topic,
       resourcePatternType: ResourcePatternTypes.LITERAL,
     };
-    await admin.createAcls({
-      creations: [{ ...resource, principal, host: "*", operation, permissionType: AclPermissionTypes.ALLOW }],
-    });
+    const rule = { ...resource, principal, host: "*", operation, permissionType: AclPermissionTypes.ALLOW };
+    await admin.createAcls({ creations: [rule] });
+    // The controller has taken it then; the broker goes by what it has heard from it.
+    while ((await admin.describeAcls({ filter: rule })).length === 0) await Bun.sleep(10);
     await admin.close();
   }
 
