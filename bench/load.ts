@@ -71,13 +71,17 @@ async function runLoader(load: Load, { core }: LoadOptions): Promise<LoadResult>
   return JSON.parse(output) as LoadResult;
 }
 
+/** A disk may stand still for longer than wrk would wait: that is a slow answer, and no error. */
+const PATIENCE = "60s";
+
 /** It takes any status below 400 for the expected one. */
 async function runWrk(wrk: string, load: Load, { core }: LoadOptions): Promise<LoadResult> {
   const { port, method, path, range = 1, body = "", imageFile, connections } = load;
   const headers = Object.entries({ host: `127.0.0.1:${port}`, ...load.headers });
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const image = imageFile === undefined ? [] : [imageFile, String(STAMP_BYTES), String(STAMP_FROM_END)];
-  const flags = ["-t1", `-c${connections}`, `-d${Math.round(load.seconds)}s`, "-s", `${import.meta.dir}/load.lua`];
+  const seconds = `-d${Math.round(load.seconds)}s`;
+  const flags = ["-t1", `-c${connections}`, seconds, "--timeout", PATIENCE, "-s", `${import.meta.dir}/load.lua`];
   const args = [method, path, String(range), lines, body, ...image];
   const command = onCore(core, [wrk, ...flags, `http://127.0.0.1:${port}`, "--", ...args]);
   const text = await Bun.$`${command}`.quiet().text();
