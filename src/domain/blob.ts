@@ -1,6 +1,5 @@
 /** A blob that was committed to the store and belongs to no record yet. */
 export interface NewBlob {
-  /** `<sha256>.<nonce>`: images are found by their digest through it. */
   readonly key: string;
   readonly location: string;
   readonly size: number;

@@ -22,7 +22,6 @@ const { at, open } = useCatalogFolder();
 const ALBUM = "0192e4a0-7c1b-7d3e-9f00-4a5b6c7d8e9f";
 const OTHER = "0192e4a0-7c1b-7d3e-9f00-4a5b6c7d8e90";
 const SHA256 = digest("bytes");
-const keyOf = (number: number) => `${SHA256}.000000000000000${number}`;
 const imageId = (number: number) => `0192e4a0-7c1b-7d3e-9f00-00000000000${number}`;
 
 /** A catalog as version 1 left it: two albums, one with three images, and what had happened. */
@@ -44,7 +43,7 @@ function writeVersion1(): string {
       );
       db.run("insert into image_tags (tag, image_id) values ('sea', ?1)", [imageId(number)]);
       db.run("insert into blobs values (?1, ?2, 5, ?3, ?4, 'live', 1500)", [
-        keyOf(number),
+        `key${number}`,
         `files/key${number}`,
         SHA256,
         imageId(number),
@@ -113,11 +112,8 @@ describe("a catalog of version 1", () => {
     expect((await eventsAfter(catalog, 0, 3)).map(({ data }) => data)).toEqual(Array(3).fill('{"as":"it was"}'));
     expect(namesOf((await catalog.images({ orderBy: "-takenAt", limit: 9 })).items)).toEqual(["i3", "i2", "i1"]);
 
-    const sameBytes = await catalog.images({ orderBy: "name", limit: 9, sha256: SHA256 });
-    expect(namesOf(sameBytes.items)).toEqual(["i1", "i2", "i3"]);
-
     expect(await catalog.undescribedImages(9)).toHaveLength(3);
-    expect(await describeImage(catalog, imageId(2), keyOf(2), { takenAt: "2020-01-01T00:00:00" })).toEqual({
+    expect(await describeImage(catalog, imageId(2), "key2", { takenAt: "2020-01-01T00:00:00" })).toEqual({
       applied: true,
     });
     const patch = { focalPoint: { x: 0, y: 0.5 } };

@@ -99,7 +99,7 @@ insert into images (id, album_id, name, metadata, tags, content_type, size, sha2
 insert into image_tags (tag, image_id) select 't' || case when g % 2 = 0 then '' else 'x' end, 'i' || g
   from generate_series(1, 20000) g;
 insert into blobs (key, location, size, sha256, image_id, state, changed_at)
-  select 's' || g / 2 || '.' || g, 'l' || g, 1000, 's' || g / 2, 'i' || g, 'live', g from generate_series(1, 20000) g;
+  select 's' || g, 'l' || g, 1000, 's' || g, 'i' || g, 'live', g from generate_series(1, 20000) g;
 insert into events (seq, id, type, album_id, time, data)
   select g, 'e' || g, 'imagestore.image.created', 'a' || (g % 200 + 1), g, 'x' from generate_series(1, 20000) g;
 update log_state set head = 20000;

@@ -81,7 +81,7 @@ describe("opening", () => {
     expect(await reasonOf(() => open())).toBe("newer_version");
     using db = new Database(at.path);
     expect(db.query("pragma user_version").get()).toEqual({ user_version: 99 });
-    db.run("pragma user_version = 4");
+    db.run("pragma user_version = 3");
     await using _ = await open();
   });
 

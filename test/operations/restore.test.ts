@@ -175,7 +175,9 @@ describe("a restore that was cut off", () => {
       code: 1,
       out: expect.stringMatching(/damaged: "a\/lost"[^]*2 images, .*, 1 of them damaged/) as string,
     });
-    expect((await runCli(["check"], restored)).out).toContain("Images: 2, damaged: 1. Blobs without a record: 0,");
+    // It finds the image by its digest, which is not that of what stands in for its bytes.
+    const { out } = await runCli(["check"], restored);
+    expect(out).toMatch(/damaged: .*"a\/lost"[^]*Images: 2, damaged: 1\. Blobs without a record: 0,/);
   });
 
   test("takes the bytes that a mended backup has, though it had something in their place", async () => {

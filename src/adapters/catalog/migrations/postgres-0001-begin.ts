@@ -1,5 +1,5 @@
 /**
- * The tables of SQLite's 0001–0004, but for the log. What is compared and ordered is `collate "C"`: byte by byte, which
+ * The tables of SQLite's 0001–0003, but for the log. What is compared and ordered is `collate "C"`: byte by byte, which
  * for UTF-8 is the order of code points, as on SQLite.
  *
  * An event has no number (`seq`) until it is stamped. Until then its place is `row_no`, which is drawn while its album is
@@ -68,6 +68,7 @@ create index images_created on images (created_at, id);
 create index images_updated on images (updated_at, id);
 create index images_taken on images (taken_at, id) where taken_at is not null;
 create index images_undated on images (described, id) where taken_at is null;
+create index images_sha256 on images (sha256);
 
 create table image_tags (
   tag text collate "C" not null,

@@ -5,10 +5,9 @@ import { lockFolder } from "../sqlite/lock.ts";
 import { begin } from "./sqlite-0001-begin.ts";
 import { describe } from "./sqlite-0002-describe.ts";
 import { share } from "./sqlite-0003-share.ts";
-import { findByKey } from "./sqlite-0004-find-by-key.ts";
 
 /** In order; the version of a catalog is how many of them it has had. One that was released is never changed. */
-const MIGRATIONS: readonly ((db: Database) => void)[] = [begin, describe, share, findByKey];
+const MIGRATIONS: readonly ((db: Database) => void)[] = [begin, describe, share];
 
 /**
  * All in one transaction, so that a catalog is never between two versions.

@@ -73,10 +73,8 @@ async function walkImages(db: Driver, query: WalkQuery, watermark: LogPosition):
   let from = "images i cross join albums a";
   if (rare !== undefined) {
     from = `${rare.table} r cross join ${from}`;
-    listing.conditions.push(
-      rare.condition((value) => bind(listing, value)),
-      `i.id = r.${rare.imageId}`,
-    );
+    const placeholder = rare.value === null ? "" : bind(listing, rare.value);
+    listing.conditions.push(conditionOf(rare, placeholder), `i.id = r.${rare.imageId}`);
   }
   const columns = `${IMAGE_COLUMNS}, a.name as album_name`;
   const walked = rare === undefined ? listing : sorted(listing);
@@ -135,46 +133,31 @@ function addFilters(listing: Listing, query: WalkQuery, key: string): void {
 interface RareFilter {
   readonly table: string;
   readonly imageId: string;
-  /** On `r`; takes its values in by `take`, which answers their placeholders. */
-  readonly condition: (take: (value: SqlValue) => string) => string;
+  readonly column: string;
+  /** With null, the rows without a value. */
+  readonly value: SqlValue;
 }
-
-/** By the keys of their blobs, which begin with it: an index of the images by it would cost each upload a random page. */
-const hasDigest = (sha256: string): RareFilter => {
-  const { low, high } = prefixRange(`${sha256}.`);
-  return {
-    table: "blobs",
-    imageId: "image_id",
-    condition: (take) => `r.key >= ${take(low)} and r.key < ${take(high)} and r.state || '' = 'live'`,
-  };
-};
-
-const hasTag = (tag: string): RareFilter => ({
-  table: "image_tags",
-  imageId: "image_id",
-  condition: (take) => `r.tag = ${take(tag)}`,
-});
-
-const UNDATED: RareFilter = { table: "images", imageId: "id", condition: () => "r.taken_at is null" };
 
 /** A filter with an index of its own that at most a window of images passes. */
 async function rareFilter(db: Driver, { sha256, tag, undated }: WalkQuery): Promise<RareFilter | undefined> {
   const candidates: RareFilter[] = [];
-  if (sha256 !== undefined) candidates.push(hasDigest(sha256));
-  if (tag !== undefined) candidates.push(hasTag(tag));
-  if (undated) candidates.push(UNDATED);
+  if (sha256 !== undefined) candidates.push({ table: "images", column: "sha256", imageId: "id", value: sha256 });
+  if (tag !== undefined) candidates.push({ table: "image_tags", column: "tag", imageId: "image_id", value: tag });
+  if (undated) candidates.push({ table: "images", column: "taken_at", imageId: "id", value: null });
   for (const candidate of candidates) {
-    const values: SqlValue[] = [];
-    const condition = candidate.condition((value) => `$${values.push(value)}`);
+    const values = candidate.value === null ? [] : [candidate.value];
     const found = await db.get<{ count: number }>(
       `select count(*) as count
-       from (select 1 from ${candidate.table} r where ${condition} limit ${WINDOW + 1}) c`,
+       from (select 1 from ${candidate.table} r where ${conditionOf(candidate, "$1")} limit ${WINDOW + 1}) c`,
       values,
     );
     if (found !== undefined && found.count <= WINDOW) return candidate;
   }
   return undefined;
 }
+
+const conditionOf = ({ column, value }: RareFilter, placeholder: string): string =>
+  value === null ? `r.${column} is null` : `r.${column} = ${placeholder}`;
 
 /** Its images are still there, for as long as it takes, but are nobody's to see. */
 const anyAlbumDying = async (db: Driver): Promise<boolean> =>
