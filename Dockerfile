@@ -4,6 +4,9 @@
 FROM node:24-trixie-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
+# The page is built of these by `npm ci`.
+COPY client/src ./client/src
+COPY web ./web
 # Bun comes as a package. Its files are there twice (bun.exe and bunx.exe); one is enough.
 RUN npm ci --omit=dev --no-audit --no-fund \
   && mkdir /opt/bun \
@@ -22,6 +25,8 @@ WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY package.json ./
 COPY src ./src
+COPY client/src ./client/src
+COPY --from=build /app/dist ./dist
 
 # Others reach a container by its network: the store refuses to start there without API keys.
 ENV IMAGE_STORE_HOST=0.0.0.0 \

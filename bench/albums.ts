@@ -10,7 +10,7 @@ const IN_FLIGHT = 64;
 
 export const albums: Benchmark = {
   name: "albums",
-  about: "durable creates of albums against one commit each on the same SQLite",
+  about: "durable album creates, against one commit per create on the same SQLite",
   async run(context) {
     await using store = await startStore({ dataFolder: join(context.folder, "data") });
     const peerFolder = join(context.folder, "commit-each");
@@ -39,16 +39,16 @@ export const albums: Benchmark = {
       {
         work: `create album, durable, ${IN_FLIGHT} in flight`,
         ours: { unit: "/s", runs: ours },
-        against: { name: "one commit each, same rows, no validation", series: { unit: "/s", runs: theirs } },
+        against: { name: "one commit per create, same rows, no validation", series: { unit: "/s", runs: theirs } },
         goal: { of: "ratio", bound: "least", value: 5 },
-        note: "the load shares the cores",
+        note: "the load generator shares the cores",
       },
       await inProcess(context),
     ];
   },
 };
 
-/** Without sockets and without a load beside it: what HTTP and the client cost is the difference. */
+/** Without sockets and load generator: the difference is the cost of HTTP and the client. */
 async function inProcess(context: Context): Promise<Row> {
   await using store = await openInProcess(join(context.folder, "in-process"));
   const create = async (seconds: number) => {

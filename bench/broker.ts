@@ -2,7 +2,7 @@ import { type KafkaBroker, startKafka } from "../test/services/kafka-broker.ts";
 
 let broker: Promise<KafkaBroker> | undefined;
 
-/** The one broker of all benchmarks that need one, since its start takes longer than some of them; running. */
+/** The running broker that all benchmarks share, since it starts more slowly than some of them run. */
 export async function runningBroker(): Promise<KafkaBroker> {
   broker ??= startKafka();
   const running = await broker;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { openSqliteCatalog } from "../src/adapters/catalog/sqlite.ts";
 import type { Catalog } from "../src/ports.ts";
 
-/** The catalog of a data folder that nobody serves, with the writer in this thread. */
+/** The catalog of a data folder without a server, with the writer in this thread. */
 export const openCatalog = (dataFolder: string): Promise<Catalog> =>
   openSqliteCatalog({
     path: join(dataFolder, "catalog.sqlite"),

@@ -1,7 +1,7 @@
 /** Milliseconds since 1970 with their fractions. */
 export const now = (): number => performance.timeOrigin + performance.now();
 
-/** @throws Error when it does not come true in time */
+/** @throws Error when the condition is still false at the deadline */
 export async function until(condition: () => boolean | Promise<boolean>, seconds = 10): Promise<void> {
   const end = performance.now() + seconds * 1000;
   while (!(await condition())) {

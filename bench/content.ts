@@ -12,7 +12,7 @@ const PEER = "nginx, one worker";
 
 export const content: Benchmark = {
   name: "content",
-  about: `GET of originals on ${canPin ? "one core" : "all cores"} against nginx with one worker on the same`,
+  about: `GET of originals on ${canPin ? "one core" : "all cores"} against one nginx worker on the same core`,
   async run(context) {
     const root = join(context.folder, "root");
     await mkdir(root);
@@ -34,7 +34,7 @@ export const content: Benchmark = {
       };
       const ours = await put(store);
       const theirs = nginx && { name: PEER, port: nginx.port, path: `/${kilobytes}.jpg` };
-      // More than a file each keeps open, as a real store has them.
+      // More files than either server keeps open, as in a real store.
       const count = context.smoke ? 100 : large(kilobytes) ? 3_000 : 10_000;
       const path = `/v1/albums/bench/images/${kilobytes}-{r}.jpg/content`;
       for (const { port } of [uncached, files])
@@ -62,7 +62,7 @@ interface Target {
   readonly range?: number;
 }
 
-/** Images unlike each other, under the names `100-0.jpg`, `100-1.jpg`, … */
+/** Distinct images under the names `100-0.jpg`, `100-1.jpg`, … */
 const createMany = (port: number, imageFile: string, kilobytes: number, requests: number) =>
   runLoad({
     port,
@@ -76,7 +76,7 @@ const createMany = (port: number, imageFile: string, kilobytes: number, requests
     expect: 201,
   });
 
-/** `goal`: their rate times that, at least. */
+/** `goal` is the least ratio to their rate. */
 async function row(
   context: Context,
   work: string,

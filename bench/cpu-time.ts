@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 /** USER_HZ, which is 100 wherever Linux shows it to a program. */
 const CLOCK_TICKS = 100;
 
-/** Seconds of processor time that a process, and with `family` its children too, have had, those that ended included. */
+/** Processor time of a process in seconds; with `family`, also of its children, ended ones included. */
 export function cpuSeconds(pid: number, { family = false } = {}): number {
   const own = statOf(pid);
   if (own === undefined) throw new Error(`There is no process ${pid}.`);

@@ -6,10 +6,10 @@ import type { BarePutOptions, BarePutResult } from "./peers/bare-put.ts";
 import { createAlbum, createImages, type RunningStore, startStore } from "./store.ts";
 
 const KILOBYTES = 100;
-/** The store's default, said to both. */
+/** The store's default, set for both sides. */
 const POOL_SIZE = 10;
 
-/** Durable creates on one node, against what they are made of. */
+/** Durable creates on one node, against the bare operations that they consist of. */
 export async function creates(context: Context, servers: FleetServers): Promise<readonly Row[]> {
   const file = join(context.folder, `${KILOBYTES}.jpg`);
   await Bun.write(file, await jpegOf(KILOBYTES * 1024));
@@ -38,7 +38,7 @@ async function compare(
   const warmUpSeconds = context.smoke ? 0.1 : 2;
   const cpu: Record<"node" | "postgres" | "bare", number[]> = { node: [], postgres: [], bare: [] };
   let worst = 0;
-  // Before each run, as the peer does, whose process is a new one.
+  // Before each run, as in the peer, which is a new process each time.
   const warmUp = () => createImages(node, imageFile, { seconds: warmUpSeconds, inFlight });
   const runs = await interleave(context.runs, {
     ours: async () => {

@@ -21,10 +21,10 @@ const STEPS = [
 
 export const fleetProfile: Benchmark = {
   name: "fleet-profile",
-  about: "where the time of a create on PostgreSQL and S3 goes: round trips, the steps, and a profile of the node",
+  about: "where the time of a create on PostgreSQL and S3 goes: round trips, steps and a profile of the node",
   async run(context) {
     if (serversAreMissing())
-      return [{ work: "nodes", ours: undefined, note: "NOT RUN: needs PostgreSQL and a server of S3" }];
+      return [{ work: "nodes", ours: undefined, note: "NOT RUN: requires PostgreSQL and an S3 server" }];
     const servers = await runningServers();
     const file = join(context.folder, "100.jpg");
     await Bun.write(file, await jpegOf(100 * 1024));
@@ -68,9 +68,9 @@ async function roundTrips(context: Context, servers: FleetServers, file: string)
     row(
       "round trips of a create to PostgreSQL",
       postgres.counts.asked - before.asked,
-      "what others do beside is in it",
+      "includes concurrent background work",
     ),
-    row("  and for its event's number", postgres.counts.log - before.log, "nobody waits for them"),
+    row("  and for its event's number", postgres.counts.log - before.log, "no request waits for them"),
     row("round trips of a create to S3", s3.counts.asked - beforeS3, "PUT, HEAD"),
   ];
 }

@@ -6,7 +6,7 @@ import { LOAD_PLACE, runGetLoad } from "./load.ts";
 import { createAlbum, putImage, type RunningStore, startStore } from "./store.ts";
 
 const NODES = 3;
-/** Over all nodes together, so that one has as many as three. */
+/** In total over all nodes, so one node has as many as three. */
 const CONNECTIONS = 30;
 const KILOBYTES = 100;
 

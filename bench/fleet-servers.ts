@@ -4,7 +4,7 @@ import { type S3Server, s3IsMissing, startS3 } from "../test/services/s3-server.
 import { cpuSeconds, parentOf } from "./cpu-time.ts";
 import type { StoreOptions } from "./store.ts";
 
-/** Where the nodes of one fleet keep all that they share. */
+/** The database and bucket that the nodes of one fleet share. */
 export interface Place {
   readonly catalogUrl: string;
   readonly bucket: string;
@@ -14,7 +14,7 @@ export interface FleetServers extends AsyncDisposable {
   readonly s3: S3Server;
   /** An empty database and an empty bucket. */
   createPlace(): Promise<Place>;
-  /** Of PostgreSQL with all its processes since it started, in seconds. */
+  /** Processor time of all PostgreSQL processes since the start, in seconds. */
   postgresCpuSeconds(): number;
 }
 
@@ -23,7 +23,7 @@ export const serversAreMissing = (): boolean => [postgresIsMissing(), s3IsMissin
 
 let servers: Promise<FleetServers> | undefined;
 
-/** Those of all benchmarks that need some, on this machine. */
+/** The servers that all benchmarks share on this machine. */
 export function runningServers(): Promise<FleetServers> {
   servers ??= startServers();
   return servers;
@@ -34,7 +34,7 @@ export async function disposeOfServers(): Promise<void> {
   servers = undefined;
 }
 
-/** PostgreSQL as it comes: with fsync. */
+/** PostgreSQL with default settings, which include fsync. */
 async function startServers(): Promise<FleetServers> {
   await using starting = new AsyncDisposableStack();
   const postgres = starting.use(await startPostgres());
@@ -49,7 +49,7 @@ async function startServers(): Promise<FleetServers> {
   };
 }
 
-/** What makes a store a node of the fleet at that place. */
+/** The settings of a node of this fleet. */
 export const nodeOptions = ({ s3 }: FleetServers, { catalogUrl, bucket }: Place) =>
   ({
     settings: { CATALOG_URL: catalogUrl, BLOBS_URL: s3.blobsUrl(bucket) },

@@ -6,7 +6,7 @@ import { type StoreOptions, startStore } from "./store.ts";
 /** As in `start`. */
 const IDLE_SECONDS = 3;
 
-/** A node that comes to a store that there is, against the embedded default. */
+/** A node that joins an existing store, against the embedded default. */
 export async function nodeStart(context: Context, servers: FleetServers): Promise<readonly Row[]> {
   const node = { dataFolder: join(context.folder, "node"), ...nodeOptions(servers, await servers.createPlace()) };
   const embedded = { dataFolder: join(context.folder, "embedded") };
@@ -17,7 +17,7 @@ export async function nodeStart(context: Context, servers: FleetServers): Promis
     megabytes.push(await store.residentMB());
     return store.startedIn;
   };
-  // The first ever makes the tables.
+  // The very first node creates the tables.
   for (const options of [node, embedded]) await (await startStore(options))[Symbol.asyncDispose]();
   const ready = await interleave(context.runs, {
     node: () => measure(node, memory.node),
@@ -30,10 +30,10 @@ export async function nodeStart(context: Context, servers: FleetServers): Promis
       ours: { unit: "ms", runs: ready.node },
       against: { name, series: { unit: "ms", runs: ready.embedded } },
       goal: { of: "ours", bound: "most", value: 500 },
-      note: "process start to the first 200 of /readyz; the tables are there",
+      note: "from from process start to the first 200 of /readyz; the tables exist",
     },
     {
-      work: "memory of a node when idle",
+      work: "memory of an idle node",
       ours: { unit: "MB", runs: memory.node },
       against: { name, series: { unit: "MB", runs: memory.embedded } },
       goal: { of: "ours", bound: "most", value: 150 },

@@ -11,7 +11,7 @@ const OTHER_FILES = 200;
 const OPENED_AT_ONCE = 100;
 const SETTLE_SECONDS = 5;
 
-/** What open event streams cost a node in memory, against the same node before they came. */
+/** Memory of a node with open event streams, against the same node without. */
 export async function streams(context: Context, servers: FleetServers): Promise<readonly Row[]> {
   const count = context.smoke ? 50 : STREAMS;
   const work = `memory of a node with ${count.toLocaleString("en")} event streams`;
@@ -27,13 +27,13 @@ export async function streams(context: Context, servers: FleetServers): Promise<
         dataFolder: join(context.folder, "streams"),
         ...nodeOptions(servers, place),
       });
-      // The first event of a node brings code with it that no stream is to be charged with.
+      // The first event loads code, which must not count as memory of the streams.
       await createAlbum(node, crypto.randomUUID());
       without.push(await settledMB(context, node));
       using clients = await openStreams(node, count);
       await createAlbum(node, crypto.randomUUID());
       await clients.haveAnEvent();
-      // Not before it is settled may they all go.
+      // They stay open until the memory has been measured.
       return await settledMB(context, node);
     },
   });
@@ -59,7 +59,7 @@ async function settledMB(context: Context, node: RunningStore): Promise<number> 
   return node.residentMB();
 }
 
-/** Resolves when the node has them all, who come a hundred at a time. */
+/** Resolves when the node has accepted all streams, which connect a hundred at a time. */
 async function openStreams(node: RunningStore, count: number) {
   const request = `GET /v1/events/stream?after=latest HTTP/1.1\r\nhost: 127.0.0.1:${node.port}\r\n\r\n`;
   const seen = { events: 0, ends: 0 };
@@ -88,7 +88,7 @@ async function openStreams(node: RunningStore, count: number) {
     await until(async () => sumMetric(await node.metrics(), "image_store_sse_clients") === sockets.length, 30);
   }
   return {
-    /** @throws Error when not all get the event, or one is let go */
+    /** @throws Error when a stream misses the event or is closed */
     async haveAnEvent(): Promise<void> {
       await until(() => seen.events === count || seen.ends > 0, 30);
       if (seen.ends > 0) throw new Error(`The node ended ${seen.ends} of ${count} streams.`);
@@ -99,7 +99,7 @@ async function openStreams(node: RunningStore, count: number) {
   };
 }
 
-/** Bun takes as many as it may by itself. */
+/** Bun raises its own limit of open files. */
 async function mostOpenFiles(): Promise<number> {
   const limits = await readFile("/proc/self/limits", "utf8");
   const most = /^Max open files +\S+ +(\S+)/m.exec(limits)?.[1];

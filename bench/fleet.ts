@@ -7,10 +7,10 @@ import type { Benchmark, Row } from "./frame.ts";
 
 export const fleet: Benchmark = {
   name: "fleet",
-  about: "nodes on PostgreSQL and S3: creates, reads of three against one, memory with event streams, start",
+  about: "nodes on PostgreSQL and S3: creates, reads on three nodes against one, memory of event streams, start",
   async run(context) {
     if (serversAreMissing())
-      return [{ work: "nodes", ours: undefined, note: "NOT RUN: needs PostgreSQL and a server of S3" }];
+      return [{ work: "nodes", ours: undefined, note: "NOT RUN: requires PostgreSQL and an S3 server" }];
     const servers = await runningServers();
     const rows: Row[] = [];
     for (const part of [creates, reads, streams, nodeStart]) {

@@ -1,6 +1,6 @@
 import { median } from "./statistics.ts";
 
-/** A family of rows. Each file of this folder whose name the command line takes exports one. */
+/** A family of rows. Each benchmark that the command line accepts is one. */
 export interface Benchmark {
   readonly name: string;
   readonly about: string;
@@ -8,11 +8,11 @@ export interface Benchmark {
 }
 
 export interface Context {
-  /** Everything small: it shows that the program works, and its figures mean nothing. */
+  /** Small sizes and short runs, to check the programs; the figures are meaningless. */
   readonly smoke: boolean;
-  /** How often each side is measured, in turn. */
+  /** Runs per contender, interleaved. */
   readonly runs: number;
-  /** How long one run of one side lasts, given what it lasts at full size. */
+  /** Duration of one run, given its duration at full size. */
   readonly seconds: (full: number) => number;
   /** Minutes of load for the rows that soak; undefined: their default. */
   readonly minutes: number | undefined;
@@ -24,7 +24,7 @@ export interface Context {
   readonly say: (text: string) => void;
 }
 
-export type Unit = "/s" | "ms" | "µs" | "KB" | "MB" | "trips";
+export type Unit = "/s" | "ms" | "µs" | "KB" | "MB" | "trips" | "requests";
 
 /** One side's figure of each run. */
 export interface Series {
@@ -32,7 +32,7 @@ export interface Series {
   readonly runs: readonly number[];
 }
 
-/** What ours is compared with in the same run, or why it could not be. */
+/** The contender in the same run, or why it is missing. */
 type Peer = { readonly name: string; readonly series: Series } | { readonly name: string; readonly missing: string };
 
 export interface Goal {
@@ -43,7 +43,7 @@ export interface Goal {
 
 export interface Row {
   readonly work: string;
-  /** Undefined where the work could not be done at all; the note says why. */
+  /** Undefined when the work could not be run; the note says why. */
   readonly ours: Series | undefined;
   readonly against?: Peer;
   readonly goal?: Goal;
@@ -51,9 +51,8 @@ export interface Row {
 }
 
 /**
- * Measures each contender once, in turn, and that `runs` times, so that whatever else the machine does meets all alike;
- * every second time in the other order, so that none has the first turn always.
- * A contender that throws ends the benchmark: a figure with errors in it is none.
+ * Measures the contenders in turn, `runs` times, so other load on the machine affects all of them alike. Every second
+ * round runs in reverse order. A contender that throws ends the benchmark, since figures with errors are invalid.
  */
 export async function interleave<Name extends string>(
   runs: number,
@@ -68,7 +67,7 @@ export async function interleave<Name extends string>(
 }
 
 /**
- * Ours by theirs: the median of the ratios of the runs that stood side by side, which a drift of the machine moves less
+ * Ours divided by theirs: the median of the ratios of adjacent runs, which is less sensitive to a drift of the machine
  * than a ratio of medians.
  */
 export function ratioOf(row: Row): number | undefined {
@@ -77,7 +76,7 @@ export function ratioOf(row: Row): number | undefined {
   return median(row.ours.runs.map((ours, run) => ours / (theirs[run] ?? Number.NaN)));
 }
 
-/** Undefined where there is no goal or no figure to hold against it. */
+/** Undefined without a goal or without a figure. */
 export function goalMet(row: Row): boolean | undefined {
   if (row.goal === undefined || row.ours === undefined) return undefined;
   const value = row.goal.of === "ratio" ? ratioOf(row) : median(row.ours.runs);

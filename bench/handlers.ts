@@ -8,8 +8,8 @@ const IMAGES = 50;
 const EVENTS = 100;
 
 /**
- * What the Go system's own table says of these, on other hardware: told beside ours and never in a ratio. Its first four
- * time the refusal ("exists already", "not there") and not the work.
+ * Figures that the Go system published, on other hardware: printed beside ours, never as a ratio. Its first four measure
+ * the refusal ("already exists", "not found"), not the work.
  */
 const PUBLISHED = {
   CreateAlbumHandler: "1.722 µs for the refusal",
@@ -36,7 +36,7 @@ interface Work {
 
 export const handlers: Benchmark = {
   name: "handlers",
-  about: "the rows of the Go system's table, in process, one request after another",
+  about: "the rows of the Go system's table, in process, one request at a time",
   async run(context) {
     await using store = await openInProcess(join(context.folder, "data"));
     const image = await jpegOf(4096);
@@ -53,7 +53,7 @@ export const handlers: Benchmark = {
         },
       ]),
     );
-    // Once off the record, for the compiler.
+    // One unmeasured call, for the compiler.
     for (const run of Object.values(contenders)) await run();
     const figures = await interleave(context.runs, contenders);
     const rows = works.map(
@@ -87,7 +87,7 @@ async function measure(handle: Handle, { name, request, expect }: Work, count: n
   return ((performance.now() - start) * 1000) / count;
 }
 
-/** In an order in which each finds what it needs: first created, then refused, then deleted, then not there. */
+/** In the order in which each finds what it needs: create, refuse, delete, not found. */
 function writes(prefix: () => string, image: Uint8Array<ArrayBuffer>): Work[] {
   const albums = "/v1/albums";
   const images = `${albums}/bench/images`;

@@ -16,7 +16,7 @@ const DELIVERY_SECONDS = 600;
 
 export const kafkaDown: Benchmark = {
   name: "kafka-down",
-  about: "minutes of load with the broker away against the same load without Kafka, then its return",
+  about: "minutes of load while the broker is down, against the same load without Kafka; then the broker's return",
   async run(context) {
     const missing = missingForKafka();
     if (missing !== undefined) return [{ work: WORK, ours: undefined, note: `NOT RUN: needs ${missing}` }];
@@ -68,10 +68,10 @@ export const kafkaDown: Benchmark = {
         ours: { unit: "/s", runs: figures.away },
         against: { name: "without Kafka", series: { unit: "/s", runs: figures.without } },
         goal: { of: "ratio", bound: "least", value: 0.95 },
-        note: "no error, or this row would not be here",
+        note: "a failed request would have ended the benchmark",
       },
       {
-        work: "memory after each turn of it",
+        work: "memory after each round",
         ours: { unit: "MB", runs: memory.away },
         against: { name: "without Kafka", series: { unit: "MB", runs: memory.without } },
         note: `${change(memory.away)} from the first turn to the last, without Kafka ${change(memory.without)}`,

@@ -6,7 +6,7 @@ import { now } from "./clock.ts";
 export const PARTITIONS = 6;
 
 export interface TopicWatch extends AsyncDisposable {
-  /** How many messages were ever acknowledged. */
+  /** Number of acknowledged messages so far. */
   count(): Promise<number>;
 }
 
@@ -28,8 +28,8 @@ export function watchTopic(address: string, topic: string): TopicWatch {
 }
 
 /**
- * Messages a second from when the first were there until all were. Whoever sends them does so meanwhile; looking costs
- * the broker little, where a consumer would take a good part of the cores from both sides.
+ * Messages per second, from the arrival of the first to the arrival of the last, while the sender runs. Polling offsets
+ * costs the broker little, while a consumer would take processor time from both sides.
  */
 export async function fillingRate(watch: TopicWatch, messages: number): Promise<number> {
   const deadline = performance.now() + 120_000;

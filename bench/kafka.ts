@@ -17,7 +17,7 @@ const ALBUMS = 50;
 
 export const kafka: Benchmark = {
   name: "kafka",
-  about: "from the commit to a consumer, and the relay against the bare producer",
+  about: "latency from commit to Kafka consumer, and relay throughput against a bare producer",
   async run(context) {
     const missing = missingForKafka();
     if (missing !== undefined) {
@@ -44,14 +44,14 @@ async function latency(context: Context, broker: KafkaBroker): Promise<Row> {
     await until(() => consumer.delays.length >= before + load.requests, 30);
     return percentile(consumer.delays.slice(before), 0.99);
   };
-  // It also waits for the consumer, which may take its time to join.
+  // This also waits for the consumer to join.
   await p99OfLoad(context.seconds(2));
   const { p99 } = await interleave(context.runs, { p99: () => p99OfLoad(context.seconds(5)) });
   return {
     work: LATENCY,
     ours: { unit: "ms", runs: p99 },
     goal: { of: "ours", bound: "most", value: 50 },
-    note: "100 album creates/s; from the event's time, so the commit's own sync is in it",
+    note: "100 album creates/s; measured from the event's time, so it includes the commit's sync",
   };
 }
 

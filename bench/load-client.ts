@@ -171,7 +171,7 @@ function answered(connection: Connection): void {
   onIdle(connection);
 }
 
-/** A connection that broke takes no further part; what it had asked is an error. */
+/** A broken connection is not used again, and its pending request is an error. */
 function lose(connection: Connection, why: string): void {
   lost++;
   if (connection.waiting) {

@@ -18,8 +18,8 @@ export interface Load {
   /** Ends before its time after so many requests. */
   readonly requests?: number;
   /**
-   * Requests a second over all connections, due at fixed times: what was sent late counts from when it was due, so that
-   * a stall is seen by all whom it would have met. Absent: each connection sends as soon as it has its answer.
+   * Requests a second over all connections, due at fixed times: what was sent late counts from when it was due, so
+   * a stall counts for every request that it delays. Absent: each connection sends as soon as it has its answer.
    */
   readonly rate?: number;
   /** The one status that is no error. */
@@ -38,7 +38,7 @@ export interface LoadResult {
 }
 
 /** What a benchmark's load shares with what it measures, for the table. */
-export const LOAD_PLACE = canPin ? "load on the other core" : "load on the same cores, unpinned";
+export const LOAD_PLACE = canPin ? "load generator on another core" : "load generator on the same cores, unpinned";
 
 interface LoadOptions {
   readonly core?: number | undefined;
@@ -46,7 +46,7 @@ interface LoadOptions {
 }
 
 /**
- * By wrk where that can, since it takes less of the processor than anything else, else by our own loader.
+ * Uses wrk where possible, since it needs the least processor time; else our own load generator.
  * @throws Error when an answer was not the expected one
  */
 export async function runLoad(load: Load, options: LoadOptions = {}): Promise<LoadResult> {
@@ -71,10 +71,10 @@ async function runLoader(load: Load, { core }: LoadOptions): Promise<LoadResult>
   return JSON.parse(output) as LoadResult;
 }
 
-/** A disk may stand still for longer than wrk would wait: that is a slow answer, and no error. */
+/** A disk may stall for longer than wrk's default timeout: that is a slow answer, not an error. */
 const PATIENCE = "60s";
 
-/** It takes any status below 400 for the expected one. */
+/** It accepts any status below 400. */
 async function runWrk(wrk: string, load: Load, { core }: LoadOptions): Promise<LoadResult> {
   const { port, method, path, range = 1, body = "", imageFile, connections } = load;
   const headers = Object.entries({ host: `127.0.0.1:${port}`, ...load.headers });
@@ -88,7 +88,7 @@ async function runWrk(wrk: string, load: Load, { core }: LoadOptions): Promise<L
   return JSON.parse(text.slice(text.lastIndexOf("\n{"))) as LoadResult;
 }
 
-/** A port that nobody has, a moment ago. */
+/** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   using listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   return listener.port;

@@ -18,7 +18,7 @@ export const SERVER_CORE = 0;
 export const LOAD_CORE = 1;
 export const canPin = TASKSET !== undefined && availableParallelism() > 1;
 
-/** The command on one core of the machine, where that can be said. */
+/** The command pinned to one core, where pinning is possible. */
 export const onCore = (core: number | undefined, command: readonly string[]): string[] =>
   core === undefined || !canPin ? [...command] : [TASKSET as string, "-c", String(core), ...command];
 

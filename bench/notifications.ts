@@ -19,8 +19,8 @@ export const notifications: Benchmark = {
     await read();
     p99s.length = 0;
     const { p50 } = await interleave(context.runs, { p50: read });
-    const work = "read 100 notifications over HTTP, one after another";
-    const note = "the client's time, so an upper bound of the server's (see handlers)";
+    const work = "read 100 notifications over HTTP, one request at a time";
+    const note = "client time, an upper bound of server time (see handlers)";
     return [
       {
         work: `${work}, median`,

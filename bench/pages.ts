@@ -50,7 +50,7 @@ export const pages: Benchmark = {
 const startSeeded = async (context: Context, images: number): Promise<RunningStore> =>
   startStore({
     dataFolder: await seededFolder(context.cache, { images }, context.say),
-    // What was seeded long ago would be pruned while the clock runs.
+    // Retention would prune old seeded events during the measurement.
     settings: { EVENTS_RETENTION: "forever" },
   });
 
@@ -67,7 +67,7 @@ const readP99 = async (context: Context, store: RunningStore, path: string, rang
     .p99;
 };
 
-/** What it creates it deletes again, off the clock, so that the album keeps its size. */
+/** Deletes what it creates, unmeasured, so the album keeps its size. */
 async function createP99(context: Context, store: RunningStore, imageFile: string): Promise<number> {
   const prefix = crypto.randomUUID();
   const load = { port: store.port, connections: 8, seconds: 60, requests: context.smoke ? 50 : CREATES };

@@ -2,8 +2,11 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { albums } from "./albums.ts";
+import { batches } from "./batches.ts";
 import { disposeOfBroker } from "./broker.ts";
+import { callers } from "./callers.ts";
 import { content } from "./content.ts";
+import { describeLoad } from "./describe-load.ts";
 import { fleet } from "./fleet.ts";
 import { fleetProfile } from "./fleet-profile.ts";
 import { disposeOfServers } from "./fleet-servers.ts";
@@ -11,15 +14,20 @@ import type { Benchmark, Context, Row } from "./frame.ts";
 import { handlers } from "./handlers.ts";
 import { kafka } from "./kafka.ts";
 import { kafkaDown } from "./kafka-down.ts";
+import { limited } from "./limited.ts";
 import { describeMachine } from "./machine.ts";
+import { manyFiles } from "./many-files.ts";
 import { mixed } from "./mixed.ts";
 import { notifications } from "./notifications.ts";
+import { page } from "./page.ts";
 import { pages } from "./pages.ts";
+import { quotas } from "./quotas.ts";
 import { record } from "./record.ts";
 import { soak } from "./soak.ts";
 import { sse } from "./sse.ts";
 import { start } from "./start.ts";
 import { formatTable, type Report, summarise } from "./table.ts";
+import { transfers } from "./transfers.ts";
 import { upload } from "./upload.ts";
 import { uploadProfile } from "./upload-profile.ts";
 import { variantLoad } from "./variant-load.ts";
@@ -29,15 +37,23 @@ const BENCHMARKS: readonly Benchmark[] = [
   start,
   upload,
   uploadProfile,
+  transfers,
+  manyFiles,
+  quotas,
   albums,
+  batches,
   content,
+  callers,
   record,
   mixed,
   variants,
   variantLoad,
+  describeLoad,
   soak,
   notifications,
   pages,
+  page,
+  limited,
   sse,
   handlers,
   kafka,
@@ -49,10 +65,10 @@ const CACHE = join(import.meta.dir, "..", ".cache", "bench");
 
 const USAGE = `npm run bench -- [NAME…] [--smoke] [--runs N] [--minutes N] [--json FILE]
 
-  --smoke      everything small: shows that the programs work, its figures mean nothing
-  --runs N     how often each side is measured, in turn (5)
-  --minutes N  of load, for the rows that soak
-  --json FILE  where the figures go (.cache/bench/<date>.json)
+  --smoke      Small sizes and short runs, to check the programs; the figures are meaningless.
+  --runs N     Runs per contender, interleaved (default 5).
+  --minutes N  Duration of the soak benchmarks.
+  --json FILE  Output file of the figures (default .cache/bench/<date>.json).
 
 ${BENCHMARKS.map(({ name, about }) => `  ${name.padEnd(14)} ${about}`).join("\n")}
 `;
@@ -81,7 +97,7 @@ async function runAll(): Promise<number> {
   });
   const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
   if (values.help || unknown.length > 0) {
-    console.error(unknown.length > 0 ? `No benchmark is called ${unknown.join(", ")}.\n\n${USAGE}` : USAGE);
+    console.error(unknown.length > 0 ? `Unknown benchmark ${unknown.join(", ")}.\n\n${USAGE}` : USAGE);
     return values.help ? 0 : 2;
   }
 
@@ -127,7 +143,7 @@ async function runAll(): Promise<number> {
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, ${machine.fileSystem}`,
   );
   console.log(`${versions.join("; ")}; ${date}`);
-  if (smoke) console.log("A smoke run: these figures mean nothing.");
+  if (smoke) console.log("Smoke run: the figures are meaningless.");
   console.log(`Figures: ${file}`);
   if (failed.length > 0) console.error(`FAILED: ${failed.join(", ")}`);
   return failed.length === 0 ? 0 : 1;

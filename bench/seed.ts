@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { formatOwner, OWNER_NAME } from "../src/adapters/blobs/owner-file.ts";
 import { EMPTY_ALBUM_FIELDS } from "../src/domain/album.ts";
 import type { ImageToPut } from "../src/domain/change.ts";
 import { openCatalog } from "./catalog.ts";
@@ -17,12 +18,12 @@ export interface Seed {
 
 /**
  * A data folder whose catalog has the albums `bench`, `bench-1`, … with so many images, named `0`, `1`, … in the order in
- * which the albums have them, each with its blob's row and its event, but no bytes. It is made once for each schema and
- * then kept: whoever changes it puts it back.
+ * which the albums have them, each with its blob's row and its event, but no bytes: the blobs folder holds the store's id alone. It is made once for each schema and
+ * then kept: a benchmark that changes it must restore it.
  */
 export async function seededFolder(cache: string, wanted: Seed, say: (text: string) => void): Promise<string> {
   const { images, albums = 1 } = wanted;
-  const folder = join(cache, `seed-${images}-${albums}-${await schemaFingerprint()}`);
+  const folder = join(cache, `seeded-${images}-${albums}-${await schemaFingerprint()}`);
   if (existsSync(folder)) return folder;
   const unfinished = `${folder}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
@@ -46,6 +47,8 @@ async function seed(dataFolder: string, { images, albums }: Required<Seed>): Pro
     const albumId = albumIds[turn % albums] as string;
     await catalog.write({ type: "putImages", albumId, mode: "create", images: names.map(imageNamed) });
   }
+  await mkdir(join(dataFolder, "blobs"), { recursive: true });
+  await writeFile(join(dataFolder, "blobs", OWNER_NAME), formatOwner(catalog.storeId));
 }
 
 function imageNamed(name: string): ImageToPut {
@@ -59,7 +62,7 @@ function imageNamed(name: string): ImageToPut {
   };
 }
 
-async function schemaFingerprint(): Promise<string> {
+export async function schemaFingerprint(): Promise<string> {
   const hasher = new Bun.CryptoHasher("sha256");
   const files = await Array.fromAsync(new Bun.Glob("**/*").scan({ cwd: SCHEMA, absolute: true }));
   for (const file of files.toSorted()) hasher.update(await Bun.file(file).bytes());

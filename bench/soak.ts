@@ -15,7 +15,7 @@ const DELETED_SHARE = 0.8;
 
 export const soak: Benchmark = {
   name: "soak",
-  about: "minutes of uploads, reads and deletes at full rate, with compaction, against the same without deletes",
+  about: "minutes of uploads, reads and deletes at full rate with compaction, against the same load without deletes",
   async run(context) {
     const file = join(context.folder, "20.jpg");
     const bytes = await jpegOf(20 * 1024);
@@ -47,7 +47,7 @@ export const soak: Benchmark = {
         ours: series("ms", figures.deleting),
         against: { name, series: series("ms", figures.keeping) },
         goal: { of: "ratio", bound: "most", value: 2 },
-        note: `${GETS_PER_SECOND} GETs/s; ${deleted.toLocaleString("en")} deleted; no error, or this row would not be here`,
+        note: `${GETS_PER_SECOND} GETs/s; ${deleted.toLocaleString("en")} deleted; a failed request would have ended the benchmark`,
       },
       {
         work: "uploads in it",
@@ -55,13 +55,13 @@ export const soak: Benchmark = {
         against: { name, series: series("/s", keeping.uploads) },
       },
       {
-        work: "memory after each turn of it",
+        work: "memory after each round",
         ours: series("MB", deleting.memory),
         against: { name, series: series("MB", keeping.memory) },
         note: `${course(deleting.memory)}; without deletes ${course(keeping.memory)}`,
       },
       {
-        work: "space of segments on the disk after each turn's end, of the bytes that live",
+        work: "disk space of segments after each round, relative to live bytes",
         ours: series("MB", [await diskMB(join(context.folder, "deleting", "blobs"))]),
         against: { name: "live bytes", series: series("MB", [await liveMB(deleting.store)]) },
         goal: { of: "ratio", bound: "most", value: 2 },
@@ -82,7 +82,7 @@ interface Soaked {
   deleted: number;
 }
 
-/** Answers the p99 of its GETs. */
+/** Returns the p99 of its GETs. */
 async function turn(soaked: Soaked, file: string, seconds: number, deletes: boolean): Promise<number> {
   const { store, content, uploaded } = soaked;
   const prefix = crypto.randomUUID();
@@ -110,7 +110,7 @@ async function turn(soaked: Soaked, file: string, seconds: number, deletes: bool
             path: `${path}/${last.prefix}-{r}.jpg`,
             range: last.count,
             connections: DELETES,
-            // Of random numbers, so many hit so large a share at least once.
+            // That many random numbers hit this share of the images at least once.
             requests: Math.ceil(-Math.log(1 - DELETED_SHARE) * last.count),
             seconds,
             expect: 204,
@@ -139,7 +139,7 @@ function course(figures: readonly number[]): string {
 }
 
 async function diskMB(folder: string): Promise<number> {
-  // Grace, sweep and compaction have their time after the last turn.
+  // Grace period, sweep and compaction take place after the last round.
   await Bun.sleep(10_000);
   const text = await Bun.$`du -sk ${folder}`.quiet().text();
   return Number(text.split("\t")[0]) / 1024;

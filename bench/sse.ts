@@ -9,7 +9,7 @@ const PER_SECOND = 100;
 
 export const sse: Benchmark = {
   name: "sse",
-  about: "from the commit to a client of the event stream",
+  about: "latency from commit to a client of the event stream",
   async run(context) {
     await using store = await startStore({ dataFolder: join(context.folder, "data") });
     const { p99 } = await interleave(context.runs, {

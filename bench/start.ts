@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { type Benchmark, interleave } from "./frame.ts";
 import { startStore } from "./store.ts";
 
-/** Long enough for what a start leaves to be done. */
+/** Long enough for background work after a start. */
 const IDLE_SECONDS = 3;
 
 export const start: Benchmark = {
   name: "start",
-  about: "start to ready, and memory when idle",
+  about: "time from start to ready, and idle memory",
   async run(context) {
     const dataFolder = join(context.folder, "data");
     const memory: number[] = [];
@@ -24,7 +24,7 @@ export const start: Benchmark = {
         work: "start to ready",
         ours: { unit: "ms", runs: ready },
         goal: { of: "ours", bound: "most", value: 500 },
-        note: "process start to the first 200 of /readyz",
+        note: "from process start to the first 200 of /readyz",
       },
       {
         work: "memory when idle",

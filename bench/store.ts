@@ -2,6 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Album } from "../src/domain/album.ts";
 import type { Image } from "../src/domain/image.ts";
+import type { Quota, QuotaLimits } from "../src/domain/quota.ts";
 import { cpuSeconds } from "./cpu-time.ts";
 import { freePort, type LoadResult, runLoad } from "./load.ts";
 import { onCore } from "./machine.ts";
@@ -14,7 +15,7 @@ export interface RunningStore extends AsyncDisposable {
   /** From the start of the process to the first 200 of /readyz, in milliseconds. */
   readonly startedIn: number;
   residentMB(): Promise<number>;
-  /** Of all its threads since it started, in seconds. */
+  /** Processor time of all its threads since the start, in seconds. */
   cpuSeconds(): Promise<number>;
   /** The text of /metrics. */
   metrics(): Promise<string>;
@@ -25,7 +26,7 @@ export interface StoreOptions {
   readonly core?: number;
   /** Without the prefix `IMAGE_STORE_`. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** What others than the store read from its environment, such as an SDK. */
+  /** Variables for libraries in the process, such as an SDK. */
   readonly env?: Readonly<Record<string, string>>;
   /** For Bun itself, such as `--cpu-prof`. */
   readonly runtimeFlags?: readonly string[];
@@ -89,7 +90,7 @@ export function sumMetric(exposition: string, name: string, label = ""): number 
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-/** Settings of whoever runs the benchmark would change what is measured. */
+/** Settings in the caller's environment must not affect the measurement. */
 function environment(settings: Readonly<Record<string, string>>): Record<string, string | undefined> {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith("IMAGE_STORE_"));
   const set = Object.entries(settings).map(([name, value]) => [`IMAGE_STORE_${name}`, value] as const);
@@ -123,16 +124,20 @@ export const createAlbum = (store: { url: string }, name: string) =>
 export const putImage = (store: { url: string }, album: string, name: string, bytes: Uint8Array<ArrayBuffer>) =>
   send<Image>(store, "PUT", `/v1/albums/${album}/images/${name}/content`, bytes);
 
-/** Uploads one file again and again into the album `bench`, each under a name of its own. */
+/** @param path what follows `/v1/quotas/` */
+export const setQuota = (store: { url: string }, path: string, limits: QuotaLimits) =>
+  send<Quota>(store, "PUT", `/v1/quotas/${path}`, JSON.stringify(limits));
+
+/** Uploads one file repeatedly into an album, `bench` by default, each time under a new name. */
 export const createImages = (
   store: { port: number },
   imageFile: string,
-  { seconds, inFlight }: { seconds: number; inFlight: number },
+  { seconds, inFlight, album = "bench" }: { seconds: number; inFlight: number; album?: string },
 ): Promise<LoadResult> =>
   runLoad({
     port: store.port,
     method: "POST",
-    path: `/v1/albums/bench/images?name=${crypto.randomUUID()}-{n}.jpg`,
+    path: `/v1/albums/${album}/images?name=${crypto.randomUUID()}-{n}.jpg`,
     headers: { "content-type": "image/jpeg" },
     imageFile,
     connections: inFlight,

@@ -29,7 +29,7 @@ export function formatTable(rows: readonly Row[]): string {
   return [lines[0], rule, ...lines.slice(1)].join("\n");
 }
 
-/** What a reader of the JSON file would otherwise have to compute from the runs. */
+/** Summary figures, so readers of the JSON file need not compute them. */
 export const summarise = (row: Row) => ({
   ...row,
   median: row.ours === undefined ? null : median(row.ours.runs),

@@ -17,7 +17,7 @@ const STEPS = [
 
 export const uploadProfile: Benchmark = {
   name: "upload-profile",
-  about: "where an upload's time goes: processor time, the steps' wall time, and a profile of the main thread",
+  about: "where the time of an upload goes: processor time, steps and a profile of the main thread",
   async run(context) {
     const file = join(context.folder, "100.jpg");
     await Bun.write(file, await jpegOf(100 * 1024));
@@ -58,12 +58,12 @@ async function measureSteps(store: RunningStore, file: string, seconds: number):
     {
       work: `create image, 100 KB, ${IN_FLIGHT} in flight, profiled`,
       ours: { unit: "/s", runs: [perSecond] },
-      note: `${(grown("catalog_commit_batch_size_sum") / batches).toFixed(1)} changes a commit`,
+      note: `${(grown("catalog_commit_batch_size_sum") / batches).toFixed(1)} changes per commit`,
     },
     {
       work: "processor time of an upload",
       ours: { unit: "µs", runs: [((after.cpu - before.cpu) * 1e6) / requests] },
-      note: "all threads of the store and the kernel's part, without its children",
+      note: "all threads of the store and kernel time, without child processes",
     },
     { work: "wall time of an upload, median", ours: { unit: "ms", runs: [p50] } },
     ...steps,

@@ -11,7 +11,7 @@ const SIZES = [
 
 export const upload: Benchmark = {
   name: "upload",
-  about: "durable creates of images, against a file each and against a bare loop of the same bytes on the same disk",
+  about: "durable image creates, against one file per image and against a bare write loop on the same disk",
   async run(context) {
     await using segments = await startStore({ dataFolder: join(context.folder, "segments") });
     const settings = { SMALL_IMAGE: "0" };
@@ -68,7 +68,7 @@ async function compare(
       ours,
       against: { name: "bare write loop", series: { unit: "/s", runs: runs.bare } },
       ...least(goals.bare),
-      note: "server, its load and the loop have all cores",
+      note: "server, load generator and loop use all cores",
     },
     {
       work: `processor time of it, all threads and the kernel's part`,
@@ -81,7 +81,7 @@ async function compare(
 const least = (value: number | undefined): { goal?: Goal } =>
   value === undefined ? {} : { goal: { of: "ratio", bound: "least", value } };
 
-/** Files a second of a process of its own. What it wrote goes before the next run, so that none is slower for it. */
+/** Files per second in a process of its own. Its files are removed before the next run. */
 async function bareLoop(folder: string, file: string, inFlight: number, seconds: number): Promise<number> {
   await mkdir(folder);
   const command = [process.execPath, join(import.meta.dir, "peers", "bare-write.ts"), folder, file];

@@ -10,7 +10,7 @@ const UPLOADS = 32;
 
 export const variantLoad: Benchmark = {
   name: "variant-load",
-  about: `GET p99 while ${CLIENTS} clients ask for pictures that nobody made yet, uploads while images are described`,
+  about: `GET p99 while ${CLIENTS} clients request uncached variants, and uploads while images are described`,
   async run(context) {
     return [await besideRenders(context), await besideDescriptions(context)];
   },
@@ -102,7 +102,7 @@ async function besideDescriptions(context: Context): Promise<Row> {
   };
 }
 
-/** Images less those that have had their event. */
+/** Images without an event so far. */
 async function undescribed(store: RunningStore): Promise<number> {
   const images = sumMetric(await store.metrics(), "image_store_images");
   let described = 0;

@@ -14,13 +14,13 @@ const VIPSTHUMBNAIL = Bun.which("vipsthumbnail") ?? undefined;
 
 export const variants: Benchmark = {
   name: "variants",
-  about: "variants made anew against vipsthumbnail, kept ones against originals of the same size, formats by size",
+  about: "rendered variants against vipsthumbnail, cached variants against originals of the same size, sizes by format",
   async run(context) {
     return [await cold(context), await warm(context), ...(await sizes(context))];
   },
 };
 
-/** Everything that making them costs: the server, its children, what goes between them, and storing. */
+/** The whole cost: server, child processes, communication and storing. */
 async function cold(context: Context): Promise<Row> {
   const files = context.smoke ? 3 : 100;
   const originals = join(context.folder, "originals");
@@ -34,7 +34,7 @@ async function cold(context: Context): Promise<Row> {
     await Bun.write(join(originals, `${index}.jpg`), bytes);
     images.push(await putImage(store, "bench", `${index}.jpg`, bytes));
   }
-  // Another quality each time, so that none is there already.
+  // Another quality each time, so no variant is cached.
   const quality = { ours: 80, theirs: 80 };
   const ours = () => {
     const q = quality.ours++;
@@ -113,7 +113,7 @@ async function warm(context: Context): Promise<Row> {
   };
 }
 
-/** Of a drawn photo, whose sharp edges and noise flatter none of them. */
+/** Of a drawn photo whose sharp edges and noise favour no format. */
 async function sizes(context: Context): Promise<Row[]> {
   await using store = await startStore({ dataFolder: join(context.folder, "sizes") });
   await createAlbum(store, "bench");

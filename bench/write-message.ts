@@ -6,7 +6,7 @@ import { type Context, interleave, type Row } from "./frame.ts";
 
 const TOPIC = "bench.messages";
 
-/** One event to a real broker, acknowledged, one after another. */
+/** Acknowledged events to a real broker, one at a time. */
 export async function measureWriteMessage(context: Context): Promise<Row> {
   const missing = missingForKafka();
   if (missing !== undefined) return { work: `WriteMessage: NOT RUN, needs ${missing}`, ours: undefined };

@@ -1,102 +1,242 @@
-import { availableParallelism } from "node:os";
-import { createProber } from "./adapters/renderer/probe.ts";
-import { createRenderer } from "./adapters/renderer/renderer.ts";
-import { openVariantCache } from "./adapters/variants/variant-cache.ts";
+import { join } from "node:path";
 import { startWorkers } from "./background.ts";
-import { VERSION } from "./cli/version.ts";
-import type { Config } from "./config.ts";
-import { createAccess } from "./http/access.ts";
+import { createRemembered } from "./concurrency/memo.ts";
+import { whenAvailable } from "./concurrency/retry.ts";
+import { createSingleFlight } from "./concurrency/single-flight.ts";
+import { type Config, requireClosed } from "./config.ts";
+import { createAccess, grantsOfAll } from "./http/access.ts";
 import { buildOpenApi } from "./http/openapi.ts";
+import { openPage, type PageFiles } from "./http/page-files.ts";
 import type { Route } from "./http/route.ts";
+import { albumZipRoutes } from "./http/routes/album-zip.ts";
 import { albumRoutes } from "./http/routes/albums.ts";
-import { type ContentRouteNeeds, contentRoutes } from "./http/routes/content.ts";
-import { type CursorNeeds, cursorRoutes } from "./http/routes/cursors.ts";
-import { type DocsNeeds, docsRoutes } from "./http/routes/docs.ts";
-import { type EventNeeds, eventRoutes } from "./http/routes/events.ts";
-import { type HealthNeeds, healthRoutes } from "./http/routes/health.ts";
+import { type BatchRouteDeps, batchRoutes } from "./http/routes/batches.ts";
+import { compactListingRoutes } from "./http/routes/compact-listings.ts";
+import { type ContentRouteDeps, contentRoutes } from "./http/routes/content.ts";
+import { type CursorRouteDeps, cursorRoutes } from "./http/routes/cursors.ts";
+import { type DocsRouteDeps, docsRoutes } from "./http/routes/docs.ts";
+import { type EventRouteDeps, eventRoutes } from "./http/routes/events.ts";
+import { type HealthRouteDeps, healthRoutes } from "./http/routes/health.ts";
+import { imageMoveRoutes } from "./http/routes/image-moves.ts";
 import { imageRoutes } from "./http/routes/images.ts";
-import { type LinkNeeds, linkRoutes } from "./http/routes/links.ts";
-import { type UploadNeeds, uploadRoutes } from "./http/routes/uploads.ts";
+import { keyRoutes } from "./http/routes/keys.ts";
+import { type LinkRouteDeps, linkRoutes } from "./http/routes/links.ts";
+import { type MeRouteDeps, meRoutes } from "./http/routes/me.ts";
+import { type PageRouteDeps, pageRoutes } from "./http/routes/page.ts";
+import { quotaRoutes } from "./http/routes/quotas.ts";
+import { type SessionRouteDeps, sessionRoutes } from "./http/routes/sessions.ts";
+import { type ShareRouteDeps, shareRoutes } from "./http/routes/shares.ts";
+import { type TicketUploadRouteDeps, ticketUploadRoutes } from "./http/routes/ticket-uploads.ts";
+import { type TicketRouteDeps, ticketRoutes } from "./http/routes/tickets.ts";
+import { type UploadRouteDeps, uploadRoutes } from "./http/routes/uploads.ts";
 import { createHttpApp, serve } from "./http/server.ts";
+import { createFailureReports } from "./observe/errors.ts";
 import { type Logger, silentLogger } from "./observe/logger.ts";
-import { measureBlobs, measureCatalog, measureProber, measureRenderer } from "./observe/measure.ts";
-import { createMetrics, type Metrics } from "./observe/metrics.ts";
-import { observeOriginalsCache } from "./observe/originals.ts";
+import { measureBlobs, measureCatalog } from "./observe/measure.ts";
+import { createMetrics, type Metrics, scrape } from "./observe/metrics.ts";
+import { observeNumbering, observeOriginalsCache } from "./observe/observers.ts";
 import { observeRequests } from "./observe/requests.ts";
-import { scrape } from "./observe/scrape.ts";
-import { observeVariantCache } from "./observe/variants.ts";
-import type { AlbumPorts } from "./operations/albums.ts";
+import type { AlbumZipDeps } from "./operations/album-zip.ts";
+import type { AlbumDeps } from "./operations/albums.ts";
+import { createBatchSlots } from "./operations/batches.ts";
+import type { CompactListingDeps } from "./operations/compact-listings.ts";
+import { createCredentials } from "./operations/credentials.ts";
 import { createEventFeed } from "./operations/event-feed.ts";
 import { createRunningKeys } from "./operations/idempotency.ts";
+import type { KeyDeps } from "./operations/keys.ts";
 import { createLinkSigner } from "./operations/link-signer.ts";
 import { ensureLinkKey } from "./operations/links.ts";
-import { createSingleFlight } from "./operations/single-flight.ts";
+import { requireOwnBlobs } from "./operations/own-blobs.ts";
+import { createProbes } from "./operations/readiness.ts";
+import { createRunningTickets } from "./operations/ticket-uploads.ts";
+import { createUploadMemory } from "./operations/upload-memory.ts";
 import { createUploadSlots } from "./operations/upload-slots.ts";
-import { createVariantReader } from "./operations/variant-reader.ts";
-import type { Prober, Publisher, Renderer, Variant, VariantCache } from "./ports.ts";
-import { lockFolders, openBlobs, openCatalog, openOriginals } from "./stores.ts";
+import { createVariantResolver } from "./operations/variant-resolver.ts";
+import { createZipSlots } from "./operations/zip-bytes.ts";
+import { createZipPlanner } from "./operations/zip-plan.ts";
+import type { Publisher, Variant } from "./ports.ts";
+import { createImageProber, createPictureRenderer, openCacheOfVariants } from "./renderers.ts";
+import { closeStoreToOthers, lockFolders, openCatalog, openOriginals, openOwnBlobs, placesOf } from "./stores.ts";
+import { openTokens, type TokenOptions } from "./tokens.ts";
+import { VERSION } from "./version.ts";
 
-type Needs = AlbumPorts &
-  UploadNeeds &
-  ContentRouteNeeds &
-  LinkNeeds &
-  EventNeeds &
-  CursorNeeds &
-  DocsNeeds &
-  HealthNeeds;
-const routes: readonly Route<Needs>[] = [
+type Deps = AlbumDeps &
+  AlbumZipDeps &
+  BatchRouteDeps &
+  CompactListingDeps &
+  UploadRouteDeps &
+  ContentRouteDeps &
+  LinkRouteDeps &
+  TicketRouteDeps &
+  TicketUploadRouteDeps &
+  ShareRouteDeps &
+  SessionRouteDeps &
+  EventRouteDeps &
+  CursorRouteDeps &
+  KeyDeps &
+  MeRouteDeps &
+  DocsRouteDeps &
+  PageRouteDeps &
+  HealthRouteDeps;
+/** The whole API. */
+export const routes: readonly Route<Deps>[] = [
   ...albumRoutes,
+  ...albumZipRoutes,
+  // Before the images by id.
+  ...compactListingRoutes,
   ...imageRoutes,
+  ...imageMoveRoutes,
+  ...batchRoutes,
   ...uploadRoutes,
   ...contentRoutes,
   ...linkRoutes,
+  ...ticketRoutes,
+  ...ticketUploadRoutes,
+  ...shareRoutes,
+  ...sessionRoutes,
   ...eventRoutes,
   ...cursorRoutes,
+  ...keyRoutes,
+  ...meRoutes,
+  ...quotaRoutes,
   ...docsRoutes,
+  ...pageRoutes,
   ...healthRoutes,
 ];
 
+const ofPage: ReadonlySet<Route<Deps>> = new Set(pageRoutes);
+
 let description: string | undefined;
-/** The text of openapi.json, made when it is first asked for. */
+/** The text of openapi.json, generated on first use. */
 export const describeApi = (): string =>
   (description ??= `${JSON.stringify(buildOpenApi(routes, VERSION), null, 2)}\n`);
 
-/** A store that serves. Disposing of it stops accepting, finishes what runs (bounded), and closes everything. */
+/** A running server. Disposing of it refuses new requests, waits a limited time for running ones, and closes everything. */
 export interface App extends AsyncDisposable {
-  /** Where it listens, without a trailing slash. */
+  /** The address it listens on, without a trailing slash. */
   readonly url: string;
-  /** Answers a request as the server would, without a socket. */
+  /** Handles a request like the server, without a socket. */
   readonly fetch: (request: Request) => Promise<Response>;
+  /**
+   * Replaces all keys and the rules for tokens, from the next request on.
+   * @throws Error if a store that requires API keys would require none
+   */
+  replaceKeys(keys: Pick<Config, "apiKeys" | "linkKeys" | "tokens">): Promise<void>;
 }
 
-export interface AppOptions {
+export interface AppOptions extends TokenOptions {
   /** Default: none. */
   readonly logger?: Logger;
-  /** The catalog failed beyond repair: the process should end, and recover when it starts. */
+  /** Called when the catalog failed beyond repair. The process should end; the next start recovers. */
   readonly onCatalogFailure?: (error: Error) => void;
-  /** Instead of the one that the configuration names. */
+  /** Folder of the built page; default: the one of the package. */
+  readonly pageFolder?: string;
+  /** Used instead of the publisher of the configuration. */
   readonly publisher?: Publisher;
-  /** The clock that links expire by, in milliseconds since 1970; default: the machine's. */
+  /** The clock that links and tickets expire by, in milliseconds since 1970; default: the machine's. */
   readonly now?: () => number;
   /** How long an upload may be slower than the limit, in milliseconds; default: ten seconds. */
   readonly uploadPatience?: number;
+  /** Aborts the start with the signal's reason. Ignored afterwards. */
+  readonly signal?: AbortSignal;
 }
 
-/** The one place that ties everything together. What is opened first is closed last. */
+/** Composition root: opens everything in order, and closes it in reverse order. */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<App> {
-  const { logger = silentLogger, onCatalogFailure = () => {} } = options;
+  const { logger = silentLogger } = options;
   const metrics = createMetrics();
   await using opening = new AsyncDisposableStack();
+  const parts = await openParts(opening, config, { ...options, logger }, metrics);
+  const linkKeysOf = async ({ linkKeys }: Pick<Config, "linkKeys">) =>
+    linkKeys.length > 0 ? linkKeys : [await ensureLinkKey({ catalog: parts.catalog })];
+  const links = createLinkSigner(await linkKeysOf(config), options.now);
+  const { now } = options;
+  const grants = grantsOfAll(config);
+  const credentials = opening.use(
+    await createCredentials({
+      catalog: parts.catalog,
+      grantsOfAll: grants,
+      ...(now === undefined ? {} : { now }),
+    }),
+  );
+  requireClosed(config, credentials.hasKeys);
+  const tokens = await openTokens(opening, config.tokens, {
+    ...options,
+    grantsOfAll: grants,
+    reports: parts.reports,
+    metrics,
+  });
+  const access = createAccess({ ...config, links, credentials, tokens: tokens?.callers, now });
+  const deps: Deps = {
+    ...createDeps(parts, config, metrics),
+    onUndecodable: (imageId, error) => logger.info({ imageId, error }, "variant could not be rendered"),
+    onZipCut: (albumId, error) => logger.warn({ albumId, error }, "download of an album was cut off"),
+    links,
+    credentials,
+    configuredKeys: () => access.configuredKeys(),
+    now: options.now ?? Date.now,
+    ...(options.uploadPatience === undefined ? {} : { uploadPatience: options.uploadPatience }),
+    eventFeed: opening.use(createEventFeed(parts.catalog)),
+    page: config.page ? openPageOf(options.pageFolder ?? PAGE_FOLDER, logger) : undefined,
+  };
+  const http = createHttpApp(deps.page === undefined ? routes.filter((one) => !ofPage.has(one)) : routes, deps, {
+    access,
+    corsOrigins: config.corsOrigins,
+    trustedProxies: config.trustedProxies,
+    maxJson: config.limits.maxJson,
+    ...observeRequests(logger, metrics),
+  });
+  const server = serve(http, config);
+  opening.defer(async () => {
+    const finished = await server.stop(config.shutdownTimeout);
+    if (!finished) logger.warn("stop timed out: running requests were cut off");
+  });
 
+  const stack = opening.move();
+  const never = new AbortController().signal;
+  return {
+    url: server.url.origin,
+    fetch: (request) => http.fetch(request, { stopping: never }),
+    async replaceKeys(keys) {
+      const linkKeys = await linkKeysOf(keys);
+      access.replaceKeys(keys.apiKeys);
+      links.replaceKeys(linkKeys);
+      tokens?.replace(keys.tokens);
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** Opens stores, renderers and publisher, and starts the workers. */
+async function openParts(
+  opening: AsyncDisposableStack,
+  config: Config,
+  options: AppOptions & { readonly logger: Logger },
+  metrics: Metrics,
+) {
+  const { logger, onCatalogFailure = () => {} } = options;
+  const reports = createFailureReports(logger);
+  const observeLog = observeNumbering(reports);
   const observe = ({ batchSize }: { batchSize: number }) => metrics.commitBatchSize.observe(batchSize);
+  const places = placesOf(config);
+  const waitFor = <Value>(place: string, open: () => Promise<Value>) =>
+    whenAvailable(open, {
+      within: config.startTimeout,
+      onWait: (error) => logger.warn({ place, error }, "dependency unavailable at start: retrying"),
+      signal: options.signal,
+    });
   const catalog = opening.use(
     measureCatalog(
-      await openCatalog(config, { as: "server", onFatal: onCatalogFailure, observe }),
+      await waitFor(places.catalog, () =>
+        openCatalog(config, { as: "server", onFatal: onCatalogFailure, observe, observeLog }),
+      ),
       metrics.catalogDuration,
     ),
   );
   opening.use(await lockFolders(config));
-  const stored = opening.use(measureBlobs(await openBlobs(config, "server"), metrics.blobDuration));
+  await tellWhatOthersMaySee(config, logger);
+  const openedBlobs = await waitFor(places.blobs, () => openOwnBlobs(config, catalog, "server"));
+  const stored = opening.use(measureBlobs(openedBlobs, metrics.blobDuration));
   const originals = opening.use(await openOriginals(config, stored, observeOriginalsCache(metrics)));
   const blobs = originals ?? stored;
   const variantCache = opening.use(await openCacheOfVariants(config, metrics));
@@ -108,82 +248,97 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const uploadSlots = createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight);
   opening.use(
     startWorkers(
-      { catalog, blobs, originals, renderer, variantCache, publisher, uploadSlots },
+      {
+        catalog,
+        blobs,
+        originals,
+        renderer,
+        variantCache,
+        publisher,
+        uploadSlots,
+        requireOwner: () => requireOwnBlobs({ catalog, blobs: stored }, { places, claim: true }),
+      },
       config,
-      logger,
-      metrics,
+      { logger, reports, metrics },
     ),
   );
+  return { catalog, blobs, prober, renderer, variantCache, publisher, uploadSlots, reports };
+}
 
-  const linkKeys = config.linkKeys.length > 0 ? config.linkKeys : [await ensureLinkKey({ catalog })];
-  const links = createLinkSigner(linkKeys, options.now);
-  const needs: Needs = {
-    catalog,
-    blobs,
-    prober,
-    renderer,
-    variantCache,
+/** What the routes need, apart from what depends on the options. */
+function createDeps(
+  { publisher, ...parts }: Awaited<ReturnType<typeof openParts>>,
+  config: Config,
+  metrics: Metrics,
+): Omit<
+  Deps,
+  | "onUndecodable"
+  | "onZipCut"
+  | "links"
+  | "now"
+  | "credentials"
+  | "configuredKeys"
+  | "uploadPatience"
+  | "eventFeed"
+  | "page"
+> {
+  const { catalog, renderer } = parts;
+  const probes = createProbes(parts);
+  const sums = {
+    totals: createRemembered(() => catalog.totals()),
+    cursors: createRemembered(() => catalog.cursors()),
+    describeBacklog: createRemembered(() => catalog.describeBacklog()),
+    unreadableSeconds: createRemembered(() => catalog.unreadableSeconds()),
+    storeQuota: createRemembered(async () => (await catalog.quotas(["store"]))[0]),
+  };
+  return {
+    ...parts,
+    zipPlanner: createZipPlanner(catalog),
+    zipSlots: createZipSlots(),
     variantFlights: createSingleFlight<Variant>(),
-    variantReader: createVariantReader(config.presets, renderer.version),
+    variantResolver: createVariantResolver(config.presets, renderer.version),
     limits: config.limits,
     presets: config.presets,
-    publicRead: config.publicRead,
+    embeddable: config.publicRead || config.corsOrigins.length > 0,
     publicUrl: config.publicUrl,
-    links,
-    uploadSlots,
-    ...(options.uploadPatience === undefined ? {} : { uploadPatience: options.uploadPatience }),
-    eventFeed: opening.use(createEventFeed(catalog)),
+    publicOriginals: config.publicOriginals,
+    uploadMemory: createUploadMemory(config.limits.uploadMemory),
     runningKeys: createRunningKeys(),
+    batchSlots: createBatchSlots(),
+    runningTickets: createRunningTickets(),
     openApi: describeApi,
+    version: VERSION,
     sseClients: metrics.sseClients,
-    metrics: () => scrape(metrics, { catalog, blobs, relayCursor: publisher?.topic }),
-  };
-  const http = createHttpApp(routes, needs, {
-    access: createAccess({ ...config, links }),
-    corsOrigins: config.corsOrigins,
-    maxJson: config.limits.maxJson,
-    ...observeRequests(logger, metrics),
-  });
-  const server = serve(http, config);
-  opening.defer(async () => {
-    const finished = await server.stop(config.shutdownTimeout);
-    if (!finished) logger.warn("requests were cut off: they ran for longer than a stopping server waits");
-  });
-
-  const stack = opening.move();
-  const never = new AbortController().signal;
-  return {
-    url: server.url.origin,
-    fetch: (request) => http.fetch(request, { stopping: never }),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    probes,
+    metrics: () =>
+      scrape(metrics, {
+        catalog: sums,
+        blobs: probes.blobs,
+        relayCursor: publisher?.topic,
+        describes: config.describe,
+      }),
   };
 }
 
-const openCacheOfVariants = ({ variantCache, minFree, imageCache }: Config, metrics: Metrics): Promise<VariantCache> =>
-  openVariantCache({ ...variantCache, minFree, memoryBytes: imageCache, observer: observeVariantCache(metrics) });
+const PAGE_FOLDER = join(import.meta.dir, "../dist/page");
 
-const createImageProber = ({ limits }: Config, metrics: Metrics): Prober =>
-  measureProber(
-    createProber({
-      maxPixels: limits.maxPixels,
-      acceptTiff: limits.acceptTiff,
-      children: availableParallelism(),
-    }),
-    metrics.rendererDuration,
-  );
+function openPageOf(folder: string, logger: Logger): PageFiles | undefined {
+  const page = openPage(folder);
+  if (page === undefined) logger.warn({ folder }, "the page is not built: not serving it; npm run prepare builds it");
+  return page;
+}
 
-/** Apart from the prober's children, so that no upload waits behind a picture. */
-const createPictureRenderer = ({ limits, renderers, exposeLocation }: Config, metrics: Metrics): Renderer =>
-  measureRenderer(
-    createRenderer({
-      maxPixels: limits.maxPixels,
-      exposeLocation,
-      children: renderers ?? Math.max(1, availableParallelism() - 1),
-    }),
-    metrics.rendererDuration,
-  );
+async function tellWhatOthersMaySee(config: Config, logger: Logger): Promise<void> {
+  const { closed, open } = await closeStoreToOthers(config);
+  if (closed.length > 0) logger.warn({ closed }, "files of the store were accessible to other users: access removed");
+  if (open.length > 0)
+    logger.warn(
+      { open },
+      "folders of the store are accessible to other users: run chmod 700 on them, unless that is intended",
+    );
+}
 
-/** Loaded only here: most stores have no Kafka, and its client costs time and memory. */
+/** Imported on demand: most stores have no Kafka, and its client takes time and memory. */
 async function createPublisher(kafka: NonNullable<Config["kafka"]>): Promise<Publisher> {
   const { createKafkaPublisher } = await import("./adapters/publisher/kafka.ts");
   return createKafkaPublisher(kafka);

@@ -1,96 +1,133 @@
 import { hostname } from "node:os";
+import { within } from "./concurrency/timeout.ts";
 import type { Config } from "./config.ts";
-import { observeLeases } from "./observe/leases.ts";
+import type { FailureReports } from "./observe/errors.ts";
 import type { Logger } from "./observe/logger.ts";
 import type { Metrics } from "./observe/metrics.ts";
-import { observeRelay } from "./observe/relay.ts";
+import { observeLeases, observeRelay, observeSweep } from "./observe/observers.ts";
 import type { UploadSlots } from "./operations/upload-slots.ts";
 import type { BlobStore, Catalog, Publisher, Renderer, VariantCache } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runCompaction } from "./workers/compact.ts";
 import { runDescribe } from "./workers/describe.ts";
-import { isLeaseLost, MONOTONIC } from "./workers/lease.ts";
-import { type OriginalsPurgePorts, runOriginalsPurge } from "./workers/purge-originals.ts";
+import { type DescribeShare, runDescribeShares } from "./workers/describe-shares.ts";
+import { isLeaseLost, whileLeased } from "./workers/lease.ts";
+import { type OriginalsPurgeDeps, runOriginalsPurge } from "./workers/purge-originals.ts";
 import { runVariantPurge } from "./workers/purge-variants.ts";
 import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
 import { runSweep } from "./workers/sweep.ts";
-import { whileLeased } from "./workers/while-leased.ts";
 
 /**
- * In milliseconds. The database of a fleet may be silent, and what waits for it is not worth the wait: the work may end
- * anywhere, and another node goes on with it.
+ * Milliseconds that the workers of a node get to stop. An unresponsive database must not delay the stop: work may end at
+ * any point, and another node continues it.
  */
 const MAX_STOPPING = 5000;
 
-export interface WorkerPorts {
+export interface WorkerDeps {
   readonly catalog: Catalog;
   readonly blobs: BlobStore;
-  /** Where this node keeps some of the blobs. */
-  readonly originals: OriginalsPurgePorts["originals"] | undefined;
+  /** This node's cache of blobs in a remote store. */
+  readonly originals: OriginalsPurgeDeps["originals"] | undefined;
   readonly variantCache: VariantCache;
   readonly publisher: Publisher | undefined;
   readonly renderer: Renderer;
   readonly uploadSlots: UploadSlots;
+  /** @throws StoreOpenError while the bytes are not this store's */
+  readonly requireOwner: () => Promise<void>;
+}
+
+export interface WorkerObservers {
+  readonly logger: Logger;
+  readonly reports: FailureReports;
+  readonly metrics: Metrics;
 }
 
 /**
- * Loops that run until they are disposed of. What fails in them is told, and tried again in its turn. What is for the
- * whole store runs on the one node that has its lease; what is for this node's disk runs on each.
+ * Starts the background work, which runs until the result is disposed of. Work on the whole store runs on the node that
+ * holds its lease; work on a node's own disk runs on every node. Failures are logged and retried.
  */
-export function startWorkers(
-  { catalog, blobs, originals, renderer, variantCache, publisher, uploadSlots }: WorkerPorts,
-  { grace, tombstone, eventsRetention, eventsMaxBytes, describe }: Config,
-  logger: Logger,
-  metrics: Metrics,
-): AsyncDisposable {
+export function startWorkers(deps: WorkerDeps, config: Config, observers: WorkerObservers): AsyncDisposable {
   const stopping = new AbortController();
   const { signal } = stopping;
   const onFailure = (error: unknown) => {
-    // A lost lease is told by itself.
-    if (!isLeaseLost(error)) logger.error({ error }, "background work failed and will be tried again");
+    // The observer of leases logs a lost one.
+    if (isLeaseLost(error)) return;
+    observers.reports.failed("background", error, "background work failed: retrying", {}, "error");
   };
-  const onCursorsGivenUp = (cursors: readonly string[]) => {
-    metrics.cursorsGivenUp.inc(cursors.length);
-    logger.warn({ cursors }, "the log passed its size, so that readers who lag were given up and will miss events");
-  };
-
-  const lease = { catalog, holder: `${hostname()}-${crypto.randomUUID()}`, observer: observeLeases(logger, metrics) };
-  const onOneNode = (name: string, work: (catalog: Catalog, signal: AbortSignal) => Promise<void>) =>
-    whileLeased({ ...lease, name }, work, signal);
-
   const running = [
-    onOneNode("sweep", (leased, until) => runSweep({ catalog: leased, blobs }, { grace, tombstone, onFailure }, until)),
-    onOneNode("album-deletion", (leased, until) => runAlbumDeletion({ catalog: leased }, { onFailure }, until)),
-    onOneNode("retention", (leased, until) =>
-      runRetention({ catalog: leased }, { eventsRetention, eventsMaxBytes, onCursorsGivenUp, onFailure }, until),
-    ),
-    runCompaction({ catalog, blobs }, { interval: Math.min(60_000, Math.max(100, grace / 10)), onFailure }, signal),
-    runVariantPurge({ catalog, cache: variantCache }, { onFailure }, signal),
+    ...startStoreWorkers(deps, config, observers, onFailure, signal),
+    ...startNodeWorkers(deps, config, onFailure, signal),
   ];
-  if (originals !== undefined) running.push(runOriginalsPurge({ catalog, originals }, { grace, onFailure }, signal));
-  if (describe)
-    running.push(
-      onOneNode("describe", (leased, until) =>
-        runDescribe({ catalog: leased, blobs, renderer }, { whenIdle: uploadSlots.whenIdle, onFailure }, until),
-      ),
-    );
-  if (publisher !== undefined) {
-    const observer = observeRelay(logger, metrics);
-    // As its cursor: nodes that are told another topic have a relay of their own.
-    running.push(
-      onOneNode(`relay/${publisher.topic}`, (leased, until) =>
-        runRelay({ catalog: leased, publisher, observer }, until),
-      ),
-    );
-  }
   return {
     async [Symbol.asyncDispose]() {
       stopping.abort();
-      const late = new AbortController();
-      const stopped = Promise.all(running).finally(() => late.abort());
-      if (!catalog.shared) await stopped;
-      else await Promise.race([stopped, MONOTONIC.wait(MAX_STOPPING, late.signal)]);
+      const stopped = Promise.all(running);
+      if (deps.catalog.shared) await within(MAX_STOPPING, stopped, () => {});
+      else await stopped;
     },
   };
+}
+
+type OnFailure = (error: unknown) => void;
+
+/** Work on the whole store, under leases. */
+function startStoreWorkers(
+  { catalog, blobs, renderer, publisher, uploadSlots, requireOwner }: WorkerDeps,
+  { grace, tombstone, sweepShare, eventsRetention, eventsMaxBytes, describe, renderers, kafka }: Config,
+  { logger, reports, metrics }: WorkerObservers,
+  onFailure: OnFailure,
+  signal: AbortSignal,
+): Promise<void>[] {
+  const lease = {
+    catalog,
+    holder: `${hostname()}-${crypto.randomUUID()}`,
+    observer: observeLeases(logger, reports, metrics),
+  };
+  const onOneNode = (name: string, work: (catalog: Catalog, signal: AbortSignal) => Promise<void>) =>
+    whileLeased({ ...lease, name }, work, signal);
+  const onCursorsGivenUp = (cursors: readonly string[]) => {
+    metrics.droppedCursors.inc(cursors.length);
+    logger.warn({ cursors }, "event log over its limit: dropped lagging cursors, whose readers will miss events");
+  };
+  const onDamage = (imageId: string, decoderMessage: string) => {
+    logger.info({ imageId, decoderMessage }, "image could not be decoded to the end");
+  };
+  const sweepOptions = { grace, tombstone, share: sweepShare, onFailure, observer: observeSweep(logger, metrics) };
+  const retention = { eventsRetention, eventsMaxBytes, onCursorsGivenUp, onFailure };
+  const describing = { whenIdle: uploadSlots.whenIdle, onFailure, onDamage, atOnce: renderers };
+
+  const running = [
+    onOneNode("sweep", (leased, until) => runSweep({ catalog: leased, blobs }, sweepOptions, requireOwner, until)),
+    onOneNode("album-deletion", (leased, until) => runAlbumDeletion({ catalog: leased }, { onFailure }, until)),
+    onOneNode("retention", (leased, until) => runRetention({ catalog: leased }, retention, until)),
+  ];
+  const describeShare: DescribeShare = (leased, share, until) =>
+    runDescribe({ catalog: leased, blobs, renderer }, { ...describing, share }, until);
+  if (describe) running.push(runDescribeShares(lease, describeShare, signal));
+  if (publisher !== undefined) {
+    const observer = observeRelay(logger, reports, metrics);
+    // Named by topic, like its cursor: nodes configured with another topic have a relay of their own.
+    const relay = (leased: Catalog, until: AbortSignal) =>
+      runRelay({ catalog: leased, publisher, observer, audit: kafka?.audit ?? false }, until);
+    running.push(onOneNode(`relay/${publisher.topic}`, relay));
+  }
+  return running;
+}
+
+/** Work on what this node keeps on its own disk. */
+function startNodeWorkers(
+  { catalog, blobs, originals, variantCache }: WorkerDeps,
+  { grace }: Config,
+  onFailure: OnFailure,
+  signal: AbortSignal,
+): Promise<void>[] {
+  const running = [runVariantPurge({ catalog, cache: variantCache }, { onFailure }, signal)];
+  if (originals !== undefined) running.push(runOriginalsPurge({ catalog, originals }, { grace, onFailure }, signal));
+  const { compact } = blobs;
+  if (compact !== undefined) {
+    const interval = Math.min(60_000, Math.max(100, grace / 10));
+    running.push(runCompaction({ catalog, blobs: { compact } }, { interval, onFailure }, signal));
+  }
+  return running;
 }

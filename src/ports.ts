@@ -1,70 +1,86 @@
-/**
- * The ports. Glossary:
- *
- * - **album**, **image**: the records that clients see. An image belongs to one album and owns one blob.
- * - **blob**: bytes under a key `<sha256>.<random>`, which no other record ever adopts.
- * - **location**: where a blob is, an opaque string that only its store understands; it may change while the store runs.
- * - **change**: a write as a value (`domain/change.ts`): one transaction with its checks, rows and events.
- * - **log**: the append-only list of events; a **position** is an epoch and a sequence number in it.
- * - **watermark**: the log position that a listing reflects.
- * - **durable cursor**: a named reader of the log whose position is kept, and which holds retention back.
- * - **condemned**: a blob whose record is gone; the sweeper takes it after the **grace**.
- * - **unrecorded**: bytes in the store without a record; the sweeper takes those too.
- * - **variant**: a picture made from an image as a **spec** asks for it; a **picture** is that spec for one original.
- * - **lease**: the right to do what one node at a time does, such as to sweep; its **token** fences off former holders.
- * - **hold**: somebody reads the whole store (check, backup); nothing is destroyed meanwhile.
- */
+/** The ports: what an adapter must do. CONTRIBUTING.md has a glossary of their terms. */
 
 import type { Album } from "./domain/album.ts";
-import type { BlobMove } from "./domain/blob.ts";
+import type { BlobMove, FoundBlob, UnreadableBytes } from "./domain/blob.ts";
 import type { Change, ChangeResult, Idempotency } from "./domain/change.ts";
-import type { EventType, LogPosition, SerializedCloudEvent, StoredEvent } from "./domain/event.ts";
-import type { ContentType, Description, Image, ImageInfo, StoredContent, StoredImage } from "./domain/image.ts";
-import type { AlbumOrderBy, Page, PageQuery } from "./domain/page.ts";
-import type { Picture } from "./domain/variant.ts";
+import type { DurableCursor, LogPosition, LogState, RefusedEvent, SerializedCloudEvent } from "./domain/event.ts";
+import type { ContentType } from "./domain/formats.ts";
+import type { Description, Image, ImageInfo, StoredContent, StoredImage } from "./domain/image.ts";
+import type { OwnedBlobs } from "./domain/owned-blobs.ts";
+import type { Page } from "./domain/page.ts";
+import type { RenderPlan } from "./domain/variant.ts";
+import type { Visibility } from "./domain/visibility.ts";
+import type { AccessCatalog } from "./ports/access.ts";
+import type {
+  BlobRow,
+  DescribeBacklogState,
+  EventBatch,
+  EventQuery,
+  Totals,
+  UndescribedImage,
+  UndescribedQuery,
+} from "./ports/catalog-answers.ts";
+import type { AlbumQuery, CompactListings, ImageQuery } from "./ports/listings.ts";
+
+export type {
+  BlobRow,
+  DescribeBacklogState,
+  EventBatch,
+  EventQuery,
+  Totals,
+  UndescribedImage,
+  UndescribedQuery,
+} from "./ports/catalog-answers.ts";
+export type { AlbumQuery, FilesQuery, ImageFile, ImageQuery, KnownImage, KnownQuery } from "./ports/listings.ts";
 
 /**
  * Albums, images, the event log and who owns which bytes. Every failure is a StoreError: those that the change or query
  * documents, `busy` when too much waits, `unavailable` when the engine does not answer or the outcome is unknown,
  * `insufficient_storage` when the disk is full (then nothing was done).
  */
-export interface Catalog extends AsyncDisposable {
+export interface Catalog extends AccessCatalog, CompactListings, AsyncDisposable {
   /** Made once, kept in the catalog: the source of every event, whatever node speaks. */
   readonly storeId: string;
   /** Whether other nodes write to it: then work of one node at a time goes by leases. */
   readonly shared: boolean;
-  /** Durable when it resolves. Whoever reads after that sees it. */
+  /** Durable when it resolves. Every later read sees it. */
   write<C extends Change>(change: C): Promise<ChangeResult<C>>;
 
-  /** Live albums only; undefined when there is none. */
-  album(name: string): Promise<Album | undefined>;
-  albums(query: PageQuery<AlbumOrderBy>): Promise<Page<Album>>;
-  /** Undefined when there is no such image, or its album is not live. */
-  image(album: string, name: string): Promise<StoredImage | undefined>;
-  imageById(id: string): Promise<StoredImage | undefined>;
+  /** Of live albums, those that are visible; undefined when there is none. */
+  album(name: string, visibility: Visibility): Promise<Album | undefined>;
+  albums(query: AlbumQuery): Promise<Page<Album>>;
+  /** Undefined when there is no such image, or its album is not live and visible. */
+  image(album: string, name: string, visibility: Visibility): Promise<StoredImage | undefined>;
+  imageById(id: string, visibility: Visibility): Promise<StoredImage | undefined>;
   /** The same, of what it takes to answer with its bytes. */
-  content(album: string, name: string): Promise<StoredContent | undefined>;
-  contentById(id: string): Promise<StoredContent | undefined>;
+  content(album: string, name: string, visibility: Visibility): Promise<StoredContent | undefined>;
+  contentById(id: string, visibility: Visibility): Promise<StoredContent | undefined>;
   images(query: ImageQuery): Promise<Page<Image>>;
 
   /**
-   * Events after a position, oldest first; without one, from the oldest kept. Rows, floor and head are of one snapshot.
+   * Events after a position, oldest first; without one, from the oldest kept. Events and the log's state are of one snapshot.
+   * Where not all albums are visible it looks at a bounded number of events, and may return fewer than there are.
    * @throws StoreError `cursor_unknown`: another epoch or beyond the head; `cursor_expired`: below, with `oldestCursor`
    */
   events(query: EventQuery): Promise<EventBatch>;
   log(): Promise<LogState>;
+  /** Their lag counts events that cannot be read yet. */
   cursors(): Promise<readonly DurableCursor[]>;
+  /** Age in seconds of the oldest event that was committed and cannot be read yet; 0 when there is none. */
+  unreadableSeconds(): Promise<number>;
   /**
    * Calls back soon after new events may have become readable. A hint: it may come late, twice, for nothing or not at
-   * all, so that whoever depends on it also polls. Answers the function that ends it.
+   * all, so a dependent reader also polls. Returns the function that ends it.
    */
   onEvents(listener: () => void): () => void;
 
   /**
-   * The newest images, in the order of their ids, without a description; `before` an id passes over those that cannot be
-   * read for now. It looks at a bounded number: images of albums being deleted may hide others for a while.
+   * Images without a description, in the order of their ids, which is that of age. It looks at a bounded number: images of
+   * albums being deleted may hide others for a while.
    */
-  undescribedImages(limit: number, before?: string): Promise<readonly UndescribedImage[]>;
+  undescribedImages(query: UndescribedQuery): Promise<readonly UndescribedImage[]>;
+  /** How many images have no description yet. */
+  describeBacklog(): Promise<DescribeBacklogState>;
   /** Whether an idempotency key has an answer in its scope. */
   hasAnswered(key: Pick<Idempotency, "scope" | "key">): Promise<boolean>;
   /** Albums that a `deleteAlbum` left to be finished. */
@@ -80,178 +96,103 @@ export interface Catalog extends AsyncDisposable {
   probe(): Promise<void>;
 }
 
-export interface ImageQuery extends PageQuery {
-  readonly albumId?: string;
-  readonly contentType?: string;
-  readonly tag?: string;
-  readonly sha256?: string;
-  /** Milliseconds since 1970, exclusive. */
-  readonly createdAfter?: number;
-  readonly createdBefore?: number;
-  /** The same of {@link takenAtTime}; images without it do not pass. */
-  readonly takenAfter?: number;
-  readonly takenBefore?: number;
-}
-
-export interface UndescribedImage {
-  readonly imageId: string;
-  /** Of the bytes that are to be described. */
-  readonly blobKey: string;
-  readonly location: string;
-  readonly size: number;
-  readonly info: ImageInfo;
-}
-
-export interface EventQuery {
-  readonly after?: LogPosition | undefined;
-  readonly limit: number;
-  readonly types?: readonly EventType[] | undefined;
-  readonly albumId?: string | undefined;
-}
-
-export interface EventBatch {
-  readonly events: readonly StoredEvent[];
-  /** Where to go on: past the events that the filter left out too. */
-  readonly next: LogPosition;
-  /** True when nothing readable is left behind `next`. */
-  readonly atEnd: boolean;
-}
-
-/** Events with `floor < seq ≤ head` are kept. Neither ever goes back. */
-export interface LogState {
-  readonly epoch: number;
-  readonly floor: number;
-  readonly head: number;
-  /** Bytes of the events that are kept, roughly. */
-  readonly bytes: number;
-}
-
-export interface DurableCursor {
-  readonly name: string;
-  readonly seq: number;
-  readonly epoch: number;
-  readonly lagEvents: number;
-  /** Age of the oldest event that it has not passed, in seconds; 0 when there is none. */
-  readonly lagSeconds: number;
-  readonly updatedAt: string;
-}
-
-export interface BlobRow {
-  readonly key: string;
-  readonly location: string;
-  readonly size: number;
-  readonly sha256: string;
-  readonly state: "pending" | "live" | "condemned" | "deleting";
-}
-
-export interface Totals {
-  readonly albums: number;
-  readonly images: number;
-  readonly bytes: number;
+/** In bytes. */
+export interface StageLimits {
+  readonly maxBytes: number;
+  /** As the client declares it: a hint, not to gather in memory what will be a file. */
+  readonly size?: number;
 }
 
 /**
- * Bytes. Errors: `too_large` past the limit, `insufficient_storage`, `unavailable` when a write or a sync failed,
- * `blob_damaged` when what is read is not what was stored.
+ * Where the bytes of images are. Errors: `too_large` past the limit, `insufficient_storage`, `unavailable` when a write or a
+ * sync failed, `blob_damaged` when the bytes are missing or not those that were stored.
  */
-export interface BlobStore extends AsyncDisposable {
-  /** Whether other nodes write to it: then rows for what is on its way are needed (durability.md). */
+export interface BlobStore extends OwnedBlobs, Partial<CompactableBlobs>, AsyncDisposable {
+  /** Whether other nodes write to it. Then the row of a blob is written before its bytes (docs/durability.md). */
   readonly shared: boolean;
   /**
-   * Takes the bytes in one pass, hashing and counting. On any failure of source or store nothing is left. The result
-   * must be committed or discarded. A chunk is the store's once it was taken: its memory may be freed.
+   * Reads the source once, hashing and counting. A failure of the source or the store leaves nothing behind. The caller
+   * must commit or discard the result. The store owns each chunk that it was given, and may free its memory.
    */
-  stage(source: AsyncIterable<Uint8Array>, options: { maxBytes: number }): Promise<StagedBlob>;
-  /** Makes it durable and answers its location. On failure it was discarded, or is left to the sweeper. */
-  commit(staged: StagedBlob): Promise<string>;
-  /** Safe to call at any time, also after a commit (then it does nothing). */
-  discard(staged: StagedBlob): Promise<void>;
+  stage(source: AsyncIterable<Uint8Array>, options: StageLimits): Promise<StagedBlob>;
   /**
-   * The change that records these keys was answered (whatever the answer), so that the sweeper may look at them. A key
-   * is the store's own concern from `stage` until then.
+   * As `stage`, of the bytes of a blob that is in the store: it copies them itself where it can, by the commit at the latest.
+   * @param original as its record says. If it is known to have other bytes, it is `blob_damaged`
    */
-  settle(keys: readonly string[]): void;
-  /** The bytes, or the part `[start, end)` of them. `size` is what the record says: other bytes are `blob_damaged`. */
+  stageCopy(location: string, original: Pick<StagedBlob, "size" | "sha256">): Promise<StagedCopy>;
+  /** Makes the blob durable and returns its location. After a failure it is discarded, or left to the sweeper. */
+  commit(staged: StagedCopy): Promise<string>;
+  /** May be called at any time; after a commit it does nothing. */
+  discard(staged: StagedCopy): Promise<void>;
+  /**
+   * Lets `list` show these keys, and so the sweeper remove them. Call it once the change that records them has succeeded or
+   * failed: from `stage` until then, `list` leaves them out.
+   */
+  release(keys: readonly string[]): void;
+  /** Returns the bytes, or a range of them. `size` is the size in the record: a blob of another size is `blob_damaged`. */
   read(location: string, options: { size: number; range?: ByteRange }): Promise<BlobContent>;
   /**
-   * For another process of this machine, for as long as `work` runs.
-   * @throws StoreError `blob_damaged`; what `work` throws
+   * Opens the blob for another process of this machine: as a file, or as bytes if it is small.
+   * @throws StoreError `blob_damaged`
    */
-  lend<Result>(
-    location: string,
-    options: { size: number },
-    work: (source: BlobSource) => Promise<Result>,
-  ): Promise<Result>;
-  /** Idempotent: what is gone already is gone. The bytes are gone from the disk when it resolves. */
+  openLocal(location: string, options: { size: number }): Promise<LocalBlob>;
+  /** Idempotent. The bytes are gone from the disk when it resolves. */
   remove(location: string): Promise<void>;
   /**
-   * Everything that lies in the store, committed or left behind, but for what `settle` was not called for yet. A key may
-   * come with several locations: a copy that a crash left is the one that the catalog does not name. `tell` hears of
-   * bytes that are no blob any more: torn by a crash, or damaged.
+   * Yields every blob in the store, also those that a crash left without a record, except keys that are not released. A key
+   * may come with several locations: the one that the catalog does not name is a copy that a crash left. `tell` is called
+   * with bytes that are no readable blob: torn by a crash, or damaged.
    */
   list(tell?: (bytes: UnreadableBytes) => void): AsyncIterable<FoundBlob>;
   /**
-   * Gives space back: copies what lives in places that are mostly dead, has `move` record where it is now, and removes
-   * what was moved there from. Where nothing is to be gained it does nothing. `move` answers the keys that it moved: those
-   * whose row was at `from` and is not being deleted.
-   */
-  compact(move: (moves: readonly BlobMove[]) => Promise<readonly string[]>, signal: AbortSignal): Promise<void>;
-  /**
-   * Resolves when it can be written to; the free space in bytes where there is such a thing.
-   * @throws StoreError `insufficient_storage` when there is too little of it for uploads
+   * Resolves when the store accepts writes. `freeBytes` is undefined where the store has no free space to measure.
+   * @throws StoreError `insufficient_storage` when there is too little free space for uploads
    */
   probe(): Promise<{ freeBytes: number | undefined }>;
 }
 
+/** A capability of stores whose removed blobs leave space behind that has to be reclaimed. */
+export interface CompactableBlobs {
+  /**
+   * Reclaims space: copies the live blobs out of places that are mostly dead, passes the copies to `move`, then removes
+   * the originals. It does nothing when there is nothing to gain. `move` records the new locations and returns the keys
+   * that it moved: those whose row was at `from` and is not being deleted.
+   */
+  compact(move: (moves: readonly BlobMove[]) => Promise<readonly string[]>, signal: AbortSignal): Promise<void>;
+}
+
 export interface StagedBlob {
   readonly key: string;
-  /** Where `commit` will put it, where the store is shared: the row for it goes in before. */
+  /** Where `commit` will put it. Set by shared stores, for the row that is written before the bytes. */
   readonly location?: string;
   readonly size: number;
   readonly sha256: string;
-  /** Readable by this process and its children until commit or discard. */
+  readonly crc32: number;
+  /** This process and its children can read it until commit or discard. */
   readonly source: BlobSource;
 }
 
-/** From `start` up to, not including, `end`. */
+/** A copy of a blob, which may have no bytes yet. */
+export interface StagedCopy extends Omit<StagedBlob, "source" | "crc32"> {
+  /** Absent where the bytes were not read. */
+  readonly crc32?: number;
+}
+
+/** Stays readable until it is disposed of, which never fails. */
+export interface LocalBlob extends AsyncDisposable {
+  readonly source: BlobSource;
+}
+
+/** In bytes; `end` is exclusive. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** What a web-standard Response takes as a body. A Blob is sent without a copy, which matters for what is asked for often. */
+/** A body of a web-standard Response. A Blob is sent without a copy, which matters for content that is requested often. */
 export type BlobContent = Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | Blob;
 
-export interface FoundBlob {
-  readonly key: string;
-  readonly location: string;
-  readonly size: number;
-  /** Milliseconds since 1970. */
-  readonly modifiedAt: number;
-}
-
-/** `where` is for people. Size in bytes. */
-export interface UnreadableBytes {
-  readonly where: string;
-  readonly size: number;
-  readonly extent: Extent;
-  /** Of those that can be removed, where they belong to nobody. */
-  readonly remains?: Remains;
-}
-
-/** What is left of a blob, or of several. `location` is for {@link BlobStore.remove}. */
-export interface Remains {
-  readonly location: string;
-  /** Whether it may be what is left of the blob there. */
-  readonly isOf: (location: string) => boolean;
-}
-
-/** A part of a file, in bytes; the file may end before it. */
-export interface Extent {
-  readonly path: string;
-  readonly offset: number;
-  readonly length: number;
-}
+export type { Extent, FoundBlob, OrphanedExtent, UnreadableBytes } from "./domain/blob.ts";
 
 /** What the headers of untrusted bytes say, never read in this process where the reader is native code. */
 export interface Prober extends AsyncDisposable {
@@ -267,21 +208,21 @@ export type BlobSource = { readonly path: string } | { readonly bytes: Uint8Arra
 
 /**
  * Decoding of untrusted bytes, always in other processes. Each method: `invalid_image` with the member `reason`:
- * `undecodable` when the decoder says so, and will again; `time` or `memory` when it takes too much of them, which it may
- * not on a machine with less to do; `crash` when the process died, by the bytes' doing or another's. `image_too_large`
- * past the pixel limit, or that of the format asked for; `busy` when too much waits; `unavailable` when no process can be
- * started, or the bytes cannot be read. An aborted signal cancels what waits and kills what runs; then the rejection is
+ * `undecodable` when the decoder says so, and will again; `time` or `memory` when it takes too much of them, where time is
+ * the processor's and not the clock's; `crash` when the decoder broke down. `image_too_large` past the pixel limit, or that
+ * of the format asked for; `busy` when too much waits; `unavailable` when no process can be started or the bytes cannot be
+ * read, and with `reason: "stalled"` when the machine had no time for it. An aborted signal cancels what waits and kills what runs; then the rejection is
  * the signal's reason.
  */
 export interface Renderer extends AsyncDisposable {
-  /** Another version may make other pictures of the same {@link Picture}: part of every key, and of `v` in URLs. */
+  /** Another version may render other bytes from the same {@link RenderPlan}: part of every key, and of `v` in URLs. */
   readonly version: string;
   /**
    * Writes to `target`, which must not exist yet; after a failure it does not.
    * @throws StoreError `insufficient_storage`, `unavailable` when it cannot be written
    */
-  render(source: BlobSource, picture: Picture, target: string, signal: AbortSignal): Promise<Rendered>;
-  /** What only the pixels and the metadata tell. Waits behind every `render`. */
+  render(source: BlobSource, plan: RenderPlan, target: string, signal: AbortSignal): Promise<Rendered>;
+  /** What only the pixels and the metadata tell. It runs when the processor has nothing else to do. */
   describe(source: BlobSource, image: ImageInfo, signal: AbortSignal): Promise<Description>;
 }
 
@@ -293,42 +234,53 @@ export interface Rendered {
 }
 
 /**
- * Rendered pictures of this node, least recently used first out under a budget of bytes. It may forget anything at any
- * time, and losing it loses nothing. It never throws for its own trouble on a read: then there is nothing there.
+ * Rendered variants of this node, under a budget of bytes: the least recently used are evicted first. It may forget any
+ * variant at any time, and losing all of them loses nothing. When the cache itself fails, `find` returns undefined.
  */
 export interface VariantCache extends AsyncDisposable {
   find(key: string): Variant | Refusal | undefined;
   /**
-   * Has `make` write a file to the path that it is given, and keeps it. The answer can be read also when it is not kept,
-   * since the budget is too small or a purge came between, until it is disposed of.
-   * @throws what `make` throws
+   * Begins a variant. The caller writes its file, keeps it or not, and disposes of the draft.
+   * @throws StoreError `insufficient_storage`, `unavailable` when the disk refuses
    */
-  store(key: string, owner: VariantOwner, make: (path: string) => Promise<Rendered>): Promise<Variant>;
-  /** Keeps that this picture cannot be made, so that it is not tried at each request. */
+  begin(key: string, owner: VariantOwner): Promise<VariantDraft>;
+  /** Remembers that this variant cannot be rendered, so not every request tries again. */
   refuse(key: string, owner: VariantOwner, refusal: Refusal): void;
   /**
-   * Everything made of that image, but for what was made of the bytes `exceptSha256`. Gone from the disk when it resolves.
-   * @throws StoreError `unavailable` when the disk refuses; what is left goes when it is called again
+   * Removes all variants of that image, except those of the original `exceptSha256`. They are gone from the disk when it
+   * resolves.
+   * @throws StoreError `unavailable` when the disk refuses; call it again to remove what is left
    */
   purge(imageId: string, exceptSha256?: string): Promise<void>;
   /**
-   * Everything, the position too.
+   * Removes everything, the position too.
    * @throws StoreError `unavailable` when the disk refuses
    */
   clear(): Promise<void>;
-  /** The log position up to which purges were applied; undefined for a new cache. Kept with the index. */
+  /** The log position up to which purges were applied, kept with the index; undefined for a new cache. */
   position(): LogPosition | undefined;
   setPosition(position: LogPosition): void;
 }
 
+/** A variant that is being rendered. Disposing of it removes its file unless it was kept, and never fails. */
+export interface VariantDraft extends AsyncDisposable {
+  /** Where to write the file. There is none yet. */
+  readonly path: string;
+  /**
+   * Moves the file that was written into the cache. Where it is not kept there, because the budget is too small or a purge
+   * came since the draft began, the result can still be read until it is disposed of. Call it once.
+   */
+  keep(rendered: Rendered): Promise<Variant>;
+}
+
 export interface VariantOwner {
   readonly imageId: string;
-  /** Of the original. */
+  /** The digest of the original. */
   readonly sha256: string;
 }
 
 export interface Variant extends Rendered, AsyncDisposable {
-  /** @throws StoreError `unavailable` when it went meanwhile: make it again */
+  /** @throws StoreError `unavailable` when it was removed meanwhile: render it again */
   read(range?: ByteRange): Promise<BlobContent>;
 }
 
@@ -343,8 +295,10 @@ export interface Publisher extends AsyncDisposable {
   readonly topic: string;
   /**
    * Sends in order (per `partitionkey`) and resolves when all are acknowledged. After an error some may have arrived:
-   * the caller sends the batch again. Answers in bounded time, connects when it is first called, and again after an error.
+   * the caller sends the batch again. Settles in bounded time, connects when it is first called, and again after an error.
+   * An event that is too large is sent with less of its data, and `truncated: true` in it.
+   * @param onRefused told at the end of each event that is too large in every form, and was passed over
    * @throws StoreError `unavailable`
    */
-  publish(events: readonly SerializedCloudEvent[]): Promise<void>;
+  publish(events: readonly SerializedCloudEvent[], onRefused?: (refused: RefusedEvent) => void): Promise<void>;
 }

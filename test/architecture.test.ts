@@ -12,15 +12,20 @@ const MAX_LINES = 350;
 const RULES: Readonly<Record<string, { modules: readonly string[]; node: boolean; packages: boolean }>> = {
   domain: { modules: [], node: false, packages: false },
   ports: { modules: ["domain"], node: false, packages: false },
-  operations: { modules: ["domain", "ports"], node: true, packages: false },
-  workers: { modules: ["domain", "ports"], node: true, packages: false },
-  "adapters/*": { modules: ["domain", "ports", "adapters/files"], node: true, packages: true },
-  http: { modules: ["operations", "domain", "ports"], node: true, packages: true },
+  concurrency: { modules: ["domain"], node: true, packages: false },
+  operations: { modules: ["domain", "ports", "concurrency"], node: true, packages: false },
+  workers: { modules: ["domain", "ports", "concurrency"], node: true, packages: false },
+  "adapters/*": {
+    modules: ["domain", "ports", "concurrency", "adapters/files", "adapters/disk-cache"],
+    node: true,
+    packages: true,
+  },
+  http: { modules: ["operations", "domain", "ports", "concurrency"], node: true, packages: true },
   observe: { modules: ["ports", "domain"], node: true, packages: true },
   config: { modules: ["domain"], node: true, packages: false },
 };
 /** These wire the others together. */
-const FREE = new Set(["cli", "app", "background", "main", "stores"]);
+const FREE = new Set(["cli", "app", "background", "main", "renderers", "stores", "tokens", "version"]);
 
 /** `http` for src/http/routes/albums.ts, `ports` for src/ports.ts, `adapters/blobs` for what lies in there. */
 function moduleOf(path: string): string {
@@ -59,17 +64,17 @@ const sources = new Map(
 );
 
 describe("imports", () => {
-  test("keep to the table", () => {
+  test("follow the table of allowed modules", () => {
     expect([...sources].flatMap(([path, source]) => violationsOf(path, source))).toEqual([]);
   });
 
-  test("were looked at, in every module", () => {
+  test("are checked in every module", () => {
     const modules = new Set(paths.map(moduleOf).map((name) => (name.startsWith("adapters/") ? "adapters/*" : name)));
     expect([...modules].sort()).toEqual([...Object.keys(RULES), ...FREE].sort());
     expect([...sources.values()].flatMap(importsOf).length).toBeGreaterThan(paths.length);
   });
 
-  test("are all found: none that the transpiler sees is missed", () => {
+  test("include every import that the transpiler finds", () => {
     const transpiler = new Bun.Transpiler({ loader: "ts" });
     for (const [path, source] of sources)
       expect({ path, imports: importsOf(source) }).toEqual({
@@ -83,6 +88,7 @@ describe("imports", () => {
     ["src/domain/album.ts", 'import { readFileSync } from "node:fs";'],
     ["src/domain/album.ts", 'import { z } from "zod";'],
     ["src/ports.ts", 'export * from "./operations/albums.ts";'],
+    ["src/concurrency/clock.ts", 'import type { Catalog } from "../ports.ts";'],
     ["src/operations/albums.ts", 'const { sqlite } = await import("../adapters/catalog/sqlite.ts");'],
     ["src/operations/albums.ts", 'import {\n  json,\n} from "../http/route.ts";'],
     ["src/workers/relay.ts", 'import { Kafka } from "@platformatic/kafka";'],
@@ -106,7 +112,44 @@ describe("imports", () => {
   });
 });
 
-describe("what only some stores need", () => {
+test("the client imports nothing but its own files", async () => {
+  const files = [...new Glob("client/src/*.ts").scanSync({ cwd: root })];
+  const imports = await Promise.all(files.map(async (path) => importsOf(await Bun.file(join(root, path)).text())));
+  expect(imports.flat().length).toBeGreaterThan(files.length);
+  expect(imports.flat().filter((target) => !/^\.\/[\w-]+\.ts$/.test(target))).toEqual([]);
+});
+
+/** What the page must not import: the store's own code, and what no browser has. It has the public API by the client. */
+const pageViolations = (path: string, source: string): string[] =>
+  importsOf(source).filter((target) => {
+    if (/^(?:node:|bun$|bun:)/.test(target)) return true;
+    // ".." is where the store is, as the built script finds it.
+    if (!target.startsWith(".") || target === "..") return false;
+    const file = normalize(join(dirname(path), target));
+    return !file.startsWith("web/") && file !== "client/src/index.ts";
+  });
+
+describe("the page", () => {
+  test("imports its own files, packages and the client alone", async () => {
+    const files = [...new Glob("web/**/*.{ts,tsx}").scanSync({ cwd: root })].filter((path) => path !== "web/build.ts");
+    expect(files.length).toBeGreaterThan(0);
+    for (const path of files)
+      expect({ path, wrong: pageViolations(path, await Bun.file(join(root, path)).text()) }).toEqual({
+        path,
+        wrong: [],
+      });
+  });
+
+  test.each(["node:fs", "bun", "../src/domain/album.ts", "../client/src/transport.ts"])(
+    "a planted import of %s is found",
+    (target) => {
+      expect(pageViolations("web/main.tsx", `import { x } from "${target}";`)).toEqual([target]);
+      expect(pageViolations("web/albums/grid.tsx", 'import { connect } from "../../client/src/index.ts";')).toEqual([]);
+    },
+  );
+});
+
+describe("clients of PostgreSQL, S3, Kafka and an issuer of tokens", () => {
   const transpiler = new Bun.Transpiler({ loader: "ts" });
 
   /** Packages that are loaded with the file, before anything asks for them. */
@@ -122,9 +165,9 @@ describe("what only some stores need", () => {
     return packages;
   }
 
-  test("is loaded where a URL asks for it, and not at the start", () => {
-    const clients = ["@aws-sdk/client-s3", "pg", "@platformatic/kafka"];
-    const adapters = ["blobs/s3.ts", "catalog/postgres.ts", "publisher/kafka.ts"];
+  test("are loaded only when a setting asks for them", () => {
+    const clients = ["@aws-sdk/client-s3", "pg", "@platformatic/kafka", "jose"];
+    const adapters = ["blobs/s3.ts", "catalog/postgres.ts", "publisher/kafka.ts", "tokens/jwt.ts"];
     const loaded = adapters.flatMap((path) => [...packagesOf(`src/adapters/${path}`)]);
     expect(loaded).toEqual(expect.arrayContaining(clients));
     for (const path of ["src/main.ts", "src/app.ts", "src/cli/serve.ts", "src/stores.ts"])
@@ -136,4 +179,120 @@ describe("what only some stores need", () => {
 test(`no source file is over ${MAX_LINES} lines`, () => {
   const long = [...sources].filter(([, source]) => source.trimEnd().split("\n").length > MAX_LINES);
   expect(long.map(([path]) => path)).toEqual([]);
+});
+
+/** Operations that write by the port itself, whose type lets them forget who asks for a change. */
+const writersOfPort = (files: ReadonlyMap<string, string>): readonly string[] =>
+  [...files]
+    .filter(([path, source]) => path.startsWith("src/operations/") && source.includes("catalog.write("))
+    .filter(([, source]) => /import type \{[^}]*\bCatalog\b[^}]*\} from "\.\.\/ports\.ts"/.test(source))
+    .map(([path]) => path);
+
+test("operations write by RequestCatalog, so the compiler demands who asks for a change", () => {
+  const planted = 'import type { Catalog } from "../ports.ts";\nawait catalog.write({ type: "deleteImage" });';
+  expect(writersOfPort(new Map([["src/operations/x.ts", planted]]))).toEqual(["src/operations/x.ts"]);
+  expect([...sources.values()].filter((source) => source.includes("RequestCatalog")).length).toBeGreaterThan(5);
+  expect(writersOfPort(sources)).toEqual([]);
+});
+
+/** The names that the table gives for each term. */
+function namesIn(page: string): readonly string[] {
+  const glossary = page.split("\n## Glossary\n")[1]?.split("\n## ")[0] ?? "";
+  const rows = [...glossary.matchAll(/^\| [^|]+ \| (`[^|]+`) \| [^|]+ \|$/gm)].map(([, names = ""]) => names);
+  return rows.flatMap((names) => names.split(", ")).map((name) => name.replaceAll("`", ""));
+}
+
+/** Declared, or a member or a state of something declared. */
+const isNamed = (name: string): boolean =>
+  [...sources.values()].some((source) =>
+    new RegExp(`(?:interface|type|function|const) ${name}\\b|^ +(?:readonly )?${name}\\??:|"${name}"`, "m").test(
+      source,
+    ),
+  );
+
+describe("the glossary of CONTRIBUTING.md", () => {
+  test("gives names that the source has", async () => {
+    const names = namesIn(await Bun.file(join(root, "CONTRIBUTING.md")).text());
+    expect(names.length).toBeGreaterThan(20);
+    expect(names.filter((name) => !isNamed(name))).toEqual([]);
+    expect(isNamed("Remains")).toBe(false);
+  });
+
+  test("has every port", async () => {
+    const names = namesIn(await Bun.file(join(root, "CONTRIBUTING.md")).text());
+    const ports = [
+      ...(sources.get("src/ports.ts") ?? "").matchAll(/^export interface (\w+) extends [\w<>, ]*AsyncDisposable/gm),
+    ];
+    expect(ports.length).toBeGreaterThan(4);
+    expect(ports.map(([, port]) => port).filter((port) => port !== undefined && !names.includes(port))).toEqual([]);
+  });
+});
+
+const MIN_LINES = 30;
+
+/** Files that are short for a reason. */
+const SHORT: Readonly<Record<string, string>> = {
+  "src/adapters/blobs/segments/eraser-worker.ts": "a thread's entry",
+  "src/adapters/catalog/changes/access-revision.ts": "shared by the changes of access",
+  "src/adapters/catalog/sqlite/snapshot-worker.ts": "a thread's entry",
+  "src/adapters/catalog/sqlite/writer-worker.ts": "a thread's entry",
+  "src/adapters/catalog/migrations/postgres-0002-filters.ts": "a migration, which never changes",
+  "src/adapters/catalog/migrations/postgres-0004-checksums.ts": "a migration, which never changes",
+  "src/adapters/catalog/migrations/sqlite-0004-filters.ts": "a migration, which never changes",
+  "src/adapters/catalog/migrations/sqlite-0006-checksums.ts": "a migration, which never changes",
+  "src/adapters/catalog/changes/link-key.ts": "one change per file",
+  "src/adapters/catalog/driver.ts": "the interface of both database drivers",
+  "src/adapters/catalog/sqlite/errors.ts": "the codes of SQLite, beside the driver",
+  "src/adapters/catalog/sqlite/lock.ts": "the lock of a folder, which every opener takes",
+  "src/adapters/blobs/s3/object-name.ts": "the names of objects, which readers and writers share",
+  "src/adapters/renderer/description/taken-at.ts": "a time of EXIF, with tests of its own",
+  "src/adapters/renderer/formats/codecs.ts": "the table of codecs",
+  "src/cli/command.ts": "the type of a command, which the tables of commands share",
+  "src/cli/remote/get.ts": "one command per file",
+  "src/cli/remote/login.ts": "one command per file",
+  "src/cli/remote/send-file.ts": "shared by put and sync",
+  "src/cli/remote/tail.ts": "one command per file",
+  "src/cli/context.ts": "what every command takes",
+  "src/config/setting.ts": "the type of a setting, which the tables of settings share",
+  "src/domain/access.ts": "rights and keys, which config and http share",
+  "src/domain/free-memory.ts": "shared by blob stores, files and http",
+  "src/domain/key.ts": "a type of the domain",
+  "src/domain/limits.ts": "shared by config, operations and http",
+  "src/domain/link.ts": "a type of the domain",
+  "src/domain/nearest.ts": "shared by cli, config and http",
+  "src/domain/open-error.ts": "an error of the domain",
+  "src/domain/owned-blobs.ts": "a port of both blob stores",
+  "src/domain/wording.ts": "shared by config, cli and http",
+  "src/http/null-beside-references.ts": "works around the OpenAPI library",
+  "src/http/hosts.ts": "shared by admission and sessions",
+  "src/http/parameters.ts": "reads the parameters of a path",
+  "src/operations/cursors.ts": "the operations on one resource",
+  "src/operations/request-catalog.ts": "a type that all operations share",
+  "src/operations/fill-page.ts": "shared by the listings",
+  "src/operations/idempotency.ts": "shared by all creating operations",
+  "src/operations/require-album.ts": "shared by all operations on an album",
+  "src/ports/access.ts": "a part of the catalog's port",
+  "src/ports/token-verifier.ts": "a port",
+  "src/version.ts": "the version, read from package.json",
+  "src/domain/session.ts": "both who signs in and the catalog use it",
+  "src/adapters/catalog/changes/lock-maker.ts":
+    "changes of keys and of shares use it, and those of keys use those of shares",
+  "src/workers/compact.ts": "one worker per file",
+};
+
+test(`a source file under ${MIN_LINES} lines has a reason to stand alone`, () => {
+  const short = [...sources].filter(([, source]) => source.trimEnd().split("\n").length < MIN_LINES);
+  expect(short.map(([path]) => path).filter((path) => SHORT[path] === undefined)).toEqual([]);
+});
+
+test("test/contracts holds contracts only", async () => {
+  const names = [...new Glob("*.ts").scanSync(join(root, "test/contracts"))];
+  expect(names.length).toBeGreaterThan(10);
+  const functions = names.map(async (name) => {
+    const source = await Bun.file(join(root, "test/contracts", name)).text();
+    return [...source.matchAll(/^export (?:(?:async )?function\*? (\w+)|const (\w+) = (?:async )?\()/gm)];
+  });
+  const exported = (await Promise.all(functions)).flat().map(([, name, constant]) => name ?? constant ?? "");
+  expect(exported.length).toBeGreaterThan(10);
+  expect(exported.filter((name) => !name.endsWith("Contract"))).toEqual([]);
 });

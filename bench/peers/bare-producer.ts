@@ -29,7 +29,7 @@ async function readMessages(): Promise<EventMessage[]> {
   const read: EventMessage[] = [];
   let after: LogPosition | undefined;
   for (;;) {
-    const batch = await catalog.events({ limit: 1000, ...(after === undefined ? {} : { after }) });
+    const batch = await catalog.events({ visibility: "all", limit: 1000, ...(after === undefined ? {} : { after }) });
     for (const event of batch.events)
       read.push(toMessage(toCloudEvent(event, { storeId: catalog.storeId, epoch }), "binary"));
     if (batch.atEnd) return read;

@@ -65,7 +65,7 @@ async function storeFor(seconds: number): Promise<number> {
 async function store(): Promise<void> {
   const Body = image.slice();
   crypto.getRandomValues(Body.subarray(-STAMP_FROM_END).subarray(0, STAMP_BYTES));
-  // Whoever sends a PUT has to sign this.
+  // Every PUT has to sign this.
   const digest = new Bun.CryptoHasher("sha256").update(Body).digest("base64");
   const object = { Bucket: bucket, Key: crypto.randomUUID() };
   await insert("reserved", object.Key, Body.byteLength);

@@ -1,7 +1,7 @@
 /**
  * The least that a durable file each can cost: write, fdatasync, rename, folder fsync, so many at once, for so long, and
- * nothing else. Prints files a second. Each call has a thread of its own (UV_THREADPOOL_SIZE, set by whoever starts
- * this): with as many threads as cores, syncs that could share a journal commit would wait for each other.
+ * nothing else. Prints files a second. Each call has a thread of its own (UV_THREADPOOL_SIZE, set by the
+ * parent): with as many threads as cores, syncs that could share a journal commit would wait for each other.
  */
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,8 +1,9 @@
 /**
- * What a store would be without group commit: the same rows by the same statements on the same SQLite with the same
- * durability, one transaction a request, and nothing else done for one. Prints its port.
+ * A store without group commit: the same rows, statements, SQLite and durability, one transaction per request, and
+ * nothing else. Prints its port.
  */
 import { join } from "node:path";
+import { createContext } from "../../src/adapters/catalog/changes/context.ts";
 import { applyChange } from "../../src/adapters/catalog/changes.ts";
 import { openConnection } from "../../src/adapters/catalog/sqlite/connection.ts";
 import { createSqliteDriver } from "../../src/adapters/catalog/sqlite/driver.ts";
@@ -34,7 +35,7 @@ console.log(server.port);
 
 async function commit(change: Change): Promise<unknown> {
   db.run("begin immediate");
-  const result = await applyChange(driver, { now: Date.now(), appended: 0 }, change);
+  const result = await applyChange(driver, createContext(Date.now()), change);
   db.run("commit");
   return result;
 }

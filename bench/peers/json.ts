@@ -1,4 +1,4 @@
-/** The least that a JSON answer can cost on this runtime: the bytes of one file, whatever is asked. Prints its port. */
+/** The cheapest JSON answer on this runtime: the bytes of one file for every request. Prints its port. */
 import { file, serve } from "bun";
 
 const body = await file(process.argv[2] ?? "").bytes();

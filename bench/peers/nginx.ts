@@ -37,7 +37,7 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
-// As root the worker would be nobody, who may not read what root may.
+// Started as root, the worker would run as the user `nobody`, which may not read root's files.
 const configuration = ({ root, folder, port }: { root: string; folder: string; port: number }) => `
 ${process.getuid?.() === 0 ? "user root;" : ""}
 worker_processes 1;

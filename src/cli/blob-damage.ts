@@ -1,21 +1,21 @@
 import { StoreError } from "../domain/errors.ts";
-import type { BlobContent, BlobRow, Catalog } from "../ports.ts";
+import type { BlobContent } from "../ports.ts";
 
-/** Why the bytes of a blob can't be had, where it is that and nothing wrong with us; it is thrown on otherwise. */
+/** Returns why the bytes of a blob cannot be read. Rethrows an error that says nothing about the blob. */
 export function damageOf(error: unknown): string {
   if (error instanceof StoreError) return reasonOf(error);
-  // A long content fails on its way, where no adapter translates it.
+  // A large blob can fail while it is streamed, where no adapter translates the error.
   if (error instanceof Error && "syscall" in error) return error.message;
   throw error;
 }
 
-/** What the adapter knows more than it tells clients. */
+/** The cause, which clients do not see, says more than the message. */
 function reasonOf({ message, cause }: StoreError): string {
   if (cause instanceof Error) return cause.message;
   return typeof cause === "string" ? cause : message;
 }
 
-/** The bytes of a blob are not to be had, or not those that were stored; the message says what is wrong. */
+/** The bytes of a blob cannot be read, or differ from those that were stored; the message says how. */
 export class DamagedBytes extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -24,8 +24,7 @@ export class DamagedBytes extends Error {
 }
 
 /**
- * The content that `open` gives, for whoever takes it in pieces. What fails here is damage, and what fails elsewhere in the
- * same pass is not.
+ * Streams the content that `open` returns. A failure to read becomes DamagedBytes, which the caller can tell from its own failures.
  * @throws DamagedBytes
  */
 export async function* piecesOf(open: () => Promise<BlobContent>): AsyncGenerator<Uint8Array<ArrayBuffer>> {
@@ -36,11 +35,4 @@ export async function* piecesOf(open: () => Promise<BlobContent>): AsyncGenerato
   } catch (error) {
     throw new DamagedBytes(damageOf(error), { cause: error });
   }
-}
-
-/** Its row as it is now, in whatever state. */
-export async function findBlob(catalog: Pick<Catalog, "blobs">, key: string): Promise<BlobRow | undefined> {
-  // At most so many keys differ in the last hex digit only.
-  const rows = await catalog.blobs({ afterKey: key.slice(0, -1), limit: 16 });
-  return rows.find((row) => row.key === key);
 }

@@ -1,32 +1,35 @@
 import { dirname } from "node:path";
 import { lockFolder } from "../adapters/catalog/sqlite/lock.ts";
 import type { Config } from "../config.ts";
-import { openCatalog } from "../stores.ts";
-import { EXIT, type Surroundings } from "./surroundings.ts";
+import { openOwnBlobs } from "../stores.ts";
+import { type CliContext, EXIT } from "./context.ts";
+import { openCatalogBeside } from "./store.ts";
 
 /**
- * Prints the epoch of the log, after it has begun a new one where `renew`: for a catalog that was brought back to an
- * earlier point, before a node runs on it.
- * @throws Error where there is no store, or a new epoch would come while it is served
+ * Prints the epoch of the event log. `renew` begins a new epoch first: for a catalog that was restored to an earlier point,
+ * before a server starts on it.
+ * @throws Error if there is no store, or if `renew` is given while the store is served; StoreOpenError if the blobs belong to
+ * another store
  */
 export async function printEpoch(
   config: Config,
-  { renew }: { readonly renew: boolean },
-  { out }: Pick<Surroundings, "out">,
+  { renew, json }: { readonly renew: boolean; readonly json: boolean },
+  { out }: Pick<CliContext, "out">,
 ): Promise<number> {
-  const failure = Promise.withResolvers<never>();
-  // It may come when nobody waits for it any more.
-  failure.promise.catch(() => {});
-  await using catalog = await openCatalog(config, { as: "beside", onFatal: failure.reject });
+  await using opened = await openCatalogBeside(config);
+  const { catalog, failure } = opened;
+  const print = (epoch: number | string) => out(json ? `${JSON.stringify({ epoch })}\n` : `${epoch}\n`);
   if (!renew) {
-    out(`${(await catalog.log()).epoch}\n`);
+    print((await catalog.log()).epoch);
     return EXIT.ok;
   }
-  // A server that has it to itself has no lease that would tell of it.
+  // The database of another store, restored by mistake, must not get the new epoch.
+  await (await openOwnBlobs(config, catalog, "beside"))[Symbol.asyncDispose]();
+  // An embedded server holds this lock; nodes hold leases, which the change looks at.
   using _ = config.catalog.kind === "sqlite" ? lockFolder(dirname(config.catalog.path)) : undefined;
-  const { epoch } = await Promise.race([catalog.write({ type: "renewEpoch" }), failure.promise]);
+  const { epoch } = await Promise.race([catalog.write({ type: "renewEpoch" }), failure]);
   if (epoch === null)
-    throw new Error("Nodes run on this catalog, or did seconds ago: stop them, and run this again before they start.");
-  out(`${epoch}\n`);
+    throw new Error("Nodes use this catalog, or did seconds ago. Stop them, and run this again before they start.");
+  print(epoch);
   return EXIT.ok;
 }

@@ -1,33 +1,38 @@
 import { createHash, randomBytes } from "node:crypto";
-import { formatApiKey, KEY_NAME, parseRights } from "../config/api-keys.ts";
+import { formatApiKey, parseRights } from "../config/keys.ts";
 import { splitList } from "../config/values.ts";
-import { type Arguments, UsageError } from "./arguments.ts";
+import { ROLES } from "../domain/access.ts";
+import { KEY_NAME } from "../domain/grant.ts";
+import { UsageError } from "./arguments.ts";
+
+const EXAMPLE = "For example: image-store key app --rights read,write";
 
 /**
- * A new key and the line that lets it in. The key is shown this once and kept nowhere.
+ * Makes a key and its entry for the configuration. The store keeps only the digest in that entry.
  * @throws UsageError
  */
-export function makeKey({ keyName, rights }: Pick<Arguments, "keyName" | "rights">): { key: string; line: string } {
+export function makeKey({ keyName, rights }: { keyName: string | undefined; rights: string | undefined }): {
+  key: string;
+  line: string;
+} {
   if (keyName === undefined || !KEY_NAME.test(keyName))
-    throw new UsageError(
-      "A key needs a name of 1–64 of A–Z, a–z, 0–9 and . _ @ -: image-store key NAME --rights read,write",
-    );
+    throw new UsageError(`"key" needs a name of 1 to 64 characters of A–Z, a–z, 0–9 and . _ @ -. ${EXAMPLE}`);
   const names = splitList(rights ?? "");
-  if (names.length === 0) throw new UsageError("A key needs rights: --rights read,write");
+  if (names.length === 0) throw new UsageError(`"key" needs rights. ${EXAMPLE}`);
   const key = randomBytes(32).toString("base64url");
   const sha256 = createHash("sha256").update(key).digest("hex");
   return { key, line: formatApiKey({ name: keyName, rights: parseKeyRights(names), sha256 }) };
 }
 
-function parseKeyRights(names: readonly string[]) {
+export function parseKeyRights(names: readonly string[]) {
   try {
-    return parseRights(names);
+    return parseRights(names.flatMap((name): readonly string[] => ROLES.get(name) ?? [name]));
   } catch (error) {
     throw new UsageError(`The key cannot be made: ${(error as Error).message}.`, { cause: error });
   }
 }
 
-/** Beside the two lines of the result, which go to standard output alone. */
-export const KEY_EXPLANATION = `The first line is the key. It is shown once: send it as "Authorization: Bearer KEY".
-The second goes into IMAGE_STORE_API_KEYS, or into the file that IMAGE_STORE_API_KEYS_FILE names.
+/** Printed to standard error; the two lines of the result go to standard output. */
+export const KEY_EXPLANATION = `The first line is the key, which is not shown again. Send it as "Authorization: Bearer KEY".
+Put the second line into IMAGE_STORE_API_KEYS, or into the file that IMAGE_STORE_API_KEYS_FILE names.
 `;

@@ -1,15 +1,15 @@
-import type { Surroundings } from "./surroundings.ts";
+import type { CliContext } from "./context.ts";
 
 const WIDTH = 30;
 const DRAW_EVERY_MS = 100;
 
 export interface ProgressBar extends Disposable {
   advance(done: number): void;
-  /** Before something else is printed. */
+  /** Call before printing anything else. */
   clear(): void;
 }
 
-/** Draws over itself on one line of a terminal, and leaves the line empty. */
+/** Redraws one line of a terminal, and leaves the line empty. */
 export function createProgressBar(total: number, write: (text: string) => void): ProgressBar {
   let drawnAt = Number.NEGATIVE_INFINITY;
   const clear = () => write("\r\x1b[K");
@@ -27,8 +27,8 @@ export function createProgressBar(total: number, write: (text: string) => void):
   };
 }
 
-/** For work whose extent is known only once it has begun. Draws nothing where standard error is no terminal. */
-export function openProgressBar({ isErrorTerminal, err }: Pick<Surroundings, "isErrorTerminal" | "err">) {
+/** For work whose total is known only after it has begun. Draws nothing if standard error is no terminal. */
+export function openProgressBar({ isErrorTerminal, err }: Pick<CliContext, "isErrorTerminal" | "err">) {
   let bar: ProgressBar | undefined;
   return {
     advance(done: number, total: number) {

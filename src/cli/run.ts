@@ -1,58 +1,96 @@
-import { CatalogOpenError } from "../adapters/catalog/open-error.ts";
 import { ConfigError, parseConfig } from "../config.ts";
-import { type Arguments, parseArguments, UsageError } from "./arguments.ts";
-import { helpText } from "./help.ts";
+import { StoreError } from "../domain/errors.ts";
+import { StoreOpenError } from "../domain/open-error.ts";
+import { type Arguments, optionValues, parseArguments, seeHelp, UsageError } from "./arguments.ts";
+import { COMMAND_NAMES } from "./commands.ts";
+import { type CliContext, EXIT } from "./context.ts";
+import { helpDocument, helpText } from "./help.ts";
 import { KEY_EXPLANATION, makeKey } from "./key.ts";
-import { EXIT, type Surroundings } from "./surroundings.ts";
+import { isRemote } from "./remote/commands.ts";
+import { isOnCatalog } from "./where-keys.ts";
 
-/** The whole command line; answers the exit code. Commands load what they need when they run. */
-export async function run(surroundings: Surroundings): Promise<number> {
-  const { err } = surroundings;
+/** Runs the command line and returns the exit code. A command loads its modules when it runs. */
+export async function run(context: CliContext): Promise<number> {
+  const { err } = context;
   try {
-    return await dispatch(parseArguments(surroundings.argv), surroundings);
+    return await dispatch(parseArguments(context.argv), context);
   } catch (error) {
     if (error instanceof UsageError) {
-      err(`${error.message}\nimage-store help tells what there is.\n`);
+      err(`${error.message}\n`);
       return EXIT.usage;
     }
     if (error instanceof ConfigError) {
       err(`${error.message}\n${error.problems.map((problem) => `- ${problem}\n`).join("")}`);
       return EXIT.usage;
     }
-    if (error instanceof CatalogOpenError && ["newer_version", "older_version"].includes(error.reason)) {
-      err(`${error.message}\n`);
-      return EXIT.usage;
-    }
-    err(`image-store: ${error instanceof Error ? error.message : String(error)}\n`);
-    return EXIT.failed;
+    err(`image-store: ${describeFailure(error)}\n`);
+    // Another process may release the folder; any other reason needs a change by the operator.
+    return error instanceof StoreOpenError && error.reason !== "folder_in_use" ? EXIT.usage : EXIT.failed;
   }
 }
 
-async function dispatch(args: Arguments, surroundings: Surroundings): Promise<number> {
-  const { out, err } = surroundings;
-  if (args.command === "check" || args.command === "epoch" || args.command === "serve") {
-    const config = parseConfig({ ...surroundings, flags: args.flags });
-    if (args.command === "epoch") return (await import("./epoch.ts")).printEpoch(config, args, surroundings);
-    if (args.command === "check") return (await import("./check/check.ts")).check(config, args, surroundings);
-    return (await import("./serve.ts")).serve(config, surroundings);
+/** The message; for a StoreError, whose message is written for clients, also its cause. */
+function describeFailure(error: unknown): string {
+  if (!(error instanceof StoreError)) return error instanceof Error ? error.message : String(error);
+  const { message, cause } = error;
+  if (cause instanceof Error) return `${message} Cause: ${describeFailure(cause)}`;
+  return typeof cause === "string" ? `${message} Cause: ${cause}` : message;
+}
+
+async function dispatch(args: Arguments, context: CliContext): Promise<number> {
+  const { out } = context;
+  const { command, json } = args;
+  if (command === "check" || command === "epoch" || command === "serve") {
+    const readConfig = () => parseConfig({ ...context, flags: args.flags });
+    const config = readConfig();
+    if (command === "epoch") return (await import("./epoch.ts")).printEpoch(config, args, context);
+    if (command === "check") return (await import("./check/check.ts")).check(config, args, context);
+    return (await import("./serve.ts")).serve(config, readConfig, context);
   }
-  if (args.command === "backup" || args.command === "restore") return backupOrRestore(args, surroundings);
-  if (args.command === "help") out(helpText());
-  if (args.command === "version") out(`${(await import("./version.ts")).VERSION}\n`);
-  if (args.command === "openapi") out((await import("../app.ts")).describeApi());
-  if (args.command === "key") {
-    const { key, line } = makeKey(args);
-    out(`${key}\n${line}\n`);
-    err(KEY_EXPLANATION);
+  if (command === "backup" || command === "restore") return backupOrRestore(args, context);
+  if (command === "help") printHelp(args, context);
+  if (command === "version") {
+    const { VERSION } = await import("../version.ts");
+    out(json ? `${JSON.stringify({ version: VERSION })}\n` : `${VERSION}\n`);
   }
+  if (command === "openapi") {
+    const text = (await import("../app.ts")).describeApi();
+    out(json ? `${JSON.stringify(JSON.parse(text))}\n` : text);
+  }
+  if (command === "key create" || command === "key list" || command === "key revoke") {
+    if (!isOnCatalog(args, context)) return (await import("./remote/run.ts")).runRemote(command, args, context);
+    const config = parseConfig({ ...context, flags: args.flags });
+    const call = { ...optionValues(args.values), command, operands: args.operands };
+    return (await import("./keys.ts"))[KEY_ACTIONS[command]](config, call, context);
+  }
+  if (command === "completion") return (await import("./completion/run.ts")).printScript(args, context);
+  if (command === "complete") return (await import("./completion/run.ts")).printCandidates(args, context);
+  if (command === "key entry") return printEntry(args, context);
+  if (command === "key show" || command === "key update" || isRemote(command))
+    return (await import("./remote/run.ts")).runRemote(command, args, context);
   return EXIT.ok;
 }
 
-async function backupOrRestore({ command, flags, ...args }: Arguments, surroundings: Surroundings): Promise<number> {
+const KEY_ACTIONS = { "key create": "createKey", "key list": "listKey", "key revoke": "revokeKey" } as const;
+
+function printHelp({ topic, json }: Arguments, { out }: CliContext): void {
+  if (!json) return out(helpText(topic));
+  const names = COMMAND_NAMES.filter((name) => topic === undefined || name === topic || name.startsWith(`${topic} `));
+  for (const name of names) out(`${JSON.stringify(helpDocument(name))}\n`);
+}
+
+function printEntry({ operands, values, json }: Arguments, { out, err }: CliContext): number {
+  const { key, line } = makeKey({ keyName: operands[0], rights: optionValues(values).text("rights") });
+  out(json ? `${JSON.stringify({ key, entry: line })}\n` : `${key}\n${line}\n`);
+  err(KEY_EXPLANATION);
+  return EXIT.ok;
+}
+
+async function backupOrRestore({ command, flags, ...args }: Arguments, context: CliContext): Promise<number> {
   const { folder } = args;
-  if (folder === undefined || folder === "") throw new UsageError(`image-store ${command} needs a folder.`);
-  const config = parseConfig({ ...surroundings, flags });
-  if (command === "backup")
-    return (await import("./backup/backup.ts")).backup(config, { ...args, folder }, surroundings);
-  return (await import("./backup/restore.ts")).restore(config, { ...args, folder }, surroundings);
+  if (folder === undefined || folder === "")
+    throw new UsageError(`"${command}" needs a folder: image-store ${command} DIR. ${seeHelp(command)}`);
+  const config = parseConfig({ ...context, flags });
+  if (command === "backup") return (await import("./backup/backup.ts")).backup(config, { ...args, folder }, context);
+  return (await import("./backup/restore.ts")).restore(config, { ...args, folder }, context);
 }

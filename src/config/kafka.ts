@@ -1,10 +1,27 @@
-import type { KafkaConfig, KafkaTls } from "../config.ts";
 import { SETTINGS, type SettingValues } from "./settings.ts";
 import { oneOf, parseBoolean } from "./values.ts";
 
+export interface KafkaConfig {
+  readonly brokers: readonly string[];
+  readonly topic: string;
+  readonly tls: KafkaTls | undefined;
+  readonly sasl:
+    | { mechanism: "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512"; username: string; password: string }
+    | undefined;
+  readonly mode: "binary" | "structured";
+  /** Whether events of the audit trail are sent too. */
+  readonly audit: boolean;
+}
+
+interface KafkaTls {
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+}
+
 /**
- * Brokers and topic come from the URL; the rest from the URL or a variable of its own, which goes before it.
- * @throws Error whose message completes "IMAGE_STORE_KAFKA_URL …"
+ * Brokers and topic come from the URL. Everything else comes from its own variable or, without one, from the URL.
+ * @throws Error whose message completes the sentence "IMAGE_STORE_KAFKA_URL …"
  */
 export function readKafkaSettings(values: SettingValues): KafkaConfig | undefined {
   const url = values.KAFKA_URL;
@@ -15,7 +32,8 @@ export function readKafkaSettings(values: SettingValues): KafkaConfig | undefine
   const mechanism =
     values.KAFKA_SASL_MECHANISM ??
     (options.mechanism && SETTINGS.KAFKA_SASL_MECHANISM.parse(options.mechanism.toUpperCase()));
-  if ((username === undefined) !== (password === undefined)) throw new Error("needs a user and a password, or neither");
+  if ((username === undefined) !== (password === undefined))
+    throw new Error("must have both a user and a password, or neither");
   if (mechanism && username === undefined) throw new Error("has a SASL mechanism but no user");
   return {
     brokers: url.brokers,
@@ -25,6 +43,7 @@ export function readKafkaSettings(values: SettingValues): KafkaConfig | undefine
       username === undefined || password === undefined
         ? undefined
         : { mechanism: mechanism || "SCRAM-SHA-512", username, password },
+    audit: values.KAFKA_AUDIT,
     mode: values.KAFKA_MODE ?? oneOf("binary", "structured")(options.mode ?? "binary"),
   };
 }
@@ -40,8 +59,8 @@ function kafkaTls(
   };
   const namesFile = Object.values(files).some((file) => file !== undefined);
   const wanted = values.KAFKA_TLS ?? (options.tls === undefined ? namesFile : parseBoolean(options.tls));
-  if (!wanted && namesFile) throw new Error("has TLS off and yet names a certificate file");
+  if (!wanted && namesFile) throw new Error("has TLS off but names a certificate file");
   if ((files.certFile === undefined) !== (files.keyFile === undefined))
-    throw new Error("needs a client certificate and its key, or neither");
+    throw new Error("must have both a client certificate and its key, or neither");
   return wanted ? files : undefined;
 }

@@ -7,7 +7,7 @@ const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 
 export const DEFAULT_PRESETS = '{"thumb":{"w":240,"h":240},"small":{"w":480},"medium":{"w":960},"large":{"w":1920}}';
 
-/** `{"thumb":{"w":240,"h":240,"format":"auto"}}`: by name, what the query of a variant would say. */
+/** `{"thumb":{"w":240,"h":240,"format":"auto"}}`: each preset has the parameters of a variant's query. */
 export function parsePresets(text: string): Presets {
   const presets = Object.entries(parseObject(text, "must be")).map(([name, value]): [string, ResizedSpec] => {
     if (!NAME.test(name)) throw new Error("has a name that is not 1–32 of A–Z, a–z, 0–9, _ and -");

@@ -1,6 +1,7 @@
-import { parseBoolean, parseOrigin } from "./values.ts";
+import { parseOrigin } from "./addresses.ts";
+import { parseBoolean } from "./values.ts";
 
-/** A URL chooses an adapter. It may hold a secret, so no message here repeats it. */
+// A URL may hold a secret, so no message of this file repeats one.
 const KAFKA_URL = /^kafka:\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
 const KAFKA_QUERY = ["tls", "ca", "cert", "key", "mechanism", "mode"] as const;
 const POSTGRES_URL = /^postgres(?:ql)?:\/\/(?:[^@/?#]*@)?([^@/?#]+)\/[^/?#]+(?:\?([^#]*))?$/;
@@ -8,7 +9,7 @@ const POSTGRES_QUERY = ["sslmode", "sslrootcert", "sslcert", "sslkey"] as const;
 const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"];
 const DEFAULT_TOPIC = "image-store.events";
 
-/** What a `kafka://user:password@host:9092,host:9092/topic?tls=true` says, as far as it says it. */
+/** The parts of `kafka://user:password@host:9092,host:9092/topic?tls=true`. */
 export interface KafkaUrl {
   readonly brokers: readonly string[];
   readonly topic: string;
@@ -17,30 +18,38 @@ export interface KafkaUrl {
   readonly options: Readonly<Partial<Record<(typeof KAFKA_QUERY)[number], string>>>;
 }
 
-export type CatalogPlace =
+export type CatalogUrl =
   | { readonly kind: "sqlite"; readonly path: string }
   | { readonly kind: "postgres"; readonly url: string };
 
-export type BlobsPlace = { readonly kind: "file"; readonly path: string } | S3Place;
+export type BlobsUrl = { readonly kind: "file"; readonly path: string } | S3Url;
 
-export interface S3Place {
+export interface S3Url {
   readonly kind: "s3";
   readonly bucket: string;
-  /** Before every key; empty, or ends with a slash. */
+  /** Prefix of every key: empty, or ends with a slash. */
   readonly prefix: string;
-  /** Undefined: that of the region. */
+  /** Undefined: AWS's endpoint of the region. */
   readonly endpoint: string | undefined;
   readonly region: string | undefined;
   readonly forcePathStyle: boolean;
 }
 
-/** `sqlite:catalog.sqlite`, `sqlite:/var/lib/catalog.sqlite` or `sqlite:///var/lib/catalog.sqlite`; or PostgreSQL's own. */
-export const parseCatalogUrl = (url: string): CatalogPlace =>
-  /^postgres(ql)?:/.test(url)
-    ? { kind: "postgres", url: requirePostgresUrl(url) }
-    : { kind: "sqlite", path: parsePathUrl(url, "sqlite:") };
+/** `sqlite:catalog.sqlite`, `sqlite:/var/lib/catalog.sqlite` or `sqlite:///var/lib/catalog.sqlite`; or a PostgreSQL URL. */
+export function parseCatalogUrl(url: string): CatalogUrl {
+  if (/^postgres(ql)?:/.test(url)) return { kind: "postgres", url: requirePostgresUrl(url) };
+  requireScheme(url, ["sqlite:"], "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE");
+  return { kind: "sqlite", path: parsePathUrl(url, "sqlite:") };
+}
 
-/** One that the adapter can do as it says: a parameter that it does not know might be what somebody relies on. */
+/** The message repeats only the scheme of the URL. */
+function requireScheme(url: string, schemes: readonly string[], form: string): void {
+  if (schemes.some((scheme) => url.startsWith(scheme))) return;
+  const [scheme] = /^[a-z][a-z\d+.-]*:(?=\/\/|[^\d])/i.exec(url) ?? [];
+  throw new Error(`must be ${form}${scheme === undefined ? "" : `, not ${scheme}`}`);
+}
+
+/** Refuses unknown parameters: ignoring one, such as a TLS option, could weaken what the operator asked for. */
 function requirePostgresUrl(url: string): string {
   const [, host, query] = POSTGRES_URL.exec(url) ?? [];
   const parsed = URL.parse(url);
@@ -50,17 +59,18 @@ function requirePostgresUrl(url: string): string {
   const { sslmode = "disable", ...files } = parseQuery(query ?? "", POSTGRES_QUERY);
   if (!SSL_MODES.includes(sslmode)) throw new Error(`has an unknown sslmode; known are ${SSL_MODES.join(", ")}`);
   if (sslmode === "disable" && Object.keys(files).length > 0)
-    throw new Error("has files for TLS, but no sslmode for it");
+    throw new Error("names TLS files but has no sslmode that uses them");
   if (sslmode === "verify-ca" && files.sslrootcert === undefined)
-    throw new Error("must name the authority to trust (sslrootcert) with sslmode=verify-ca");
+    throw new Error("must name the trusted authority (sslrootcert) with sslmode=verify-ca");
   if ((files.sslcert === undefined) !== (files.sslkey === undefined))
     throw new Error("must have both sslcert and sslkey, or neither");
   return url;
 }
 
 /** `file:/var/lib/blobs`, or `s3://bucket/prefix?endpoint=…&region=…&forcePathStyle=true`. */
-export function parseBlobsUrl(url: string): BlobsPlace {
-  if (!url.startsWith("s3:")) return { kind: "file", path: parsePathUrl(url, "file:") };
+export function parseBlobsUrl(url: string): BlobsUrl {
+  requireScheme(url, ["file:", "s3:"], "file:PATH or s3://BUCKET/PREFIX");
+  if (url.startsWith("file:")) return { kind: "file", path: parsePathUrl(url, "file:") };
   const [, bucket, path, query] =
     /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url) ?? [];
   if (bucket === undefined) throw new Error("must be of the form s3://bucket/prefix?endpoint=…&region=…");
@@ -77,14 +87,15 @@ export function parseBlobsUrl(url: string): BlobsPlace {
 }
 
 function parsePathUrl(url: string, scheme: string): string {
-  const path = url.startsWith(scheme) ? url.slice(scheme.length).replace(/^\/\/(?=\/)/, "") : "";
+  const path = url.slice(scheme.length).replace(/^\/\/(?=\/)/, "");
   if (path === "" || path.startsWith("//") || /[?#%]/.test(path))
     throw new Error(`must be ${scheme} and a path, such as ${scheme}/var/lib/image-store/…, without ?, # or %`);
   return path;
 }
 
 export function parseKafkaUrl(url: string): KafkaUrl {
-  // Not `new URL`: it knows one host only.
+  requireScheme(url, ["kafka:"], "kafka://HOST:PORT,HOST:PORT/TOPIC");
+  // `new URL` allows one host only.
   const [, userinfo, hosts, path, query] = KAFKA_URL.exec(url) ?? [];
   if (hosts === undefined) throw new Error("must be of the form kafka://host:9092,host:9092/topic");
   const [username, password] = userinfo?.split(/:(.*)/s) ?? [];
@@ -112,7 +123,7 @@ function parseQuery<Name extends string>(query: string, names: readonly Name[]):
   for (const [name, value] of new URLSearchParams(query)) {
     const option = names.find((known) => known === name);
     if (option === undefined) throw new Error(`has an unknown parameter; known are ${names.join(", ")}`);
-    // Whoever reads the URL after this might take the other one.
+    // The client library might use the other value.
     if (options[option] !== undefined) throw new Error(`has the parameter ${option} twice`);
     options[option] = value;
   }

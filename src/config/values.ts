@@ -1,4 +1,4 @@
-/** How each kind of value is written. A parser throws an Error whose message completes "IMAGE_STORE_X …". */
+/** Parsers of plain values. Each throws an Error whose message completes the sentence "IMAGE_STORE_X …". */
 
 const SIZE_UNITS = { "": 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const;
 const DURATION_UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -11,12 +11,19 @@ export function parseSize(text: string): number {
   return bytes as number;
 }
 
-/** Milliseconds: `500ms`, `30s`, `15m`, `1h`, `30d`. A bare number is refused, since its unit would be a guess. */
+/** Milliseconds: `500ms`, `30s`, `15m`, `1h`, `30d`. A number without a unit is refused: it would be ambiguous. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d)$/.exec(text);
   const milliseconds = match && Math.round(Number(match[1]) * DURATION_UNITS[match[2] as keyof typeof DURATION_UNITS]);
   if (!Number.isSafeInteger(milliseconds)) throw new Error(`must be a time such as 30s, 15m, 1h or 30d, not "${text}"`);
   return milliseconds as number;
+}
+
+/** `10%` is 0.1. */
+export function parsePercent(text: string): number {
+  const [, digits] = /^(\d{1,3}(?:\.\d+)?) ?%$/.exec(text) ?? [];
+  if (digits === undefined || Number(digits) > 100) throw new Error(`must be from 0% to 100%, not "${text}"`);
+  return Number(digits) / 100;
 }
 
 export const integer =
@@ -42,17 +49,7 @@ export const oneOf =
     return choice;
   };
 
-/** `https://images.example.org`: scheme, host and port, nothing else. */
-export function parseOrigin(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isOrigin = url !== undefined && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`;
-  if (!isOrigin) throw new Error("must be an origin such as https://images.example.org, without a path");
-  return url.origin;
-}
-
-export const parseOrigins = (text: string): readonly string[] => splitList(text).map(parseOrigin);
-
-/** By comma or line, without blanks. */
+/** Items separated by commas or line breaks, trimmed; empty items are dropped. */
 export const splitList = (text: string): string[] =>
   text
     .split(/[,\n]/)

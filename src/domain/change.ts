@@ -1,4 +1,6 @@
-import type { Album, AlbumFields, AlbumPatch } from "./album.ts";
+import type { AccessChange, AccessChangeResults } from "./access-changes.ts";
+import type { Album, AlbumPatch, AlbumWish } from "./album.ts";
+import type { BatchOutcome, RunBatch } from "./batch.ts";
 import type { BlobRef, NewBlob } from "./blob.ts";
 import type { Description, Image, ImageFields, ImageInfo, ImagePatch } from "./image.ts";
 import type { LinkKey } from "./link.ts";
@@ -13,21 +15,31 @@ import type {
   MoveBlobs,
   PruneEvents,
   PruneIdempotency,
+  RecordChecksums,
+  RecountUsage,
   RegisterCursor,
   ReleaseHold,
   ReleaseLease,
   RenewEpoch,
   ReserveBlobs,
-} from "./upkeep.ts";
+} from "./maintenance.ts";
+import type { Quota, QuotaLimits, QuotaScope } from "./quota.ts";
+import type { IfExists } from "./request-types.ts";
+import type { Idempotency, Preconditions, RecordVersion, Requested, RightOnAlbums } from "./requested.ts";
+import type { Visibility } from "./visibility.ts";
+
+export { IF_EXISTS, type IfExists } from "./request-types.ts";
+export type { Idempotency, Preconditions, RecordVersion, Requested, Requester } from "./requested.ts";
 
 /**
  * A write is a value: it can be sent to a thread, batched, retried and replayed. Each is one transaction of checks, rows,
  * events and idempotency record; nothing else writes events, so none is stored without its change, nor a change without
- * its event. Ids are made by whoever makes the change, so that a retry stores the same; times are the database's.
+ * its event. The caller makes the ids, so a retry stores the same; times are the database's.
  */
 export type Change = AnyChange & Fenced;
 
 type AnyChange =
+  | AccessChange
   | CreateAlbum
   | PutAlbum
   | UpdateAlbum
@@ -36,7 +48,9 @@ type AnyChange =
   | PutImages
   | UpdateImage
   | DeleteImage
+  | MoveImage
   | DescribeImage
+  | ForgetDescription
   | EnsureLinkKey
   | RegisterCursor
   | AdvanceCursor
@@ -51,10 +65,14 @@ type AnyChange =
   | BeginBlobDeletion
   | FinishBlobDeletion
   | MoveBlobs
+  | RecordChecksums
   | Hold
-  | ReleaseHold;
+  | ReleaseHold
+  | SetQuota
+  | RecountUsage
+  | RunBatch;
 
-export interface ChangeResults {
+export interface ChangeResults extends AccessChangeResults {
   createAlbum: Replayable<Album>;
   putAlbum: { readonly created: boolean; readonly album: Album };
   updateAlbum: Album;
@@ -63,12 +81,14 @@ export interface ChangeResults {
   putImages: Replayable<readonly PutImage[]>;
   updateImage: Image;
   deleteImage: null;
+  moveImage: Replayable<Image>;
   describeImage: { readonly applied: boolean };
+  forgetDescription: Image;
   ensureLinkKey: LinkKey;
   registerCursor: { readonly seq: number; readonly epoch: number };
   advanceCursor: { readonly known: boolean };
   deleteCursor: null;
-  pruneEvents: { readonly pruned: number; readonly cursorsGivenUp: readonly string[]; readonly more: boolean };
+  pruneEvents: { readonly pruned: number; readonly droppedCursors: readonly string[]; readonly more: boolean };
   pruneIdempotency: { readonly pruned: number };
   renewEpoch: { readonly epoch: number | null };
   acquireLease: { readonly token: number | null };
@@ -78,8 +98,12 @@ export interface ChangeResults {
   beginBlobDeletion: readonly BlobRef[];
   finishBlobDeletion: null;
   moveBlobs: { readonly moved: readonly string[] };
+  recordChecksums: null;
   hold: null;
   releaseHold: null;
+  setQuota: Quota | null;
+  recountUsage: { readonly corrected: number };
+  runBatch: Replayable<readonly BatchOutcome[]>;
 }
 export type ChangeResult<C extends AnyChange> = ChangeResults[C["type"]];
 
@@ -89,37 +113,6 @@ export interface Replayable<Value> {
   readonly value: Value;
 }
 
-/**
- * Scope is principal, method and path; fingerprint covers the query and the content. The row is inserted as the first
- * statement of the transaction, so that a racing node waits there and then replays.
- * Another fingerprint under a known key: `idempotency_key_reused`.
- */
-export interface Idempotency {
-  readonly scope: string;
-  readonly key: string;
-  readonly fingerprint: string;
-}
-
-/** A record's version as its ETag names it; an id is part of it, since a name may be used again. */
-export interface RecordVersion {
-  readonly id: string;
-  readonly revision: number;
-}
-
-/**
- * RFC 9110 preconditions, evaluated inside the transaction. `Tag` is a {@link RecordVersion} for records and a digest
- * (hex) for content. `*` means any that exists. A failed one is `precondition_failed`.
- */
-export interface Preconditions<Tag> {
-  readonly ifMatch?: "*" | readonly Tag[];
-  readonly ifNoneMatch?: "*" | readonly Tag[];
-}
-
-interface Traced {
-  /** W3C trace context of the request; kept in the event. */
-  readonly traceparent?: string;
-}
-
 /** The right to do what one node at a time does; a later holder has a higher token. */
 export interface Fence {
   readonly lease: string;
@@ -127,34 +120,39 @@ export interface Fence {
 }
 
 interface Fenced {
-  /** Checked in the transaction: `lease_lost`, and nothing is done, when somebody else has had the lease since. */
+  /** Checked in the transaction: `lease_lost`, and nothing is done, when another holder has had the lease since. */
   readonly fence?: Fence;
 }
 
-/** `album_exists` when a live album has the name. */
-export interface CreateAlbum extends Traced {
+/** `album_exists` when a live album has the name. This and the next two: `forbidden` to make it public, or private again, without {@link Requester.shared}. */
+export interface CreateAlbum extends Requested {
   readonly type: "createAlbum";
   readonly id: string;
   readonly name: string;
-  readonly fields: AlbumFields;
+  readonly fields: AlbumWish;
   readonly idempotency?: Idempotency;
 }
 
 /** Creates, or replaces all client fields of the live album of that name. */
-export interface PutAlbum extends Traced {
+export interface PutAlbum extends Requested {
   readonly type: "putAlbum";
   /** Used when there is none yet. */
   readonly id: string;
   readonly name: string;
-  readonly fields: AlbumFields;
+  readonly fields: AlbumWish;
   readonly preconditions?: Preconditions<RecordVersion>;
 }
 
-/** `album_not_found`; `album_exists` when it renames to a name that is taken. No event when nothing changes. */
-export interface UpdateAlbum extends Traced {
+/**
+ * `album_not_found`; `album_exists` when it renames to a name that is taken; `forbidden` when a rename would give a right of `named`
+ * to the requester. No event when nothing changes.
+ */
+export interface UpdateAlbum extends Requested {
   readonly type: "updateAlbum";
   readonly albumId: string;
   readonly patch: AlbumPatch;
+  /** What the requester has by names of albums. Absent: nothing, or everything. */
+  readonly named?: readonly RightOnAlbums[];
   readonly preconditions?: Preconditions<RecordVersion>;
 }
 
@@ -162,11 +160,11 @@ export interface UpdateAlbum extends Traced {
  * `album_not_found`; `album_not_empty` unless recursive. Up to `chunk` images go at once (`done`); above that the album
  * is `deleting` from now on (404, its name free), and `deleteAlbumChunk` finishes it.
  */
-export interface DeleteAlbum extends Traced {
+export interface DeleteAlbum extends Requested {
   readonly type: "deleteAlbum";
   readonly albumId: string;
   readonly recursive: boolean;
-  /** Default 20,000. */
+  /** Default {@link DELETED_AT_ONCE}. */
   readonly atOnce?: number;
   readonly preconditions?: Preconditions<RecordVersion>;
 }
@@ -186,22 +184,39 @@ export interface ImageToPut {
   readonly fields?: ImageFields;
   readonly info: ImageInfo;
   readonly blob: NewBlob;
+  /** Where the bytes were copied from. The description is copied too. */
+  readonly copyOf?: CopySource;
+}
+
+/** `image_not_found` when the image is gone, has other bytes than the copy, or is in none of the albums any more. */
+export interface CopySource {
+  readonly imageId: string;
+  readonly readable: Visibility;
+  /** Whether the event says it. */
+  readonly isNamed: boolean;
 }
 
 /**
- * All or none. `create` refuses a name that is taken (`image_exists`); `put` replaces the bytes of the image that has it.
+ * All or none. `create` refuses names that are taken (`image_exists`, with an entry in `errors` for each); `put` replaces the bytes of the image that has it.
  * Bytes equal to what is stored swap in the new blob (so that a damaged copy is healed by uploading again), but keep
  * revision and times and make no event. `album_not_found` when the album is not live.
  */
-export interface PutImages extends Traced {
+export interface PutImages extends Requested {
   readonly type: "putImages";
   /** null where no album of the name is live: then only a known idempotency key is answered. */
   readonly albumId: string | null;
   readonly mode: "create" | "put";
+  /** Of `put`: `forbidden` where it would change an image that is there. */
+  readonly addOnly?: boolean;
   readonly images: readonly ImageToPut[];
   /** For `put` of one image. `ifMatch` on a missing image fails. */
   readonly preconditions?: Preconditions<string>;
   readonly idempotency?: Idempotency;
+  /**
+   * The id of the upload ticket that each image uses up. `ticket_not_found` when it is gone, `ticket_used` when fewer
+   * uploads are left.
+   */
+  readonly ticket?: string;
 }
 
 export interface PutImage {
@@ -210,7 +225,7 @@ export interface PutImage {
 }
 
 /** `album_not_found`, `image_not_found`; `image_exists` when it renames to a name that is taken. */
-export interface UpdateImage extends Traced {
+export interface UpdateImage extends Requested {
   readonly type: "updateImage";
   readonly albumId: string;
   readonly name: string;
@@ -219,11 +234,40 @@ export interface UpdateImage extends Traced {
 }
 
 /** `album_not_found`, `image_not_found`. */
-export interface DeleteImage extends Traced {
+export interface DeleteImage extends Requested {
   readonly type: "deleteImage";
   readonly albumId: string;
   readonly name: string;
   readonly preconditions?: Preconditions<RecordVersion>;
+}
+
+/**
+ * Gives an image another album, another name or both; id, bytes, fields and `createdAt` stay. In its album it is renamed. In another
+ * one it is created there, after it was deleted where it was: two events, so that the readers of each album hear of it, and
+ * those of one album hear nothing of the other. `album_not_found`, `image_not_found`; `image_exists`; `quota_exceeded`, of the album only;
+ * `forbidden` to replace an image without the right. No event when nothing changes.
+ */
+export interface MoveImage extends Requested {
+  readonly type: "moveImage";
+  /** null where no album of the name is live: then only a known idempotency key is answered. So too that of the target. */
+  readonly albumId: string | null;
+  readonly name: string;
+  /** Albums whose images the requester may read as they were uploaded; the others are not found. Absent: all. */
+  readonly readable?: Visibility;
+  readonly target: MoveTarget;
+  readonly ifExists: IfExists;
+  readonly preconditions?: Preconditions<RecordVersion>;
+  readonly idempotency?: Idempotency;
+}
+
+export interface MoveTarget {
+  readonly albumId: string | null;
+  /** Absent: the name that it has. */
+  readonly name?: string;
+  /** Albums to which the requester may add images; the others are not found. Absent: all. */
+  readonly addable?: Visibility;
+  /** Albums of which it may replace images. Absent: all. */
+  readonly replaceable?: Visibility;
 }
 
 /**
@@ -237,7 +281,23 @@ export interface DescribeImage {
   readonly description: Description;
 }
 
-/** Keeps this key for signed links where there is none yet; answers the one that is kept. */
+/**
+ * The image loses its description, and gets another when its turn comes. Returns the record; no event when it had none.
+ * Revision and `updatedAt` stay. `image_not_found`, also where its album is being deleted.
+ */
+export interface ForgetDescription extends Requested {
+  readonly type: "forgetDescription";
+  readonly imageId: string;
+}
+
+/** Sets, replaces or (null) removes a quota. `album_not_found`; `key_not_found`; `quota_not_found` when there is none to remove. */
+export interface SetQuota extends Requested {
+  readonly type: "setQuota";
+  readonly scope: QuotaScope;
+  readonly limits: QuotaLimits | null;
+}
+
+/** Keeps this key for signed links where there is none yet; returns the one that is kept. */
 export interface EnsureLinkKey extends LinkKey {
   readonly type: "ensureLinkKey";
 }

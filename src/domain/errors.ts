@@ -11,21 +11,33 @@ export type ErrorCode =
   | "invalid_page_token"
   | "empty_body"
   | "unauthorized"
+  | "session_ended"
   | "forbidden"
   | "forbidden_origin"
   | "variant_not_allowed"
+  | "original_not_shared"
+  | "https_required"
   | "invalid_link"
   | "link_expired"
+  | "ticket_expired"
+  | "ticket_used"
   | "not_found"
   | "album_not_found"
   | "image_not_found"
+  | "bytes_not_found"
   | "cursor_not_found"
+  | "session_not_found"
+  | "key_not_found"
+  | "quota_not_found"
+  | "ticket_not_found"
+  | "share_not_found"
   | "method_not_allowed"
   | "not_acceptable"
   | "request_timeout"
   | "album_exists"
   | "image_exists"
   | "album_not_empty"
+  | "key_not_editable"
   | "request_in_progress"
   | "cursor_unknown"
   | "cursor_expired"
@@ -44,16 +56,23 @@ export type ErrorCode =
   | "upload_expired"
   | "lease_lost"
   | "blob_damaged"
-  | "insufficient_storage";
+  | "insufficient_storage"
+  | "quota_exceeded";
 
 /** One thing wrong with one part of the input. `pointer` is a JSON pointer into the body, or `name` of a parameter. */
 export interface FieldError {
   readonly pointer?: string;
   readonly parameter?: string;
+  /** Of a file in a form: the place of its part among all parts, from 0, the name of its image, and why it was refused. */
+  readonly part?: number;
+  readonly name?: string;
+  readonly code?: ErrorCode;
   readonly detail: string;
 }
 
 export interface ErrorExtras {
+  /** For the log: which of several causes it was, where the answer does not tell. One word. */
+  readonly reason?: string;
   readonly errors?: readonly FieldError[];
   /** More members of the problem document, such as `oldestCursor`. */
   readonly members?: Readonly<Record<string, unknown>>;
@@ -65,6 +84,7 @@ export class StoreError extends Error {
   readonly code: ErrorCode;
   readonly errors: readonly FieldError[];
   readonly members: Readonly<Record<string, unknown>>;
+  readonly reason: string | undefined;
 
   constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
     super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
@@ -72,11 +92,33 @@ export class StoreError extends Error {
     this.code = code;
     this.errors = extras.errors ?? [];
     this.members = extras.members ?? {};
+    this.reason = extras.reason;
   }
 }
 
 export const albumNotFound = () => new StoreError("album_not_found", "There is no such album.");
+/** Of a move or copy: as for an album that the caller must not know of. */
+export const targetNotFound = () =>
+  new StoreError("album_not_found", "There is no such album to move or copy to.", {
+    errors: [{ pointer: "/album", detail: "names no album" }],
+  });
+export const shareNotFound = () => new StoreError("share_not_found", "There is no such share.");
+/** The same whether no image has the bytes or the caller may read none that has. */
+export const bytesNotFound = () =>
+  new StoreError("bytes_not_found", "No image that the caller may read has these bytes. Upload the bytes.");
 export const imageNotFound = () => new StoreError("image_not_found", "There is no such image.");
+
+export const ticketNotFound = () =>
+  new StoreError("ticket_not_found", "There is no such upload ticket. It was revoked, or its URL is not complete.");
+export const ticketUsed = () =>
+  new StoreError("ticket_used", "The upload ticket has been used for as many files as it allows.");
+
+/** `names`: of the images of a change that are there already. */
+export const imageExists = (names: readonly string[] = []) => {
+  const detail = "There is an image of that name in the album already.";
+  const errors = names.map((name) => ({ name, code: "image_exists" as const, detail }));
+  return new StoreError("image_exists", detail, { errors });
+};
 
 /** An error that crosses a thread or a process loses its class; these two carry what matters. `cause` is for the log. */
 export interface SerializedError {
@@ -84,7 +126,16 @@ export interface SerializedError {
   readonly message: string;
   readonly errors: readonly FieldError[];
   readonly members: Readonly<Record<string, unknown>>;
-  readonly cause?: string;
+  /** An error, or the text of anything else. */
+  readonly cause?: SerializedCause | string;
+}
+
+/** Apart from the message, which commands print, the stack is for the log. */
+interface SerializedCause {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  readonly stack?: string;
 }
 
 export const serializeError = (error: StoreError): SerializedError => ({
@@ -92,11 +143,16 @@ export const serializeError = (error: StoreError): SerializedError => ({
   message: error.message,
   errors: error.errors,
   members: error.members,
-  ...(error.cause === undefined ? {} : { cause: describeCause(error.cause) }),
+  ...(error.cause === undefined ? {} : { cause: serializeCause(error.cause) }),
 });
 
-export const deserializeError = (error: SerializedError): StoreError =>
-  new StoreError(error.code, error.message, error);
+export function deserializeError({ code, message, cause, ...extras }: SerializedError): StoreError {
+  if (typeof cause !== "object") return new StoreError(code, message, { ...extras, cause });
+  return new StoreError(code, message, { ...extras, cause: Object.assign(new Error(cause.message), cause) });
+}
 
-const describeCause = (cause: unknown): string =>
-  cause instanceof Error ? (cause.stack ?? String(cause)) : String(cause);
+function serializeCause(cause: unknown): SerializedCause | string {
+  if (!(cause instanceof Error)) return String(cause);
+  const { name, message, code, stack } = cause as Error & { readonly code?: unknown };
+  return { name, message, ...(typeof code === "string" && { code }), ...(stack !== undefined && { stack }) };
+}

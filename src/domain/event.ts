@@ -1,7 +1,8 @@
-import type { Album } from "./album.ts";
-import type { Image } from "./image.ts";
+import type { CallerKind } from "./access.ts";
+import type { LoggedAlbum } from "./album.ts";
+import type { LoggedImage } from "./image.ts";
 
-export const EVENT_TYPES = [
+const RECORD_EVENT_TYPES = [
   "imagestore.album.created",
   "imagestore.album.updated",
   "imagestore.album.deleted",
@@ -9,20 +10,75 @@ export const EVENT_TYPES = [
   "imagestore.image.updated",
   "imagestore.image.deleted",
 ] as const;
+/** Of the audit trail: changes to who may do what. */
+export const AUDIT_EVENT_TYPES = [
+  "imagestore.key.created",
+  "imagestore.key.updated",
+  "imagestore.key.revoked",
+  "imagestore.share.created",
+  "imagestore.share.revoked",
+  "imagestore.ticket.created",
+  "imagestore.ticket.revoked",
+  "imagestore.quota.updated",
+] as const;
+export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];
+export const EVENT_TYPES = [...RECORD_EVENT_TYPES, ...AUDIT_EVENT_TYPES] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
-/** Why: somebody asked, an album went with all that was in it, or the store learnt more of the picture by itself. */
-export type EventReason = "user" | "album-deleted" | "described";
+/**
+ * Why: a request, the deletion of the whole album, a description that the store added by itself, or a move: the image was created
+ * in an album because it left another, and deleted there because it went on.
+ */
+export const EVENT_REASONS = ["user", "album-deleted", "described", "moved"] as const;
+export type EventReason = (typeof EVENT_REASONS)[number];
 
-export type EventData = (Album | Image) & { readonly reason: EventReason; readonly previousName?: string };
+/** The other album of an image that moved, under the name that it had then. */
+export interface OtherAlbum {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** An image of which another is a copy, as it was then. */
+export type CopiedImage = Pick<LoggedImage, "id" | "name" | "album" | "albumId">;
+
+/** Who made the change: a caller, or the store itself. `id` and `name` are null where the kind has only one. */
+export interface Actor {
+  readonly kind: CallerKind | "store";
+  readonly id: string | null;
+  readonly name: string | null;
+  /** Of a session: what it was made with. */
+  readonly base?: { readonly kind: CallerKind; readonly id: string | null };
+}
+
+/** Who answers for what the actor makes: what a session makes is made by what the session stands for. */
+export const makerOf = ({ base, ...actor }: Actor): Actor => ({ ...actor, ...base });
+
+/** What the store finds out by itself, or does later. */
+export const STORE: Actor = { kind: "store", id: null, name: null };
+
+export type EventData = (LoggedAlbum | LoggedImage) & {
+  readonly reason: EventReason;
+  readonly previousName?: string;
+  /** Of an image that was moved here: where it was. */
+  readonly previousAlbum?: OtherAlbum;
+  /** Of an image that was moved away: where it is. */
+  readonly newAlbum?: OtherAlbum;
+  /** Of an image that is a copy: what it was copied from. */
+  readonly copiedFrom?: CopiedImage;
+  /** Absent from events of versions that did not record it. */
+  readonly actor?: Actor;
+};
 
 /** One entry of the log. `seq` grows and is never used twice; `time` in milliseconds since 1970. */
 export interface StoredEvent {
   readonly seq: number;
   readonly id: string;
   readonly type: EventType;
+  /** Empty for an event of the audit trail that is of no album. */
   readonly albumId: string;
   readonly imageId: string | null;
+  /** What an event of the audit trail is about, such as `keys/<id>`; null for those of albums and images. */
+  readonly subject: string | null;
   readonly time: number;
   readonly traceparent: string | null;
   /** {@link EventData} as the JSON that was written with the change. */
@@ -33,6 +89,31 @@ export interface StoredEvent {
 export interface LogPosition {
   readonly epoch: number;
   readonly seq: number;
+}
+
+/** Events with `prunedThrough < seq ≤ lastSequence` are kept. Neither number ever decreases. */
+export interface LogState {
+  readonly epoch: number;
+  readonly prunedThrough: number;
+  readonly lastSequence: number;
+  /** Approximate size of the events that are kept. */
+  readonly bytes: number;
+}
+
+/** Events that were committed and cannot be read yet. `oldest` in milliseconds since 1970. */
+export interface UnnumberedEvents {
+  readonly events: number;
+  readonly oldest: number | null;
+}
+
+export interface DurableCursor {
+  readonly name: string;
+  readonly seq: number;
+  readonly epoch: number;
+  readonly lagEvents: number;
+  /** Age of the oldest event that it has not passed, in seconds; 0 when there is none. */
+  readonly lagSeconds: number;
+  readonly updatedAt: string;
 }
 
 /** The context attributes of CloudEvents 1.0: all but `data`. */
@@ -60,11 +141,17 @@ export interface SerializedCloudEvent {
   readonly data: string;
 }
 
+/** An event that a publisher takes in no form. */
+export interface RefusedEvent {
+  readonly event: SerializedCloudEvent;
+  readonly reason: string;
+}
+
 /** 20 digits, 8 of the epoch and 12 of `seq`, so that text order is log order, across restores too. */
 export const formatSequence = (position: LogPosition): string =>
   String(position.epoch).padStart(8, "0") + String(position.seq).padStart(12, "0");
 
-/** The one form in which an event leaves the store, whoever reads it. */
+/** The one form in which an event leaves the store, by every reader. */
 export function toCloudEvent(event: StoredEvent, log: { storeId: string; epoch: number }): SerializedCloudEvent {
   return {
     attributes: {
@@ -72,10 +159,10 @@ export function toCloudEvent(event: StoredEvent, log: { storeId: string; epoch: 
       id: event.id,
       source: `/image-store/${log.storeId}`,
       type: event.type,
-      subject: `albums/${event.albumId}${event.imageId === null ? "" : `/images/${event.imageId}`}`,
+      subject: event.subject ?? subjectOf(event),
       time: new Date(event.time).toISOString(),
       datacontenttype: "application/json",
-      partitionkey: event.albumId,
+      partitionkey: event.albumId === "" ? log.storeId : event.albumId,
       sequence: formatSequence({ epoch: log.epoch, seq: event.seq }),
       ...(event.traceparent === null ? {} : { traceparent: event.traceparent }),
     },
@@ -83,9 +170,18 @@ export function toCloudEvent(event: StoredEvent, log: { storeId: string; epoch: 
   };
 }
 
+const subjectOf = ({ albumId, imageId }: StoredEvent): string =>
+  `albums/${albumId}${imageId === null ? "" : `/images/${imageId}`}`;
+
 /** CloudEvents' JSON format, on one line. */
 export const cloudEventJson = ({ attributes, data }: SerializedCloudEvent): string =>
   `${JSON.stringify(attributes).slice(0, -1)},"data":${data}}`;
+
+const AUDIT_TYPES: ReadonlySet<EventType> = new Set(AUDIT_EVENT_TYPES);
+export const isAuditType = (type: EventType): type is AuditEventType => AUDIT_TYPES.has(type);
+
+/** As people write them. */
+export const SHORT_EVENT_TYPES = EVENT_TYPES.map((type) => type.slice("imagestore.".length));
 
 /** `image.created` for `imagestore.image.created`; undefined for what is no type of ours. */
 export function parseEventType(text: string): EventType | undefined {

@@ -1,16 +1,5 @@
-import { type AlbumPatch, type Metadata, patchMetadata, requireTextBounds } from "./album.ts";
-
-/** The formats that are stored. The name is sharp's `format`, but for AVIF, which sharp calls heif. */
-export const CONTENT_TYPES = {
-  jpeg: "image/jpeg",
-  png: "image/png",
-  webp: "image/webp",
-  gif: "image/gif",
-  avif: "image/avif",
-  tiff: "image/tiff",
-} as const;
-export type ImageFormat = keyof typeof CONTENT_TYPES;
-export type ContentType = (typeof CONTENT_TYPES)[ImageFormat];
+import { isMerge, type Metadata, patchMetadata, requireTextBounds, type TextPatch } from "./album.ts";
+import type { ContentType } from "./formats.ts";
 
 /** What the headers of the bytes say. Width and height are as displayed: orientation (EXIF, 1–8) applied. */
 export interface ImageInfo {
@@ -22,7 +11,7 @@ export interface ImageInfo {
   readonly orientation: number;
 }
 
-/** What only the pixels and the metadata tell. It is filled in some time after the upload. */
+/** What only the pixels and the metadata tell. It is added to the record some time after the upload. */
 export interface Description {
   /** A ThumbHash in base64; null where the pixels cannot be decoded. */
   readonly placeholder: string | null;
@@ -31,18 +20,20 @@ export interface Description {
   /** null where there is nothing of it. */
   readonly exif: Exif | null;
   /** Whether the pixels can be decoded to the end. */
-  readonly sound: boolean;
+  readonly decodable: boolean;
   /** Why not; null when they can. */
-  readonly unsoundReason: string | null;
+  readonly decodeError: string | null;
+  /** What the decoder says of it: for the log only. */
+  readonly decoderMessage?: string;
 }
 
 /** Of an image whose pixels cannot be decoded to the end, and what its metadata says all the same. */
-export const notSound = (unsoundReason: string, exif: Exif | null = null): Description => ({
+export const undecodable = (decodeError: string, exif: Exif | null = null): Description => ({
   placeholder: null,
   dominantColour: null,
   exif,
-  sound: false,
-  unsoundReason,
+  decodable: false,
+  decodeError,
 });
 
 /** Cleaned text, at most 2 KiB in all as JSON. What the camera did not say is absent. */
@@ -63,7 +54,7 @@ export interface Exif {
   readonly location?: { readonly latitude: number; readonly longitude: number };
 }
 
-/** Where it matters in the picture, from 0 to 1 of the width and height as displayed. */
+/** The point that crops keep in view: from 0 to 1 of the width and height as displayed. */
 export interface FocalPoint {
   readonly x: number;
   readonly y: number;
@@ -84,8 +75,8 @@ export interface DescribedFields {
   readonly placeholder: string | null;
   readonly dominantColour: string | null;
   readonly exif: Exif | null;
-  readonly sound: boolean | null;
-  readonly unsoundReason: string | null;
+  readonly decodable: boolean | null;
+  readonly decodeError: string | null;
 }
 
 /** An image as the API gives it. `size` in bytes; `sha256` in lower-case hex; times as in {@link Album}. */
@@ -111,10 +102,20 @@ export interface StoredImage {
 /** As much of an image as its bytes and variants are answered from: found in two thirds of the time that all of it takes. */
 export interface StoredContent {
   readonly image: ImageInfo & Pick<Image, "id" | "name" | "size" | "sha256" | "focalPoint">;
+  /** When other bytes, or another image, may last have come to where it was found; in milliseconds since 1970. */
+  readonly modifiedAt: number;
   readonly location: string;
+  /** Whether its album is public. */
+  readonly isPublic: boolean;
 }
 
-export interface ImagePatch extends AlbumPatch {
+/** As much of an image as a page needs to place it among others. Times in milliseconds since 1970. */
+export interface ImageLayout extends Pick<Image, "id" | "sha256" | "width" | "height" | "placeholder"> {
+  readonly takenAt: number | null;
+  readonly createdAt: number;
+}
+
+export interface ImagePatch extends TextPatch {
   readonly tags?: readonly string[] | null | undefined;
   readonly focalPoint?: FocalPoint | null | undefined;
 }
@@ -126,6 +127,20 @@ export const EMPTY_IMAGE_FIELDS: ImageFields = {
   tags: [],
   focalPoint: null,
 };
+
+/** Fields of {@link Image} that records stored by earlier versions lack, as a new image has them. */
+export const ADDED_IMAGE_FIELDS = {
+  focalPoint: null,
+  described: false,
+  placeholder: null,
+  dominantColour: null,
+  exif: null,
+  decodable: null,
+  decodeError: null,
+} as const satisfies Pick<ImageFields, "focalPoint"> & DescribedFields;
+/** An image in an event, or in a response kept for an Idempotency-Key, which may be of an earlier version. */
+export type LoggedImage = Omit<Image, keyof typeof ADDED_IMAGE_FIELDS> &
+  Partial<Pick<Image, keyof typeof ADDED_IMAGE_FIELDS>>;
 
 /** When it was taken, in milliseconds since 1970, for order and filter; UTC where the camera knew no offset. */
 export function takenAtTime(exif: Exif | null): number | null {
@@ -147,7 +162,7 @@ export const contentPath = ({ id, sha256 }: { id: string; sha256: string }): str
 
 /**
  * The name and fields after the patch.
- * @throws StoreError `invalid_request` when the result breaks a bound that no single field shows
+ * @throws StoreError `invalid_request` when the tags or the merged metadata are too long
  */
 export function patchImage(image: ImageFields & { name: string }, patch: ImagePatch): ImageFields & { name: string } {
   const patched = {
@@ -158,6 +173,6 @@ export function patchImage(image: ImageFields & { name: string }, patch: ImagePa
     tags: patch.tags === undefined ? image.tags : (patch.tags ?? []),
     focalPoint: patch.focalPoint === undefined ? image.focalPoint : patch.focalPoint,
   };
-  requireTextBounds(patched);
+  requireTextBounds({ metadata: isMerge(patch) ? patched.metadata : undefined, tags: patch.tags });
   return patched;
 }

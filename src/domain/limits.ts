@@ -8,6 +8,8 @@ export interface Limits {
   readonly maxFiles: number;
   readonly maxMultipart: number;
   readonly maxUploadsInFlight: number;
+  /** Of all uploads together, while their bytes are on the way to files or a bucket. */
+  readonly uploadMemory: number;
   /** Bytes per second below which an upload is cut off, once it has had ten seconds. */
   readonly minUploadRate: number;
   readonly acceptTiff: boolean;

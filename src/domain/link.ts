@@ -16,9 +16,13 @@ export const DEFAULT_LINK_LIFE = 3600;
 
 /**
  * When a link made now, for a life in seconds, expires: whole seconds since 1970, never sooner than asked and at most a
- * quarter of the life later, so that whoever asks again within that quarter gets the same link and a CDN its hit.
+ * quarter of the life later, so a request within that quarter gets the same link, and a CDN can serve it.
  */
 export function linkExpiry(now: number, life: number): number {
   const window = Math.ceil(life / 4);
   return Math.ceil((now / 1000 + life) / window) * window;
 }
+
+/** No link that was made by now expires later, in seconds since 1970. */
+export const latestExpiry = (now: number): number =>
+  Math.ceil(now / 1000 + MAX_LINK_LIFE + Math.ceil(MAX_LINK_LIFE / 4));

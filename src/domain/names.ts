@@ -1,4 +1,5 @@
 import { StoreError } from "./errors.ts";
+import { beginsWithMark, isVisible } from "./text.ts";
 
 export const MAX_NAME_BYTES = 255;
 
@@ -22,6 +23,8 @@ export function parseName(text: string): string {
   if (BIDI_CONTROL.test(name)) throw invalid("A name must not contain characters that control text direction.");
   // The runtime puts it for bytes of a URL that are no UTF-8, so that all of a Latin-1 client's names would become one.
   if (name.includes("\ufffd")) throw invalid("A name must not contain U+FFFD, which stands for text that was lost.");
+  if (beginsWithMark(name)) throw invalid("A name must not begin with U+FEFF, the byte order mark.");
+  if (!isVisible(name)) throw invalid("A name must have a visible character.");
   if (Buffer.byteLength(name) > MAX_NAME_BYTES)
     throw invalid(`A name must not be over ${MAX_NAME_BYTES} bytes of UTF-8.`);
   return name;
@@ -40,5 +43,17 @@ export function parseNameSegment(segment: string): string {
   }
   return parseName(text);
 }
+
+/** `lake.jpg` as `lake (2).jpg`, cut where it would be too long. */
+export function numberedName(name: string, number: number): string {
+  const dot = name.lastIndexOf(".");
+  const extension = dot > 0 && name.length - dot <= MAX_EXTENSION ? name.slice(dot) : "";
+  const end = ` (${number})${extension}`;
+  const base = Array.from(name.slice(0, name.length - extension.length));
+  while (Buffer.byteLength(base.join("") + end) > MAX_NAME_BYTES) base.pop();
+  return parseName(base.join("") + end);
+}
+/** Of its characters, with the dot. */
+const MAX_EXTENSION = 16;
 
 const invalid = (detail: string) => new StoreError("invalid_name", detail);

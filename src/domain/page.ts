@@ -3,6 +3,8 @@ import type { LogPosition } from "./event.ts";
 
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 1000;
+/** Of a listing of the layout, whose items are small. */
+export const MAX_LAYOUT_SIZE = 10_000;
 
 export type OrderKey = "name" | "createdAt" | "updatedAt" | "takenAt";
 export type OrderBy = OrderKey | `-${OrderKey}`;
@@ -66,7 +68,7 @@ export function decodePageToken(text: string, scope: string, orderBy: OrderBy): 
 
 function isKey(key: unknown, orderBy: OrderBy): key is PagePosition["key"] {
   if (orderBy.endsWith("name")) return typeof key === "string";
-  // Pictures were taken before 1970 too, or nobody knows when, and then they are ordered by name.
+  // A picture may have been taken before 1970, or at an unknown time: then the name decides the order.
   if (orderBy.endsWith("takenAt")) return typeof key === "string" || Number.isSafeInteger(key);
   return isCount(key);
 }

@@ -1,10 +1,11 @@
 import { StoreError } from "./errors.ts";
-import { type ResizedSpec, VARIANT_FORMATS, type VariantSpec } from "./variant.ts";
+import { VARIANT_FORMATS } from "./formats.ts";
+import type { ResizedSpec, VariantSpec } from "./variant.ts";
 
 /** Named specs that the operator chose. */
 export type Presets = ReadonlyMap<string, ResizedSpec>;
 
-/** Widths that anyone who may read may ask for, in any format and with nothing else. */
+/** Widths that every caller with the right `read` gets, in any format and without other parameters. */
 export const LADDER = [160, 240, 320, 480, 640, 960, 1280, 1920, 2560, 3840] as const;
 
 /** All that a variant can be without `transform`: as the members of the problem that says so. */
@@ -14,13 +15,13 @@ const allowedVariants = (presets: Presets) => ({
   formats: [...VARIANT_FORMATS, "auto"],
 });
 
-/** What whoever may only read is told about any other variant. */
+/** The error for a caller that may only read and asks for another variant. */
 export const variantNotAllowed = (presets: Presets): StoreError =>
   new StoreError(
     "variant_not_allowed",
     'Without a signed link, or a key with the right "transform", a variant is one of the presets, or one of the widths ' +
       "(w × dpr), in any of the formats and with nothing else.",
-    { members: { allowed: allowedVariants(presets) } },
+    { members: { missing: ["transform"], allowed: allowedVariants(presets) } },
   );
 
 /** Whether it is a width of the ladder in any format, and nothing else. */

@@ -1,16 +1,9 @@
 import { StoreError } from "./errors.ts";
+import { FORMATS, OUTPUTS, VARIANT_FORMATS, type VariantFormat } from "./formats.ts";
 import type { FocalPoint } from "./image.ts";
-import {
-  DEFAULT_QUALITY,
-  FITS,
-  MAX_SIDE,
-  type Picture,
-  type ResizedSpec,
-  VARIANT_FORMATS,
-  type VariantFormat,
-  type VariantSpec,
-} from "./variant.ts";
+import { FITS, MAX_SIDE, type RenderPlan, type ResizedSpec, type VariantSpec } from "./variant.ts";
 import { isOnLadder, type Presets } from "./variant-presets.ts";
+import { listChoices, quote } from "./wording.ts";
 
 /** What makes a {@link ResizedSpec}, in the order in which it is written. */
 export const RESIZING_PARAMETERS = [
@@ -29,8 +22,8 @@ export const VARIANT_PARAMETERS = ["preset", ...RESIZING_PARAMETERS, "strip", "v
 export type VariantParameter = (typeof VARIANT_PARAMETERS)[number];
 export type VariantParameters = Readonly<Partial<Record<VariantParameter, string | undefined>>>;
 
-/** What the query of a content URL asks for. */
-export interface VariantRequest {
+/** The query of a content URL, parsed. */
+export interface VariantQuery {
   /** undefined: the original, since nothing was asked that has an effect. */
   readonly spec: VariantSpec | undefined;
   /** {@link formatSpec} of it. */
@@ -49,10 +42,10 @@ export const MAX_BLUR = 50;
 export const MAX_DPR = 3;
 
 /** @throws StoreError `invalid_variant` that names the parameter */
-export function parseVariant(parameters: VariantParameters, presets: Presets): VariantRequest {
+export function parseVariantQuery(parameters: VariantParameters, presets: Presets): VariantQuery {
   const version = parameters.v;
   if (parameters.strip !== undefined) {
-    if (parameters.strip !== "location") throw invalid("strip", 'must be "location"');
+    if (parameters.strip !== "location") throw invalid("strip", `must be location, not ${quote(parameters.strip)}`);
     forbidOthers(parameters, "strip", ["strip", "v"]);
     const spec = { kind: "without-location" } as const;
     return { spec, text: formatSpec(spec), free: true, preset: false, explicit: true, version };
@@ -60,7 +53,7 @@ export function parseVariant(parameters: VariantParameters, presets: Presets): V
   if (parameters.preset !== undefined) {
     forbidOthers(parameters, "preset", ["preset", "format", "v"]);
     const preset = presets.get(parameters.preset);
-    if (preset === undefined) throw invalid("preset", `must be one of ${[...presets.keys()].join(", ") || "none"}`);
+    if (preset === undefined) throw invalid("preset", unknownPreset(parameters.preset, presets));
     const spec = canonical({ ...preset, format: parseFormat(parameters.format) ?? preset.format });
     return { spec, text: formatSpec(spec), free: true, preset: true, explicit: false, version };
   }
@@ -107,13 +100,13 @@ export function formatSpec(spec: VariantSpec | undefined): string {
   return parameters.flatMap(([name, value]) => (value === null ? [] : [`${name}=${value}`])).join("&");
 }
 
-/** What asks for the same picture of the same bytes, whatever the record and the headers of the request say. */
-export function explicitSpec(spec: VariantSpec, picture: Picture, focalPoint: FocalPoint | null): VariantSpec {
-  if (spec.kind === "without-location" || picture.kind === "without-location") return spec;
+/** A spec that has the same plan for the same bytes, whatever the record and the headers of the request say. */
+export function explicitSpec(spec: VariantSpec, plan: RenderPlan, focalPoint: FocalPoint | null): VariantSpec {
+  if (spec.kind === "without-location" || plan.kind === "without-location") return spec;
   return canonical({
     ...spec,
     crop: spec.crop === "record" ? (focalPoint ?? "centre") : spec.crop,
-    format: spec.format === "auto" ? picture.format : spec.format,
+    format: spec.format === "auto" ? plan.format : spec.format,
   });
 }
 
@@ -125,11 +118,10 @@ function canonical(spec: ResizedSpec): ResizedSpec {
   const { background, crop, format, quality, still } = spec;
   const fit = spec.width === null || spec.height === null ? "cover" : spec.fit;
   const isCentre = typeof crop === "object" && crop.x === 0.5 && crop.y === 0.5;
-  // Of the formats only JPEG has no transparent pixels; what has some of them becomes one only when it is asked to.
-  const flattens = format === "jpeg";
+  // An image with transparent pixels becomes a format without them only when the spec names that format.
+  const flattens = isRendered(format) && !OUTPUTS[format].transparency;
   const hasNoEffect = flattens ? background === "ffffff" : fit !== "contain";
-  const isDefaultQuality =
-    format === "png" || (format !== null && format !== "auto" && DEFAULT_QUALITY[format] === quality);
+  const isDefaultQuality = isRendered(format) && (OUTPUTS[format].lossless || OUTPUTS[format].quality === quality);
   return {
     ...spec,
     fit,
@@ -142,8 +134,9 @@ function canonical(spec: ResizedSpec): ResizedSpec {
 
 const cuts = ({ width, height, fit }: ResizedSpec): boolean => width !== null && height !== null && fit === "cover";
 
-const canAnimate = (format: ResizedSpec["format"]): boolean =>
-  format === null || format === "auto" || format === "webp";
+const canAnimate = (format: ResizedSpec["format"]): boolean => !isRendered(format) || FORMATS[format].animates;
+
+const isRendered = (format: ResizedSpec["format"]): format is VariantFormat => format !== null && format !== "auto";
 
 const parseFormat = (text: string | undefined): VariantFormat | "auto" | null =>
   choice("format", text, [...VARIANT_FORMATS, "auto"]);
@@ -196,9 +189,14 @@ function choice<Choice extends string>(
 ): Choice | null {
   if (text === undefined) return null;
   const found = choices.find((one) => one === text);
-  if (found === undefined) throw invalid(parameter, `must be one of ${choices.join(", ")}${orElse}`);
+  if (found === undefined) throw invalid(parameter, `must be ${listChoices(choices)}${orElse}, not ${quote(text)}`);
   return found;
 }
+
+const unknownPreset = (name: string, presets: Presets): string =>
+  presets.size === 0
+    ? "is not known: this store has no presets"
+    : `must be ${listChoices([...presets.keys()])}, not ${quote(name)}`;
 
 function forbidOthers(parameters: VariantParameters, beside: VariantParameter, allowed: readonly VariantParameter[]) {
   const other = VARIANT_PARAMETERS.find((name) => parameters[name] !== undefined && !allowed.includes(name));

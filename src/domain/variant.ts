@@ -1,22 +1,20 @@
+import type { VariantFormat } from "./formats.ts";
 import type { FocalPoint } from "./image.ts";
 
 export const FITS = ["cover", "contain", "fill", "inside"] as const;
 export type Fit = (typeof FITS)[number];
 
-export const VARIANT_FORMATS = ["jpeg", "png", "webp", "avif"] as const;
-export type VariantFormat = (typeof VARIANT_FORMATS)[number];
-
 /** Of a side of what is asked for, in pixels, `dpr` multiplied in. */
 export const MAX_SIDE = 4096;
 
-/** PNG is lossless: what it says is that no quality has an effect on it. */
-export const DEFAULT_QUALITY: Readonly<Record<VariantFormat, number>> = { jpeg: 80, png: 100, webp: 80, avif: 50 };
-
 /**
  * What a request asks for, whatever the original is: presets expanded, `dpr` multiplied in, what is the default or has no
- * effect left out, so that no two spellings of one wish differ.
+ * effect left out, so two spellings of the same spec are equal.
  */
 export type VariantSpec = ResizedSpec | { readonly kind: "without-location" };
+
+/** What of an original is given to clients without a key, and by links. */
+export type PublicOriginals = "whole" | "without-location";
 
 export interface ResizedSpec {
   readonly kind: "resized";
@@ -27,7 +25,7 @@ export interface ResizedSpec {
   readonly fit: Fit;
   /** Where `cover` cuts. `record`: the focal point of the record, the centre without one. */
   readonly crop: "centre" | "attention" | "entropy" | "record" | FocalPoint;
-  /** `rrggbb`; under `contain` and transparent pixels of a format without them. null: see {@link ResizedPicture}. */
+  /** `rrggbb`; under `contain` and transparent pixels of a format without them. null: see {@link ResizedPlan}. */
   readonly background: string | null;
   /** `auto`: the best that `Accept` takes. null: that of the original, or the nearest to it. */
   readonly format: VariantFormat | "auto" | null;
@@ -39,10 +37,10 @@ export interface ResizedSpec {
   readonly still: boolean;
 }
 
-/** One picture to be made: a spec brought together with an original, and the only thing that a renderer needs to know. */
-export type Picture = ResizedPicture | { readonly kind: "without-location" };
+/** What will be rendered: a spec applied to one original. It is all that a renderer needs to know. */
+export type RenderPlan = ResizedPlan | { readonly kind: "without-location" };
 
-export interface ResizedPicture {
+export interface ResizedPlan {
   readonly kind: "resized";
   /** Of one frame of the result, exactly; never more than the original has, but for what `contain` adds. */
   readonly width: number;

@@ -1,19 +1,22 @@
+import { createMemo } from "../concurrency/memo.ts";
 import { StoreError } from "../domain/errors.ts";
-import { CONTENT_TYPES, type ContentType, type ImageFormat } from "../domain/image.ts";
-import { createMemo } from "../domain/memo.ts";
+import { type ContentType, FORMATS, formatOf, IMAGE_FORMATS } from "../domain/formats.ts";
 import type { BlobContent, ByteRange } from "../ports.ts";
 import { contentTag, evaluateRead, ifRangeHolds } from "./conditional.ts";
 import { formatDigest } from "./digest.ts";
-import { inlineDisposition } from "./disposition.ts";
+import { attachmentDisposition, inlineDisposition } from "./disposition.ts";
+import { formatHttpDate } from "./http-date.ts";
 import { problem } from "./problem.ts";
-import { formatContentRange, parseRange } from "./range.ts";
 import type { RouteRequest } from "./route.ts";
 
-/** An original or a variant: bytes, and what is known of them. */
+/** An original, a variant or an archive: bytes, and what is known of them. */
 export interface Content {
-  readonly contentType: ContentType;
+  readonly contentType: ContentType | "application/zip";
   readonly size: number;
+  /** In the ETag: of the bytes, or of an archive of what determines them. */
   readonly sha256: string;
+  /** Since when the target gives these bytes, in milliseconds since 1970; undefined where a setting may change them. */
+  readonly modifiedAt: number | undefined;
   /** For saving. */
   readonly name: string;
   read(range?: ByteRange): Promise<BlobContent>;
@@ -41,12 +44,12 @@ export async function answerContent(
   const { size } = content;
   const requested = request.raw.headers;
   const etag = contentTag(content.sha256);
-  if (evaluateRead(requested, etag) === "not_modified")
+  if (evaluateRead(requested, etag, content.modifiedAt) === "not_modified")
     return new Response(null, { status: 304, headers: lastingHeaders(etag, options) });
   const isHead = request.method === "HEAD";
   const asked = isHead || !ifRangeHolds(requested, etag) ? "whole" : parseRange(requested.get("range"), size);
   if (asked === "unsatisfiable") {
-    const error = new StoreError("range_not_satisfiable", `The range begins beyond the end of ${size} bytes.`);
+    const error = new StoreError("range_not_satisfiable", `The range begins after the end of the ${size} bytes.`);
     return problem(error, request.requestId, { "Content-Range": `bytes */${size}` });
   }
   const range = asked === "whole" ? undefined : asked;
@@ -66,17 +69,19 @@ export async function answerContent(
 const recent = createMemo<Headers>(1024);
 
 function wholeHeaders(content: Content, options: ContentOptions): Headers {
-  const { contentType, size, sha256, name } = content;
+  const { contentType, size, sha256, modifiedAt, name } = content;
   const { cacheControl, crossOrigin, vary = "", location = "" } = options;
-  const all = `${contentType} ${size} ${sha256} ${crossOrigin} ${vary} ${location} ${cacheControl}\0${name}`;
+  const all = `${contentType} ${size} ${sha256} ${modifiedAt} ${crossOrigin} ${vary} ${location} ${cacheControl}\0${name}`;
   return recent.get(all, () => {
     const headers = {
       ...lastingHeaders(contentTag(sha256), options),
       "Content-Type": contentType,
       "Content-Length": String(size),
       "Accept-Ranges": "bytes",
-      "Repr-Digest": formatDigest(sha256),
-      "Content-Disposition": inlineDisposition(name),
+      ...(modifiedAt === undefined ? {} : { "Last-Modified": formatHttpDate(modifiedAt) }),
+      ...(contentType === "application/zip"
+        ? { "Content-Disposition": attachmentDisposition(name) }
+        : { "Repr-Digest": formatDigest(sha256), "Content-Disposition": inlineDisposition(name) }),
       "Content-Security-Policy": "default-src 'none'; sandbox",
       "Cross-Origin-Resource-Policy": crossOrigin ? "cross-origin" : "same-site",
     };
@@ -92,12 +97,35 @@ const lastingHeaders = (etag: string, { cacheControl, vary, location }: ContentO
   ...(location === undefined ? {} : { "Content-Location": location }),
 });
 
-const EXTENSIONS = { jpeg: "jpg", png: "png", webp: "webp", gif: "gif", avif: "avif", tiff: "tif" } as const;
-const KNOWN_EXTENSION = /\.(?:jpe?g|png|webp|gif|avif|tiff?)$/i;
+const EXTENSIONS = IMAGE_FORMATS.flatMap((format) => FORMATS[format].extensions);
+const KNOWN_EXTENSION = new RegExp(`\\.(?:${EXTENSIONS.join("|")})$`, "i");
 
 /** The name of an image with the extension of what was made of it. */
 export function nameOfVariant(image: { name: string; contentType: ContentType }, contentType: ContentType): string {
   if (image.contentType === contentType) return image.name;
-  const format = (Object.keys(CONTENT_TYPES) as ImageFormat[]).find((one) => CONTENT_TYPES[one] === contentType);
-  return `${image.name.replace(KNOWN_EXTENSION, "")}.${EXTENSIONS[format ?? "jpeg"]}`;
+  return `${image.name.replace(KNOWN_EXTENSION, "")}.${FORMATS[formatOf(contentType)].extensions[0]}`;
 }
+
+const ONE_RANGE = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i;
+
+/**
+ * What a Range field asks of `size` bytes (RFC 9110, 14.2). Another unit, a malformed field and more than one range are
+ * answered with the whole, as a server may.
+ */
+export function parseRange(field: string | null, size: number): ByteRange | "whole" | "unsatisfiable" {
+  const match = field === null ? null : ONE_RANGE.exec(field);
+  if (match === null) return "whole";
+  const [, first, last] = match as unknown as [string, string, string];
+  if (first === "") {
+    if (last === "") return "whole";
+    const length = Math.min(Number(last), size);
+    return length === 0 ? "unsatisfiable" : { start: size - length, end: size };
+  }
+  const start = Number(first);
+  if (last !== "" && Number(last) < start) return "whole";
+  if (start >= size) return "unsatisfiable";
+  return { start, end: last === "" ? size : Math.min(Number(last) + 1, size) };
+}
+
+/** The Content-Range of a 206. */
+const formatContentRange = (range: ByteRange, size: number): string => `bytes ${range.start}-${range.end - 1}/${size}`;

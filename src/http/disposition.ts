@@ -66,15 +66,18 @@ function utf8(bytes: string): string {
 
 const invalidFileName = () => new StoreError("invalid_name", "A part's name or file name is not valid UTF-8.");
 
-/**
- * Content-Disposition of bytes to be shown, with the name for saving (RFC 6266). `filename` is what old clients read:
- * ASCII alone, and nothing that they might take for an escape or an end.
- */
-export function inlineDisposition(name: string): string {
+/** Content-Disposition of bytes to be shown, with the name for saving (RFC 6266). */
+export const inlineDisposition = (name: string): string => `inline; ${saveAs(name)}`;
+
+/** The same of bytes to be saved. */
+export const attachmentDisposition = (name: string): string => `attachment; ${saveAs(name)}`;
+
+/** `filename` is what old clients read: ASCII alone, and nothing that they might take for an escape or an end. */
+function saveAs(name: string): string {
   const ascii = name.replaceAll(/[^ !#$&+.0-9A-Z^_a-z-]/gu, "_");
   const extended = encodeURIComponent(name).replaceAll(
     /['()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
-  return `inline; filename="${ascii}"; filename*=UTF-8''${extended}`;
+  return `filename="${ascii}"; filename*=UTF-8''${extended}`;
 }

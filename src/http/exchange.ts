@@ -1,4 +1,5 @@
-import type { Grant } from "./access.ts";
+import type { Caller } from "../domain/caller.ts";
+import type { StoreError } from "../domain/errors.ts";
 
 /** What is known of a request while it is answered. */
 export interface Exchange {
@@ -8,23 +9,38 @@ export interface Exchange {
   readonly search: string;
   readonly requestId: string;
   readonly stopping: AbortSignal;
+  /** Whether pages of any origin may make the request and read its answer. */
+  readonly anyOrigin: boolean;
   /** undefined until a route has it. */
   operationId: string | undefined;
-  grant: Grant | undefined;
+  /** The header that tells which types of body the route takes. */
+  accepted: Readonly<Record<string, string>>;
+  /** undefined until it is found out. */
+  caller: Caller | undefined;
+  /** What the answer reports, where it is an error. */
+  error: StoreError | undefined;
 }
 
-export function startExchange(request: Request, stopping: AbortSignal): Exchange {
+export function startExchange(
+  request: Request,
+  stopping: AbortSignal,
+  isForAnyOrigin: (path: string) => boolean,
+): Exchange {
   const { url } = request;
   // The runtime gives the bare target where the Host makes no valid URL.
   const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
   const question = url.indexOf("?", start);
+  const path = question === -1 ? url.slice(start) : url.slice(start, question);
   return {
-    path: question === -1 ? url.slice(start) : url.slice(start, question),
+    path,
     search: question === -1 ? "" : url.slice(question + 1),
     requestId: readRequestId(request.headers),
     stopping,
+    anyOrigin: isForAnyOrigin(path),
     operationId: undefined,
-    grant: undefined,
+    accepted: {},
+    caller: undefined,
+    error: undefined,
   };
 }
 

@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
+import type { Caller } from "../domain/caller.ts";
 import type { Idempotency } from "../domain/change.ts";
 import { StoreError } from "../domain/errors.ts";
 import type { RouteRequest } from "./route.ts";
 
 /**
- * What the Idempotency-Key of a request asks for; undefined without one. `content` is what the body says, so that another
- * spelling of the same JSON, or another multipart boundary, is the same request.
+ * The Idempotency-Key of a request and whose it is; undefined without one.
  * @throws StoreError `invalid_request`
  */
-export function readIdempotency(request: RouteRequest, content: unknown): Idempotency | undefined {
+export function readIdempotencyKey(request: RouteRequest): Pick<Idempotency, "scope" | "key"> | undefined {
   const key = request.raw.headers.get("idempotency-key");
   if (key === null) return undefined;
   if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
@@ -16,15 +16,22 @@ export function readIdempotency(request: RouteRequest, content: unknown): Idempo
       errors: [{ parameter: "Idempotency-Key", detail: "must be 1 to 255 visible ASCII characters" }],
     });
   }
+  return { scope: JSON.stringify([ownerOf(request.caller), request.method, request.path]), key };
+}
+
+/** A key's is its id alone, as versions before there were other kinds of callers stored it. */
+const ownerOf = ({ kind, id }: Caller) => (kind === "key" || id === null ? id : [kind, id]);
+
+/**
+ * Equal for two requests that ask for the same. `content` is what the body says, so that neither another spelling of the
+ * same JSON nor another multipart boundary makes another request.
+ */
+export function fingerprint(request: RouteRequest, content: unknown): string {
   const parameters = new URLSearchParams(request.search);
   parameters.sort();
-  return {
-    scope: JSON.stringify([request.grant.principal ?? null, request.method, request.path]),
-    key,
-    fingerprint: createHash("sha256")
-      .update(canonicalJson([[...parameters], content]))
-      .digest("hex"),
-  };
+  return createHash("sha256")
+    .update(canonicalJson([[...parameters], content]))
+    .digest("hex");
 }
 
 /** The same text for the same value, in whatever order its keys came. */

@@ -1,7 +1,7 @@
 import { StoreError } from "../domain/errors.ts";
 import { essenceOf } from "./media-type.ts";
+import { hasBody, openBody } from "./request-body.ts";
 import type { RouteDefinition } from "./route.ts";
-import { withBody } from "./upload.ts";
 import { pointer, validate } from "./validation.ts";
 
 /** A body of this size that takes longer is an attack or a dead line. */
@@ -26,15 +26,21 @@ export async function readJsonBody(
   if (!types.includes(type)) {
     throw new StoreError("unsupported_media_type", `The body must be of the type ${types.join(" or ")}.`);
   }
+  const coding = headers.get("content-encoding");
+  if (coding !== null && coding.toLowerCase() !== "identity") {
+    throw new StoreError(
+      "unsupported_media_type",
+      "A JSON body must not be compressed. Send it without a Content-Encoding.",
+      {
+        errors: [{ parameter: "Content-Encoding", detail: "must be absent or identity" }],
+      },
+    );
+  }
   const chunks: Uint8Array[] = [];
-  await withBody(request, { maxBytes, minRate: MIN_RATE, patience: PATIENCE }, async (bytes) => {
-    for await (const chunk of bytes) chunks.push(chunk);
-  });
+  using body = openBody(request, { maxBytes, minRate: MIN_RATE, patience: PATIENCE });
+  for await (const chunk of body.bytes) chunks.push(chunk);
   return validate(definition.schema, parseJson(Buffer.concat(chunks)), "pointer");
 }
-
-export const hasBody = (headers: Headers): boolean =>
-  headers.has("transfer-encoding") || (headers.get("content-length") ?? "0") !== "0";
 
 /** @throws StoreError `invalid_request` for what is no JSON text in UTF-8, and for `__proto__`, which some code obeys */
 export function parseJson(bytes: Uint8Array): unknown {
@@ -64,8 +70,9 @@ function refusePrototypeKeys(root: unknown): void {
     for (const [key, value] of Object.entries(next.value)) {
       const place = { key, parent: next.place };
       if (key === "__proto__") {
-        throw new StoreError("invalid_request", "The request is not valid.", {
-          errors: [{ pointer: pointer(keysTo(place)), detail: "is not known" }],
+        const where = pointer(keysTo(place));
+        throw new StoreError("invalid_request", `The request is not valid: ${where} is not known.`, {
+          errors: [{ pointer: where, detail: "is not known" }],
         });
       }
       open.push({ value, place });

@@ -1,18 +1,24 @@
 import { StoreError } from "../domain/errors.ts";
-import { CONTENT_TYPES, type ContentType } from "../domain/image.ts";
+import { CONTENT_TYPES, type ContentType, FORMATS, IMAGE_FORMATS } from "../domain/formats.ts";
 
-const ACCEPTED: ReadonlySet<string> = new Set(Object.values(CONTENT_TYPES));
+const TYPES = new Map<string, ContentType>(
+  IMAGE_FORMATS.flatMap((format) =>
+    [CONTENT_TYPES[format], ...(FORMATS[format].otherMediaTypes ?? [])].map((type) => [type, CONTENT_TYPES[format]]),
+  ),
+);
 
-/** Other names under which the same bytes go. */
-const ALIASES: Readonly<Record<string, ContentType>> = {
-  "image/jpg": "image/jpeg",
-  "image/pjpeg": "image/jpeg",
-  "image/apng": "image/png",
-  "image/x-png": "image/png",
-};
-
-/** Says nothing about the bytes. The last is what curl sends with `--data-binary` unless told otherwise. */
-const UNDECLARED: ReadonlySet<string> = new Set(["", "application/octet-stream", "application/x-www-form-urlencoded"]);
+/**
+ * Says nothing about the bytes. curl sends the form type with `--data-binary` unless told otherwise; object stores' tools
+ * send `binary/octet-stream`; a generated client may send the range that its user chose from.
+ */
+const UNDECLARED: ReadonlySet<string> = new Set([
+  "",
+  "application/octet-stream",
+  "binary/octet-stream",
+  "application/x-www-form-urlencoded",
+  "image/*",
+  "*/*",
+]);
 
 /** `type/subtype` in lower case, without parameters; empty for none. */
 export const essenceOf = (field: string | null): string => (field ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
@@ -24,11 +30,11 @@ export const essenceOf = (field: string | null): string => (field ?? "").split("
 export function parseDeclaredType(field: string | null): ContentType | undefined {
   const essence = essenceOf(field);
   if (UNDECLARED.has(essence)) return undefined;
-  if (ACCEPTED.has(essence)) return essence as ContentType;
-  if (Object.hasOwn(ALIASES, essence)) return ALIASES[essence];
-  const accepted = [...ACCEPTED].join(", ");
+  const type = TYPES.get(essence);
+  if (type !== undefined) return type;
+  const accepted = Object.values(CONTENT_TYPES).join(", ");
   if (essence.startsWith("image/")) {
-    throw new StoreError("unsupported_image", `Images of this type are not accepted. Accepted: ${accepted}.`);
+    throw new StoreError("unsupported_image", `The store does not accept images of this type. Accepted: ${accepted}.`);
   }
-  throw new StoreError("unsupported_media_type", `An image is expected here. Accepted: ${accepted}.`);
+  throw new StoreError("unsupported_media_type", `The Content-Type must be an image type. Accepted: ${accepted}.`);
 }

@@ -9,7 +9,7 @@ import {
 } from "../domain/page.ts";
 import { json, type RouteRequest } from "./route.ts";
 
-/** What `pageParameters` of schemas.ts gives. */
+/** What `pageParameters` of listing-schemas.ts gives. */
 export interface PageParameters<By extends OrderBy = OrderBy> {
   readonly pageSize?: number | undefined;
   readonly pageToken?: string | undefined;

@@ -4,7 +4,7 @@ import { PLAIN_PARAMETERS } from "./route.ts";
 /**
  * How a path that matched this template gives its parameters: from the segments as they were sent, since decoding first
  * would turn %2F into a separator.
- * @throws StoreError `invalid_name` from the function that it answers
+ * @throws StoreError `invalid_name` from the function that it returns
  */
 export function readParameters(template: string): (path: string) => Readonly<Record<string, string>> {
   const places = template.split("/").flatMap((segment, index) => {

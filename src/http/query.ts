@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
+import { createMemo } from "../concurrency/memo.ts";
 import { StoreError } from "../domain/errors.ts";
-import { createMemo } from "../domain/memo.ts";
+import { listChoices, quote } from "../domain/wording.ts";
 import { validate } from "./validation.ts";
 
 const MOST_RECENT = 1024;
@@ -8,7 +9,7 @@ const MOST_RECENT = 1024;
 /**
  * How a route reads its query: every parameter is known, well-formed and given once, unless its schema is an array.
  * The same text may get the same object.
- * @throws StoreError from the function that it answers: `unknown_parameter`, `invalid_request`, `invalid_name`
+ * @throws StoreError from the function that it returns: `unknown_parameter`, `invalid_request`, `invalid_name`
  */
 export function createQueryReader(schema: z.ZodObject | undefined): (search: string) => unknown {
   const lists = new Set<string>();
@@ -23,10 +24,10 @@ export function createQueryReader(schema: z.ZodObject | undefined): (search: str
   function read(search: string): unknown {
     const values = new Map<string, string | readonly string[]>();
     for (const [name, encoded] of splitQuery(search)) {
-      if (schema === undefined || !Object.hasOwn(schema.shape, name)) throw unknown(name, "is not known here");
+      if (schema === undefined || !Object.hasOwn(schema.shape, name)) throw unknown(name, schema);
       const value = decode(encoded, name);
       if (lists.has(name)) values.set(name, [values.get(name) ?? [], value].flat());
-      else if (values.has(name)) throw unknown(name, "may be given once only");
+      else if (values.has(name)) throw repeated(name);
       else values.set(name, value);
     }
     return schema === undefined ? undefined : validate(schema, Object.fromEntries(values), "parameter");
@@ -59,7 +60,15 @@ function decode(text: string, parameter: string | undefined): string {
   }
 }
 
-const unknown = (parameter: string, detail: string) =>
-  new StoreError("unknown_parameter", "The query has a parameter that this route does not take.", {
-    errors: [{ parameter, detail }],
+function unknown(parameter: string, schema: z.ZodObject | undefined): StoreError {
+  const known = Object.keys(schema?.shape ?? {});
+  const detail = known.length === 0 ? "this route takes no parameters" : `must be ${listChoices(known)}`;
+  return new StoreError("unknown_parameter", `Unknown query parameter ${quote(parameter)}: ${detail}.`, {
+    errors: [{ parameter, detail: `is unknown: ${detail}` }],
+  });
+}
+
+const repeated = (parameter: string) =>
+  new StoreError("unknown_parameter", `The query parameter ${quote(parameter)} may be given only once.`, {
+    errors: [{ parameter, detail: "may be given only once" }],
   });

@@ -1,13 +1,26 @@
 import type { z } from "@hono/zod-openapi";
-import type { Right } from "../domain/access.ts";
+import type { CallerKind, Need, Right } from "../domain/access.ts";
+import type { Caller } from "../domain/caller.ts";
+import type { Identity } from "../domain/credential.ts";
 import type { ErrorCode } from "../domain/errors.ts";
-import type { Grant } from "./access.ts";
+import type { VerifiedLink } from "../operations/link-signer.ts";
+import type { AccessWatch } from "./access-watch.ts";
 import type { RequestHeader, ResponseHeader } from "./headers.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** Path parameters that are taken as they stand; every other one is a name, decoded strictly and in NFC. */
-export const PLAIN_PARAMETERS: ReadonlySet<string> = new Set(["id", "sha256", "file"]);
+export const PLAIN_PARAMETERS: ReadonlySet<string> = new Set([
+  "id",
+  "sha256",
+  "file",
+  "ticket",
+  "share",
+  "secret",
+  "asset",
+  "view",
+  "detail",
+]);
 
 type ParameterNames<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
   ? Name | ParameterNames<Rest>
@@ -19,6 +32,14 @@ export type Undocumented = "binary" | "text" | "object";
 export interface MediaType {
   readonly schema: z.ZodType | Undocumented;
   readonly example?: unknown;
+  /** Of the parts of a form that are no text: their media types. */
+  readonly encoding?: Readonly<Record<string, { readonly contentType: string }>>;
+}
+
+/** A media type that a path accepts or returns besides those of its own operation. Another operation documents it. */
+export interface Alternative {
+  readonly verb: "accepts" | "returns";
+  readonly operationId: string;
 }
 
 export interface Answer {
@@ -50,9 +71,24 @@ export interface RouteDefinition<
   readonly method: Method;
   readonly path: Path;
   readonly operationId: string;
-  readonly right: Right | "open";
+  /**
+   * The rights that a caller needs, on the album that the request is about if it is about one. `any`: every caller may call
+   * it, whatever its rights. `open`: the same, and credentials are not looked at.
+   */
+  readonly right: Right | readonly Right[] | "any" | "open";
+  /** Of these a caller needs one, on some album; the handler judges the rest. */
+  readonly oneOf?: readonly Right[];
+  /** The operation only adds images: of `write`, that part is enough. */
+  readonly addsImages?: true;
   /** A valid signed link to the path stands for a key with the right. */
   readonly acceptsLink?: true;
+  /**
+   * The secret in the path stands for the caller, which the handler identifies, and no key is looked at. No browser sends by
+   * itself what lets it in, so pages of any origin may call the routes of tickets and read what they say.
+   */
+  readonly caller?: "ticket" | "share";
+  /** The only kinds of caller that the operation is for, where it is not for all. It refuses the others. */
+  readonly callers?: readonly CallerKind[];
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
@@ -60,9 +96,18 @@ export interface RouteDefinition<
    * A strict object of strings; a parameter whose schema is an array may be repeated. Without it any query is refused.
    */
   readonly query?: Query;
+  /** Any query is accepted and ignored: the script of a page reads its own, and messengers append parameters to links. */
+  readonly takesAnyQuery?: true;
+  /** Only people's browsers open it: openapi.json, which is for programs, does not have it. */
+  readonly isOfPage?: boolean;
   readonly body?: JsonBody<Body>;
   /** A body that the handler reads by itself: documentation only. */
   readonly streams?: Readonly<Record<string, MediaType>>;
+  /**
+   * By media type, what another operation documents and this path does as well. In one operation with the rest it would
+   * give generated clients bodies and results of several types at once, which most generators can't express.
+   */
+  readonly alternatives?: Readonly<Record<string, Alternative>>;
   readonly requestHeaders?: readonly RequestHeader[];
   readonly responses: Readonly<Record<number, Answer>>;
   readonly errors: readonly ErrorCode[];
@@ -82,7 +127,23 @@ export interface RouteRequest<Params = Readonly<Record<string, string>>, Query =
   readonly query: Query;
   readonly body: Body;
   readonly requestId: string;
-  readonly grant: Grant;
+  readonly caller: Caller;
+  /** The caller, and when the credentials of the request expire. */
+  readonly identity: Identity;
+  /**
+   * The caller once the body has come, which may take long: by then its credentials may have been revoked or changed. That they
+   * have expired meanwhile does not matter.
+   * @throws StoreError `unauthorized`, `session_ended`, `unavailable`
+   */
+  callerNow(): Promise<Caller>;
+  /** Tells the log who the caller is, where only the handler can find out. */
+  identify(caller: Caller): void;
+  /** Who the caller would be without a key. */
+  readonly anyone: Caller;
+  /** For an answer that goes on: tells when the caller's access ends. The route disposes of it. */
+  readonly watchAccess: () => AccessWatch;
+  /** The signed link that let it in, where one did. */
+  readonly link: VerifiedLink | undefined;
   /** W3C trace context, well-formed. */
   readonly traceparent: string | undefined;
   /** The client went away. */
@@ -91,11 +152,11 @@ export interface RouteRequest<Params = Readonly<Record<string, string>>, Query =
   readonly stopping: AbortSignal;
 }
 
-/** A definition and what answers it, given what the process has (`Needs`: ports, limits). */
-export interface Route<Needs> {
+/** A definition and what answers it, given what the process has (`Deps`: ports, limits). */
+export interface Route<Deps> {
   readonly definition: RouteDefinition;
   /** A method and not a property, so that a list may hold routes of different requests. */
-  handle(request: RouteRequest, needs: Needs): Response | Promise<Response>;
+  handle(request: RouteRequest, deps: Deps): Response | Promise<Response>;
 }
 
 /**
@@ -103,7 +164,7 @@ export interface Route<Needs> {
  * hands over params, query and body only after validating them against this definition.
  */
 export function route<
-  Needs,
+  Deps,
   const Path extends string,
   Query extends z.ZodObject = z.ZodObject<Record<string, never>>,
   Body extends z.ZodType = z.ZodUndefined,
@@ -111,11 +172,22 @@ export function route<
   definition: RouteDefinition<Path, Query, Body>,
   handle: (
     request: RouteRequest<Readonly<Record<ParameterNames<Path>, string>>, z.output<Query>, z.output<Body>>,
-    needs: Needs,
+    deps: Deps,
   ) => Response | Promise<Response>,
-): Route<Needs> {
+): Route<Deps> {
   return { definition, handle };
 }
+
+/** The rights that a route requires. */
+export const requiredRights = ({ right }: RouteDefinition): readonly Right[] =>
+  right === "any" || right === "open" ? [] : typeof right === "string" ? [right] : right;
+
+export const requiredNeeds = (definition: RouteDefinition): readonly Need[] =>
+  requiredRights(definition).map((right) => (right === "write" && definition.addsImages ? "add" : right));
+
+/** Whether a write compares ETags, as those say that name the header. */
+export const evaluatesTags = ({ method, requestHeaders = [] }: RouteDefinition): boolean =>
+  method === "GET" || requestHeaders.includes("If-Match");
 
 export const json = (status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Response =>
   jsonText(status, JSON.stringify(value), headers);

@@ -1,11 +1,13 @@
 import { z } from "@hono/zod-openapi";
+import { VISIBILITIES } from "../domain/album.ts";
 import { StoreError } from "../domain/errors.ts";
-import { CONTENT_TYPES } from "../domain/image.ts";
+import { CONTENT_TYPES } from "../domain/formats.ts";
 import { MAX_NAME_BYTES, parseName } from "../domain/names.ts";
-import { ALBUM_ORDERS, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, type OrderBy } from "../domain/page.ts";
 import {
+  beginsWithMark,
   countCharacters,
   isCleanText,
+  isVisible,
   MAX_DESCRIPTION_BYTES,
   MAX_METADATA_KEYS,
   MAX_TAG_CHARACTERS,
@@ -13,6 +15,14 @@ import {
   MAX_TITLE_CHARACTERS,
 } from "../domain/text.ts";
 import { PROBLEMS } from "./problem.ts";
+
+/**
+ * What the patterns of openapi.json can say of a text. They keep to what the regular expressions of all languages have in
+ * common, so what is left for the description is that no name is "." or "..", or can't be seen.
+ */
+const NOT_IN_NAMES = "/\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufffd";
+const NAME_PATTERN = `^[^${NOT_IN_NAMES}\\ufeff][^${NOT_IN_NAMES}]*$`;
+const CLEAN_PATTERN = "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*$";
 
 /** A name in a body or a query, in NFC. A problem with it has the code `invalid_name`. */
 export const nameSchema = z
@@ -30,34 +40,57 @@ export const nameSchema = z
     type: "string",
     minLength: 1,
     maxLength: MAX_NAME_BYTES,
-    description: `Unicode in NFC, at most ${MAX_NAME_BYTES} bytes of UTF-8, without control characters, U+FFFD or "/", not "." or "..".`,
+    pattern: NAME_PATTERN,
+    description: `Unicode in NFC, at most ${MAX_NAME_BYTES} bytes of UTF-8, with a visible character, without control characters, U+FFFD or "/", not "." or "..".`,
     example: "Summer 2026",
   });
 
-const clean = () =>
-  z.string().refine(isCleanText, "must be well-formed Unicode without control characters but tab and newline");
+export const imageNameSchema = nameSchema.openapi({ example: "lake.jpg" });
 
-const titleSchema = clean()
-  .refine((text) => countCharacters(text) <= MAX_TITLE_CHARACTERS, `at most ${MAX_TITLE_CHARACTERS} characters`)
-  .openapi({ maxLength: MAX_TITLE_CHARACTERS });
+/** Text that may be stored. */
+export const cleanText = () =>
+  z
+    .string()
+    .refine(isCleanText, "must be well-formed Unicode without control characters but tab and newline")
+    .openapi({ pattern: CLEAN_PATTERN });
 
-const descriptionSchema = clean()
-  .refine((text) => Buffer.byteLength(text) <= MAX_DESCRIPTION_BYTES, `at most ${MAX_DESCRIPTION_BYTES} bytes of UTF-8`)
+export const cleanTextSchema = (maxCharacters: number) =>
+  cleanText()
+    .refine((text) => countCharacters(text) <= maxCharacters, `must have at most ${maxCharacters} characters`)
+    .openapi({ maxLength: maxCharacters });
+const titleSchema = cleanTextSchema(MAX_TITLE_CHARACTERS);
+
+const descriptionSchema = cleanText()
+  .refine(
+    (text) => Buffer.byteLength(text) <= MAX_DESCRIPTION_BYTES,
+    `must have at most ${MAX_DESCRIPTION_BYTES} bytes of UTF-8`,
+  )
   .openapi({ maxLength: MAX_DESCRIPTION_BYTES, description: `At most ${MAX_DESCRIPTION_BYTES} bytes of UTF-8.` });
 
-const metadataBounds = { maxProperties: MAX_METADATA_KEYS, description: "At most 8 KiB as JSON." };
-const metadataSchema = z.record(clean(), clean()).openapi(metadataBounds);
+const metadataBounds = {
+  maxProperties: MAX_METADATA_KEYS,
+  description: "At most 8 KiB as JSON.",
+  example: { camera: "X100" },
+};
+const metadataSchema = z.record(cleanText(), cleanText()).openapi(metadataBounds);
 
+export const tagBounds = { minLength: 1, maxLength: MAX_TAG_CHARACTERS };
 const tagsSchema = z
   .array(
-    clean()
-      .refine((text) => text !== "", "must not be empty")
-      .refine((text) => countCharacters(text) <= MAX_TAG_CHARACTERS, `at most ${MAX_TAG_CHARACTERS} characters`)
-      .openapi({ minLength: 1, maxLength: MAX_TAG_CHARACTERS }),
+    cleanText()
+      .refine(
+        (text) => isVisible(text) && !beginsWithMark(text),
+        "must have a visible character, and not begin with U+FEFF",
+      )
+      .refine(
+        (text) => countCharacters(text) <= MAX_TAG_CHARACTERS,
+        `must have at most ${MAX_TAG_CHARACTERS} characters`,
+      )
+      .openapi(tagBounds),
   )
   .max(MAX_TAGS)
-  .refine((tags) => new Set(tags).size === tags.length, "tags must be unique")
-  .openapi({ uniqueItems: true });
+  .refine((tags) => new Set(tags).size === tags.length, "must not name a tag twice")
+  .openapi({ uniqueItems: true, description: "At most 8 KiB as JSON." });
 
 /** More than enough for a picture of any size, and short in every event. */
 const FOCAL_STEPS = 10_000;
@@ -70,46 +103,59 @@ const share = () =>
     .openapi({ type: "number", minimum: 0, maximum: 1 });
 const focalPointSchema = z.strictObject({ x: share(), y: share() }).openapi("FocalPoint", {
   description:
-    "Where it matters in the picture, from 0 to 1 of width and height as displayed: what `crop` keeps in view. " +
+    "The point that matters most, from 0 to 1 of the displayed width and height. `crop` keeps it in view. " +
     "Four decimals are kept.",
   example: { x: 0.5, y: 0.3333 },
 });
 
-const albumFields = {
+const textFields = {
   title: titleSchema.nullable().optional(),
   description: descriptionSchema.nullable().optional(),
   metadata: metadataSchema.optional(),
 };
+const visibilitySchema = z.enum(VISIBILITIES).openapi("AlbumVisibility", {
+  description: "`public`: every client may read the album and its images, also without a key.",
+});
+const albumFields = { ...textFields, visibility: visibilitySchema.optional() };
 const imageFields = {
-  ...albumFields,
+  ...textFields,
   tags: tagsSchema.optional(),
   focalPoint: focalPointSchema.nullable().optional(),
 };
-const metadataPatch = z.record(clean(), clean().nullable()).openapi(metadataBounds).nullable().optional();
+const metadataPatch = z.record(cleanText(), cleanText().nullable()).openapi(metadataBounds).nullable().optional();
 
-export const newAlbumSchema = z.strictObject({ name: nameSchema, ...albumFields }).openapi("NewAlbum");
+export const newAlbumSchema = z.strictObject({ name: nameSchema, ...albumFields }).openapi("AlbumCreate");
 export const putAlbumSchema = z.strictObject({ name: nameSchema.optional(), ...albumFields }).openapi("AlbumFields");
 export const albumPatchSchema = z
   .strictObject({ name: nameSchema.optional(), ...albumFields, metadata: metadataPatch })
-  .openapi("AlbumPatch", { description: "A merge patch (RFC 7396): null removes." });
+  .openapi("AlbumPatch", { description: "A merge patch (RFC 7396): null removes a field." });
 /** The JSON part `record` of a multipart upload. */
-export const imageFieldsSchema = z.strictObject({ name: nameSchema.optional(), ...imageFields }).openapi("ImageFields");
+export const imageFieldsSchema = z
+  .strictObject({ name: imageNameSchema.optional(), ...imageFields })
+  .openapi("ImageFields", {
+    description: "In a form, the record of the file that follows it.",
+    example: { title: "The lake at dawn", tags: ["lake", "dawn"] },
+  });
 export const imagePatchSchema = z
   .strictObject({
-    name: nameSchema.optional(),
+    name: imageNameSchema.optional(),
     ...imageFields,
     metadata: metadataPatch,
     tags: tagsSchema.nullable().optional(),
   })
-  .openapi("ImagePatch", { description: "A merge patch (RFC 7396): null removes." });
+  .openapi("ImagePatch", { description: "A merge patch (RFC 7396): null removes a field." });
 
-const id = z.uuid().openapi({ description: "UUIDv7, for life.", example: "0192e4a0-7c1b-7d3e-9f00-4a5b6c7d8e9f" });
+/** As records have it; in a path any text is taken, and what is none of theirs is not found. */
+export const imageIdSchema = z.uuid().openapi({ description: "Id of the image." });
+const id = z
+  .uuid()
+  .openapi({ description: "UUIDv7. It never changes.", example: "0192e4a0-7c1b-7d3e-9f00-4a5b6c7d8e9f" });
 const time = z.iso.datetime({ precision: 3 }).openapi({ example: "2026-07-14T09:30:00.000Z" });
 const count = z.int().min(0);
-const sha256 = z
+export const sha256Schema = z
   .string()
   .regex(/^[0-9a-f]{64}$/)
-  .openapi({ description: "Of the bytes, in lower-case hex." });
+  .openapi({ description: "SHA-256 of the bytes, in lower-case hex." });
 
 const storedText = {
   title: z.string().nullable(),
@@ -123,9 +169,26 @@ const version = {
 };
 
 export const albumSchema = z
-  .strictObject({ id, name: z.string(), ...storedText, imageCount: count, ...version })
+  .strictObject({
+    id,
+    name: z.string(),
+    ...storedText,
+    visibility: visibilitySchema,
+    imageCount: count,
+    byteCount: count.openapi({ description: "Size of all originals together, in bytes." }),
+    ...version,
+  })
   .openapi("Album");
+/** Events of earlier versions lack some fields. */
+export const loggedAlbumShape = {
+  ...albumSchema.shape,
+  visibility: albumSchema.shape.visibility.optional(),
+  byteCount: albumSchema.shape.byteCount.optional(),
+};
 
+const locationSchema = z
+  .strictObject({ latitude: z.number(), longitude: z.number() })
+  .openapi("ExifLocation", { description: "WGS 84, in degrees. Present only if the operator exposes locations." });
 const exifSchema = z
   .strictObject({
     camera: z.string().optional(),
@@ -135,23 +198,23 @@ const exifSchema = z
     focalLength: z.number().optional().openapi({ description: "In millimetres." }),
     iso: z.number().optional(),
     takenAt: z.string().optional().openapi({
-      description: "RFC 3339, without an offset where the camera knew none; in order and filters that counts as UTC.",
+      description: "RFC 3339. Without an offset if the camera recorded none; sorting and filters then take it as UTC.",
       example: "2026-07-14T09:30:00+02:00",
     }),
     artist: z.string().optional(),
     copyright: z.string().optional(),
-    location: z
-      .strictObject({ latitude: z.number(), longitude: z.number() })
-      .optional()
-      .openapi({ description: "In degrees, WGS 84. Only where the operator exposes it." }),
+    location: locationSchema.optional(),
   })
-  .openapi("Exif", { description: "What the camera said; what it did not say is absent." });
+  .openapi("Exif", { description: "What the camera recorded. Absent fields were not recorded." });
+
+/** Components that are null in places. */
+export const NULLABLE_SCHEMAS = { FocalPoint: focalPointSchema, Exif: exifSchema };
 
 /** Null until the image is described. */
 const describedFields = {
   described: z.boolean().openapi({
     description:
-      "Whether the store has looked at the pixels, which it does soon after an upload; until then the next five are null.",
+      "Whether the store has described the pixels, which it does soon after an upload. Until then the next five fields are null.",
   }),
   placeholder: z.string().nullable().openapi({ description: "A ThumbHash, in base64." }),
   dominantColour: z
@@ -159,9 +222,11 @@ const describedFields = {
     .regex(/^#[0-9a-f]{6}$/)
     .nullable(),
   exif: exifSchema.nullable(),
-  sound: z.boolean().nullable().openapi({ description: "Whether the pixels can be decoded to the end." }),
-  unsoundReason: z.string().nullable(),
+  decodable: z.boolean().nullable().openapi({ description: "Whether the pixels can be decoded to the end." }),
+  decodeError: z.string().nullable(),
 };
+
+export const imageTypeSchema = z.enum(Object.values(CONTENT_TYPES)).openapi("ImageType");
 
 export const imageSchema = z
   .strictObject({
@@ -172,74 +237,32 @@ export const imageSchema = z
     ...storedText,
     tags: z.array(z.string()),
     focalPoint: focalPointSchema.nullable(),
-    contentType: z.enum(Object.values(CONTENT_TYPES)),
-    size: count.openapi({ description: "In bytes." }),
-    sha256,
-    width: z.int().min(1).openapi({ description: "As displayed, in pixels." }),
-    height: z.int().min(1).openapi({ description: "As displayed, in pixels." }),
+    contentType: imageTypeSchema,
+    size: count.openapi({ description: "Size in bytes." }),
+    sha256: sha256Schema,
+    width: z.int().min(1).openapi({ description: "In pixels, as displayed." }),
+    height: z.int().min(1).openapi({ description: "In pixels, as displayed." }),
     frames: z.int().min(1),
     hasAlpha: z.boolean(),
     orientation: z.int().min(1).max(8).openapi({ description: "EXIF orientation of the stored bytes." }),
     ...describedFields,
     ...version,
-    links: z.strictObject({
-      self: z.string().openapi({ description: "By name: changes with a rename." }),
-      content: z.string().openapi({ description: "By id and digest: the bytes, to be kept for ever." }),
-    }),
+    links: z
+      .strictObject({
+        self: z.string().openapi({ description: "Path by name. A rename changes it." }),
+        content: z.string().openapi({ description: "Path of the bytes by id and digest. They may be cached forever." }),
+      })
+      .openapi("ImageLinks"),
   })
   .openapi("Image");
 
-/** An opaque position in the event log. */
-export const cursorSchema = z.string().openapi({ description: "An opaque position in the event log." });
-
-export const pageOf = (item: z.ZodType, name: string) =>
-  z
-    .strictObject({
-      items: z.array(item),
-      nextPageToken: z.string().optional().openapi({ description: "Absent on the last page." }),
-      watermark: cursorSchema.openapi({
-        description: "The position in the event log that this listing reflects: follow /v1/events from here.",
-      }),
-    })
-    .openapi(name);
-
-/** A decimal integer in a query. */
-export const integerParameter = (minimum: number, maximum: number) =>
-  z
-    .string()
-    .refine(
-      (text) => /^\d{1,15}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum,
-      `must be an integer from ${minimum} to ${maximum}`,
-    )
-    .transform(Number)
-    .openapi({ type: "integer", minimum, maximum });
-
-/** `true` or `false` in a query. */
-export const booleanParameter = () =>
-  z
-    .enum(["true", "false"])
-    .transform((text) => text === "true")
-    .openapi({ type: "boolean" });
-
-/** Text in a query that is compared with stored text. */
-export const textParameter = () => clean();
-
-export const orderParameter = <By extends OrderBy>(orders: readonly By[]) =>
-  z.enum(orders).optional().openapi({ default: "name", description: "`-` for descending." });
-
-/** What every listing takes; spread it into the route's own query. */
-export const pageParameters = {
-  pageSize: integerParameter(1, MAX_PAGE_SIZE)
-    .optional()
-    .openapi({ type: "integer", minimum: 1, maximum: MAX_PAGE_SIZE, default: DEFAULT_PAGE_SIZE }),
-  pageToken: z.string().optional().openapi({ description: "`nextPageToken` of the page before." }),
-  orderBy: orderParameter(ALBUM_ORDERS),
-  // Names are compared in NFC, and so are the beginnings of them.
-  q: textParameter()
-    .transform((text) => text.normalize("NFC"))
-    .optional()
-    .openapi({ description: "A case-sensitive prefix of the name." }),
+/** As {@link loggedAlbumShape}. */
+export const loggedImageShape = {
+  ...imageSchema.shape,
+  ...imageSchema.pick({ focalPoint: true }).extend(describedFields).partial().shape,
 };
+
+export const errorCodeSchema = z.enum(Object.keys(PROBLEMS) as [string, ...string[]]).openapi("ErrorCode");
 
 export const problemSchema = z
   .looseObject({
@@ -247,15 +270,24 @@ export const problemSchema = z
     title: z.string(),
     status: z.int(),
     detail: z.string(),
-    code: z.enum(Object.keys(PROBLEMS) as [string, ...string[]]),
+    code: errorCodeSchema,
     requestId: z.string(),
     errors: z
       .array(
-        z.strictObject({
-          pointer: z.string().optional().openapi({ description: "JSON pointer into the body." }),
-          parameter: z.string().optional().openapi({ description: "Name of a query parameter or header." }),
-          detail: z.string(),
-        }),
+        z
+          .strictObject({
+            pointer: z.string().optional().openapi({ description: "JSON pointer into the body." }),
+            parameter: z.string().optional().openapi({ description: "Name of a query parameter or header." }),
+            part: z
+              .int()
+              .min(0)
+              .optional()
+              .openapi({ description: "Of a refused file: its position among the parts of the form, from 0." }),
+            name: z.string().optional().openapi({ description: "Of a refused file: the name of its image." }),
+            code: errorCodeSchema.optional(),
+            detail: z.string(),
+          })
+          .openapi("FieldError"),
       )
       .optional(),
   })

@@ -1,17 +1,26 @@
 import { Hono } from "hono";
+import { within } from "../concurrency/timeout.ts";
+import type { Network } from "../domain/access.ts";
+import type { Caller } from "../domain/caller.ts";
 import { StoreError } from "../domain/errors.ts";
+import { TokenRefusal } from "../domain/token.ts";
 import type { Access } from "./access.ts";
+import { createClientAddress } from "./client-address.ts";
 import { createCors } from "./cors.ts";
+import { errorHeaders } from "./error-headers.ts";
 import { type Exchange, startExchange } from "./exchange.ts";
-import { hasBody } from "./json-body.ts";
+import { currentHttpDate } from "./http-date.ts";
 import { problem, statusOf } from "./problem.ts";
+import { declaredSize, dropRest, hasBody } from "./request-body.ts";
 import { createResource, groupByPath } from "./resource.ts";
 import type { Route } from "./route.ts";
-import { closeBehind, discardBody } from "./upload.ts";
+import { closeAfter } from "./unread-body.ts";
 
 export interface HttpAppOptions {
   readonly access: Access;
   readonly corsOrigins: readonly string[];
+  /** Default: none. */
+  readonly trustedProxies?: readonly Network[];
   /** In bytes. */
   readonly maxJson: number;
   /** After each answer, before its body is sent. */
@@ -35,25 +44,43 @@ export interface ResponseRecord {
   readonly responseBytes: number | undefined;
   readonly requestId: string;
   readonly principal: string | undefined;
+  /** The token that was refused, where one was. */
+  readonly refusedToken: TokenRefusal | undefined;
+  /** Why a client was not let in, in one word; undefined where nothing more is to be said. */
+  readonly reason: string | undefined;
+  /** Who sent it, as far as a trusted proxy tells; undefined once the connection has gone. Looked up when asked for. */
+  readonly client: string | undefined;
+}
+
+/** What the server knows of a request beside it. */
+export interface Connection {
+  readonly stopping: AbortSignal;
+  /** The address at the other end; undefined where there is none, or it has gone. */
+  readonly peer?: string | undefined;
 }
 
 export interface HttpApp {
   /** Never rejects. `stopping` aborts when the server begins to stop. */
-  fetch(request: Request, connection: { readonly stopping: AbortSignal }): Promise<Response>;
+  fetch(request: Request, connection: Connection): Promise<Response>;
   /** What is said instead of an answer that could not be sent, such as one whose file has gone since. */
   unsendable(error: unknown): Response;
 }
 
 /** The routes as one web-standard function. What holds for every request is here and in `resource.ts`, and only there. */
-export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Needs, options: HttpAppOptions): HttpApp {
+export function createHttpApp<Deps>(routes: readonly Route<Deps>[], deps: Deps, options: HttpAppOptions): HttpApp {
   const cors = createCors(options.corsOrigins);
+  const isForAnyOrigin = pathsForAnyOrigin(routes);
+  const clientAddress = createClientAddress(options.trustedProxies ?? []);
   const hono = new Hono<{ Bindings: Exchange }>({ getPath: (_request, passed) => matchable(passed?.env?.path ?? "") });
   for (const [path, methods] of groupByPath(routes)) {
-    const resource = createResource(methods, needs, { ...options, cors });
+    const resource = createResource(methods, deps, { ...options, cors });
     hono.all(path.replaceAll(/\{(\w+)\}/g, ":$1"), (context) => resource(context.req.raw, context.env));
   }
-  hono.notFound(() => {
-    throw new StoreError("not_found", "There is nothing at this path.");
+  hono.notFound(({ env, req: { method, raw } }) => {
+    // A page may read that there is nothing here only when its preflight succeeds.
+    const allowed = method === "OPTIONS" ? cors.preflight(raw, METHODS, env.anyOrigin) : undefined;
+    if (allowed !== undefined) return new Response(null, { status: 204, headers: allowed });
+    throw new StoreError("not_found", "No route has this path.");
   });
   hono.onError((error) => {
     throw error;
@@ -61,51 +88,103 @@ export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Nee
 
   async function answer(request: Request, exchange: Exchange): Promise<Response> {
     try {
-      options.access.admit(request);
+      options.access.admit(request, exchange.anyOrigin);
       return await hono.fetch(request, exchange);
     } catch (error) {
       if (error instanceof StoreError) {
+        exchange.error = error;
         if (error.cause !== undefined && statusOf(error.code) >= 500) options.onError?.(error, exchange);
-        return problem(error, exchange.requestId);
+        return problem(error, exchange.requestId, {
+          ...errorHeaders(request, exchange, error),
+          ...(error.code === "session_ended" && options.access.endSession(request)),
+        });
       }
       if (request.signal.aborted) {
-        return problem(new StoreError("request_timeout", "The client went away."), exchange.requestId);
+        return problem(new StoreError("request_timeout", "The client disconnected."), exchange.requestId);
       }
       options.onError?.(error, exchange);
-      return problem(new StoreError("internal", "Something went wrong in the store."), exchange.requestId);
+      return problem(
+        new StoreError(
+          "internal",
+          "An internal error occurred. The log of the store has the details under the request id.",
+        ),
+        exchange.requestId,
+      );
     }
   }
 
   return {
-    async fetch(request, { stopping }) {
+    async fetch(request, connection) {
       const started = performance.now();
-      const exchange = startExchange(request, stopping);
+      const exchange = startExchange(request, connection.stopping, isForAnyOrigin);
       const response = await answer(request, exchange);
       const { headers } = response;
-      headers.set("X-Request-Id", exchange.requestId);
-      headers.set("X-Content-Type-Options", "nosniff");
-      cors.decorate(request, headers);
-      // A body that nobody read must not be taken for the next request, nor be received to its end however long it is.
-      if (hasBody(request.headers) && !request.bodyUsed) await discardBody(request);
+      identify(headers, exchange.requestId);
+      // The runtime gives every answer one but those to HEAD.
+      if (request.method === "HEAD") headers.set("Date", currentHttpDate());
+      cors.decorate(request, headers, exchange.anyOrigin);
+      if (exchange.caller?.kind === "session") keepPrivate(headers);
+      // An unread body must not be taken for the next request, nor be received to its end however long it is.
+      const unread = hasBody(request.headers) ? await dropRest(request, exchange.error) : undefined;
       options.onResponse?.({
         operationId: exchange.operationId,
         method: request.method,
         path: exchange.path,
         status: response.status,
         seconds: (performance.now() - started) / 1000,
-        requestBytes: declaredBytes(request.headers),
-        responseBytes: request.method === "HEAD" ? 0 : declaredBytes(headers),
+        requestBytes: declaredSize(request.headers),
+        responseBytes: request.method === "HEAD" ? 0 : declaredSize(headers),
         requestId: exchange.requestId,
-        principal: exchange.grant?.principal,
+        refusedToken: exchange.error?.cause instanceof TokenRefusal ? exchange.error.cause : undefined,
+        principal: principalOf(exchange.caller),
+        reason: exchange.error?.reason,
+        get client() {
+          const { peer } = connection;
+          return peer === undefined ? undefined : clientAddress(peer, request.headers);
+        },
       });
-      return closeBehind(response, request);
+      return unread === undefined ? response : closeAfter(response, unread);
     },
     unsendable(error) {
       const requestId = Bun.randomUUIDv7();
       options.onError?.(error, { requestId, operationId: undefined });
-      return problem(new StoreError("unavailable", "The answer could not be sent. Try again."), requestId);
+      const response = problem(new StoreError("unavailable", "The response could not be sent. Try again."), requestId);
+      identify(response.headers, requestId);
+      return response;
     },
   };
+}
+
+/** `key:web`; undefined for a client that did not say who it is. */
+function principalOf(caller: Caller | undefined): string | undefined {
+  if (caller === undefined || caller.kind === "anonymous" || caller.kind === "local") return undefined;
+  const name = caller.name ?? caller.id;
+  return name === null ? caller.kind : `${caller.kind}:${name}`;
+}
+
+/** Whether a path, as sent, is one that pages of any origin may call, whatever follows there. */
+function pathsForAnyOrigin(routes: readonly Route<never>[]): (path: string) => boolean {
+  const paths = routes
+    .filter(({ definition }) => definition.caller === "ticket")
+    .map(({ definition }) => definition.path);
+  const beginnings = [...new Set(paths.map((path) => path.slice(0, path.indexOf("{"))))];
+  return (path) => beginnings.some((beginning) => path.startsWith(beginning));
+}
+
+const METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
+
+/** What a cookie let a client see. A cache does not tell such a request from one that anybody may send, as it does by `Authorization`. */
+function keepPrivate(headers: Headers): void {
+  const caching = headers.get("cache-control") ?? "";
+  if (!/\b(?:no-store|private)\b/.test(caching))
+    headers.set("Cache-Control", ["private", caching.replace(/^public(?:, )?/, "")].filter(Boolean).join(", "));
+  headers.append("Vary", "Cookie");
+}
+
+/** What every answer has. */
+function identify(headers: Headers, requestId: string): void {
+  headers.set("X-Request-Id", requestId);
+  headers.set("X-Content-Type-Options", "nosniff");
 }
 
 /**
@@ -113,13 +192,8 @@ export function createHttpApp<Needs>(routes: readonly Route<Needs>[], needs: Nee
  * target has, since it is a bad name and not another path, and Hono's fast router takes no pattern that matches nothing.
  */
 function matchable(path: string): string {
-  if (!path.endsWith("/") && !path.includes("//")) return path;
+  if (path === "/" || (!path.endsWith("/") && !path.includes("//"))) return path;
   return path.replaceAll(/\/(?=\/|$)/g, "/\0");
-}
-
-function declaredBytes(headers: Headers): number | undefined {
-  const declared = headers.get("content-length");
-  return declared === null ? undefined : Number(declared);
 }
 
 export interface HttpServer {
@@ -144,7 +218,14 @@ export function serve(app: HttpApp, address: { readonly host: string; readonly p
     idleTimeout: IDLE_TIMEOUT,
     // We count bodies ourselves and say what was wrong; the runtime answers a bare 413. (1 << 40 is 256.)
     maxRequestBodySize: 2 ** 40,
-    fetch: (request) => app.fetch(request, { stopping: stopping.signal }),
+    fetch: (request, listening) =>
+      app.fetch(request, {
+        stopping: stopping.signal,
+        // Not looked up for a request that no log line tells of.
+        get peer() {
+          return listening.requestIP(request)?.address;
+        },
+      }),
     // The runtime's own is a page with our paths on it.
     error: (error) => app.unsendable(error),
   });
@@ -152,10 +233,8 @@ export function serve(app: HttpApp, address: { readonly host: string; readonly p
     url: server.url,
     async stop(timeout) {
       stopping.abort();
-      const { promise: late, resolve } = Promise.withResolvers<false>();
-      const timer = setTimeout(resolve, timeout, false);
-      const finished = await Promise.race([server.stop().then(() => true), late]);
-      clearTimeout(timer);
+      const stopped = server.stop().then(() => true);
+      const finished = await within(timeout, stopped, () => false);
       if (!finished) await server.stop(true);
       return finished;
     },

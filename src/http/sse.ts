@@ -21,7 +21,7 @@ export function formatPage({ events, next }: EventPage): string {
 /**
  * A stream that asks for the next chunk only when the reader has taken the one before, so that a slow reader's backlog
  * stays in the log and not in memory. One that takes nothing for `patience` milliseconds is let go: it comes back with
- * the id of the last event it got. `onEnd` is called once, whoever ends it.
+ * the id of the last event it got. `onEnd` is called once, whichever side ends it.
  */
 export function streamChunks(
   chunks: AsyncGenerator<string>,

@@ -1,65 +1,80 @@
 import { z } from "@hono/zod-openapi";
-import { FITS, MAX_SIDE, VARIANT_FORMATS } from "../domain/variant.ts";
+import { VARIANT_FORMATS } from "../domain/formats.ts";
+import { FITS, MAX_SIDE } from "../domain/variant.ts";
 import { LADDER } from "../domain/variant-presets.ts";
-import { MAX_BLUR, MAX_DPR, MIN_BLUR, type VariantParameter } from "../domain/variant-query.ts";
+import { MAX_BLUR, MAX_DPR, MIN_BLUR, VARIANT_PARAMETERS, type VariantParameter } from "../domain/variant-query.ts";
 
-/** Text here: `parseVariant` says what is wrong with a value, as it does wherever a variant is asked for. */
-const text = () => z.string().optional();
+const side = (description: string) => ({ type: "integer", minimum: 1, maximum: MAX_SIDE, description }) as const;
 
-const side = (description: string) =>
-  text().openapi({ type: "integer", minimum: 1, maximum: MAX_SIDE, description, example: "640" });
-
-/** What asks for a variant instead of the original. */
-export const variantQuery = z.strictObject({
-  preset: text().openapi({
-    description: "A spec that the operator named: `thumb`, `small`, `medium` and `large` unless configured otherwise.",
-  }),
+/**
+ * What openapi.json says of each parameter. None has an example: pages that let people try the API out send every example
+ * that they find, and the plain request is the one for the original.
+ */
+export const VARIANT_DOCUMENTATION = {
+  preset: {
+    type: "string" as const,
+    pattern: "^[A-Za-z0-9_-]{1,32}$",
+    description: "Name of a variant that the operator defined. By default: `thumb`, `small`, `medium` and `large`.",
+  },
   w: side(
-    `Width in pixels, at most that of the original. In any format and alone: ${LADDER.join(", ")} are for anyone.`,
+    `Width in pixels, at most that of the original. Every client that may read may ask for the widths ${LADDER.join(", ")}, with no other parameter than \`format\`.`,
   ),
   h: side("Height in pixels, at most that of the original."),
-  dpr: text().openapi({
-    type: "number",
+  dpr: {
+    type: "number" as const,
     minimum: 1,
     maximum: MAX_DPR,
-    description: `Pixels of the screen for each of \`w\` and \`h\`, which come to at most ${MAX_SIDE}.`,
-  }),
-  fit: text().openapi({
-    type: "string",
+    description: `Device pixels per pixel of \`w\` and \`h\`. The product is at most ${MAX_SIDE}.`,
+  },
+  fit: {
+    type: "string" as const,
     enum: [...FITS],
-    default: "cover",
-    description: "Where both `w` and `h` are given: cut what is over, fill what is left, bend, or stay within.",
-  }),
-  crop: text().openapi({
     description:
-      "What `cover` keeps: `centre`, `attention`, `entropy`, or a point `x,y` from 0 to 1. Default: `focalPoint` of the record.",
-    example: "0.3,0.65",
-  }),
-  background: text().openapi({
+      "How the image fits `w` and `h` when both are given: `cover` crops it, `contain` adds a background, `fill` distorts it, `inside` " +
+      "scales it to stay within them. Default: `cover`.",
+  },
+  crop: {
+    type: "string" as const,
+    pattern: "^(centre|attention|entropy|[01](\\.[0-9]{1,4})?,[01](\\.[0-9]{1,4})?)$",
+    description:
+      "What `cover` keeps: `centre`, `attention`, `entropy`, or a point such as `0.3,0.65`. Default: the `focalPoint` of the record.",
+  },
+  background: {
+    type: "string" as const,
     pattern: "^([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$",
-    description: "Colour beside the picture under `contain`, and under transparent pixels of a JPEG.",
-    example: "ffcc00",
-  }),
-  format: text().openapi({
-    type: "string",
+    description: "Background colour, such as `ffcc00`, for `contain` and for transparent pixels of a JPEG.",
+  },
+  format: {
+    type: "string" as const,
     enum: [...VARIANT_FORMATS, "auto"],
-    description: "`auto`: by `Accept`. Default: that of the original, or the nearest.",
-  }),
-  q: text().openapi({ type: "integer", minimum: 1, maximum: 100, description: "Quality. Default: 80, for AVIF 50." }),
-  blur: text().openapi({
-    type: "number",
+    description: "`auto` chooses by `Accept`. Default: the format of the original, or the nearest to it.",
+  },
+  q: { type: "integer" as const, minimum: 1, maximum: 100, description: "Quality. Default: 80; for AVIF 50." },
+  blur: {
+    type: "number" as const,
     minimum: 0,
     maximum: MAX_BLUR,
-    description: `Sigma in pixels: 0 for none, or from ${MIN_BLUR}.`,
-  }),
-  frame: text().openapi({ type: "integer", enum: [0], description: "0: the first frame of an animation, as a still." }),
-  strip: text().openapi({
-    type: "string",
+    description: `Sigma of a Gaussian blur in pixels: 0, or at least ${MIN_BLUR}.`,
+  },
+  frame: { type: "integer" as const, enum: [0], description: "0: only the first frame of an animation." },
+  strip: {
+    type: "string" as const,
     enum: ["location"],
-    description: "The original (JPEG, PNG or WebP) without the place where it was taken, its pixels untouched.",
-  }),
-  v: text().openapi({
+    description: "`location`: the original without the location where it was taken. Its pixels do not change.",
+  },
+  v: {
+    type: "string" as const,
     description:
-      "The version of the renderer. Beside id and digest, and where the rest is neither `preset`, `auto` nor up to the record, the answer may be kept for ever; 404 once it is another.",
-  }),
-} satisfies Record<VariantParameter, z.ZodType>);
+      "Version of the renderer; 404 when the store uses another. With `v`, a URL with id and digest may be cached forever, unless `preset`, `format=auto` or the focal point of the record decides on the variant.",
+  },
+} satisfies Record<VariantParameter, object>;
+
+/**
+ * What asks for a variant instead of the original. Text here: `parseVariantQuery` says what is wrong with a value, as it does
+ * wherever a variant is asked for.
+ */
+export const variantQuery = z.strictObject(
+  Object.fromEntries(
+    VARIANT_PARAMETERS.map((name) => [name, z.string().optional().openapi(VARIANT_DOCUMENTATION[name])]),
+  ) as Record<VariantParameter, z.ZodOptional<z.ZodString>>,
+);

@@ -2,7 +2,7 @@ import { StoreError } from "../domain/errors.ts";
 import type { BlobStore, Catalog, Prober, Renderer } from "../ports.ts";
 import type { Durations } from "./durations.ts";
 
-/** The same catalog, each call timed; writes by the change's type. */
+/** Times each call; a write counts under its change's type. */
 export const measureCatalog = (catalog: Catalog, durations: Durations): Catalog =>
   measure(catalog, durations, (method, [argument]) =>
     method === "write" ? (argument as { type: string }).type : method,
@@ -13,9 +13,8 @@ export const measureProber = (prober: Prober, durations: Durations): Prober => m
 export const measureRenderer = (renderer: Renderer, durations: Durations): Renderer => measure(renderer, durations);
 
 /**
- * The port with every method that answers a promise timed until it settles; what answers at once or is iterated
- * passes through. Outcome: ok, the error's code, or
- * `cancelled` where nobody waited any longer.
+ * The port, with each method that returns a promise timed until that settles. Synchronous results and iterables pass
+ * through. The outcome is `ok`, the error's code, or `cancelled` where the caller aborted.
  */
 function measure<Port extends object>(
   port: Port,
@@ -28,15 +27,15 @@ function measure<Port extends object>(
       const result = call.apply(port, args);
       if (!(result instanceof Promise)) return result;
       const settled = (outcome: string) =>
-        durations.add(nameOf(method, args), outcome, (performance.now() - start) / 1000);
-      // On the promise itself and not a copy: whoever called still gets its rejection.
+        durations.observe(nameOf(method, args), outcome, (performance.now() - start) / 1000);
+      // Attached to the promise that is returned, not to a copy: the caller still sees its rejection.
       result.then(
         () => settled("ok"),
         (error: unknown) => settled(outcomeOf(error)),
       );
       return result;
     };
-  // Methods are wrapped once, here: a port is an object literal, and a Proxy would cost at every call.
+  // Wrapped once, here: a port is an object literal, and a Proxy would cost at every call.
   const wrapped = Object.entries(port).map(([name, value]) => [
     name,
     typeof value === "function" ? wrap(name, value as (...args: unknown[]) => unknown) : (value as unknown),

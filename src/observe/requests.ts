@@ -1,7 +1,9 @@
+import type { TokenRefusal } from "../domain/token.ts";
+import { createErrorReporter } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
 
-/** One answered request, as the HTTP server tells it. */
+/** A request with its response, as the HTTP server reports it. */
 interface AnsweredRequest {
   readonly operationId: string | undefined;
   readonly method: string;
@@ -13,23 +15,33 @@ interface AnsweredRequest {
   readonly responseBytes: number | undefined;
   readonly requestId: string;
   readonly principal: string | undefined;
+  readonly refusedToken?: Pick<TokenRefusal, "kid" | "issuer"> | undefined;
+  /** Why the client was not let in, in one word. */
+  readonly reason?: string | undefined;
+  readonly client: string | undefined;
 }
 
 const MAX_LOGGED_PATH = 1024;
-/** Of a link whose `?` somebody escaped: out of the log it would work once mended. */
+/** The signature in the path of a link whose `?` was escaped: unescaped, the logged link would work. */
 const SIGNATURE = /(signature(?:=|%(?:25)*3d)).*/i;
+/**
+ * The secrets that the store makes, in a path or escaped in one, and all of a segment where one belongs: what was cut off or
+ * mistyped may be easy to complete.
+ */
+const SECRETS = /(img(?:st|tk|sh|se)(?:_|%(?:25)*5f)\w{16}(?:_|%(?:25)*5f))\w+|(^\/s\/|\/uploads\/)[^/]+/gi;
 const NOT_PRINTABLE = /[^\u0021-\u007e]+/gu;
 
-/** One log line and the metrics of each request. Runs for every answer: see that it stays a few microseconds. */
+/** One log line and the metrics of each request. Runs for every response, so it must stay within a few microseconds. */
 export function observeRequests(
   logger: Logger,
   metrics: Pick<Metrics, "requestDuration" | "receivedBytes" | "sentBytes">,
 ) {
+  const report = createErrorReporter();
   return {
     onResponse(request: AnsweredRequest): void {
-      // Requests that no route answers have paths without bound, so they share a label.
+      // Requests without a route share a label: their paths are unbounded.
       const operation = request.operationId ?? "none";
-      metrics.requestDuration.add(operation, request.status, request.seconds);
+      metrics.requestDuration.observe(operation, request.status, request.seconds);
       if (request.requestBytes) metrics.receivedBytes.inc({ operation }, request.requestBytes);
       if (request.responseBytes) metrics.sentBytes.inc({ operation }, request.responseBytes);
       const level = request.status >= 500 ? "warn" : "info";
@@ -45,17 +57,31 @@ export function observeRequests(
           bytesIn: request.requestBytes,
           bytesOut: request.responseBytes,
           principal: request.principal,
+          ...(request.refusedToken === undefined ? {} : { token: describeToken(request.refusedToken) }),
+          reason: request.reason,
+          client: request.client,
         },
         "request",
       );
     },
 
     onError(error: unknown, request: { requestId: string; operationId: string | undefined }): void {
-      logger.error({ error, requestId: request.requestId, operation: request.operationId }, "request failed");
+      logger.error(
+        { ...report(error), requestId: request.requestId, operation: request.operationId },
+        "request failed",
+      );
     },
   };
 }
 
-/** Raw bytes in a request line could turn a terminal's text around. */
+/** Never the token: a reader of the log could use one that only this store refuses. */
+const describeToken = ({ kid, issuer }: Pick<TokenRefusal, "kid" | "issuer">) => ({ kid, iss: issuer });
+
+/** Raw bytes in a request line could send control sequences to a terminal. */
 const printable = (path: string): string =>
-  path.slice(0, MAX_LOGGED_PATH).replace(SIGNATURE, "$1***").toWellFormed().replace(NOT_PRINTABLE, encodeURIComponent);
+  path
+    .slice(0, MAX_LOGGED_PATH)
+    .replace(SIGNATURE, "$1***")
+    .replace(SECRETS, "$1$2***")
+    .toWellFormed()
+    .replace(NOT_PRINTABLE, encodeURIComponent);

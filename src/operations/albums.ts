@@ -1,89 +1,78 @@
-import { type Album, type AlbumFields, type AlbumPatch, requireTextBounds } from "../domain/album.ts";
-import type { Idempotency, Preconditions, RecordVersion, Replayable } from "../domain/change.ts";
-import { albumNotFound } from "../domain/errors.ts";
+import type { Album } from "../domain/album.ts";
+import { authorize, type Caller, visibleAlbums } from "../domain/caller.ts";
+import type { Idempotency, Replayable } from "../domain/change.ts";
 import type { AlbumOrderBy, Page, PageQuery } from "../domain/page.ts";
-import type { Catalog } from "../ports.ts";
+import {
+  type AlbumCreation,
+  type AlbumDeletion,
+  type AlbumUpdate,
+  type Asking,
+  type Conditional,
+  toCreateAlbum,
+  toDeleteAlbum,
+  toPutAlbum,
+  toUpdateAlbum,
+} from "../domain/requests.ts";
+import type { AlbumQuery } from "../ports.ts";
+import { fillPage } from "./fill-page.ts";
 import type { RunningKeys } from "./idempotency.ts";
+import type { RequestCatalog } from "./request-catalog.ts";
+import { requireAlbum } from "./require-album.ts";
 
-export interface AlbumPorts {
-  readonly catalog: Catalog;
+export interface AlbumDeps {
+  readonly catalog: RequestCatalog;
   readonly runningKeys: RunningKeys;
 }
 
-/** What every write may carry: W3C trace context, and what must hold. */
-interface WriteOptions {
-  readonly traceparent?: string | undefined;
-  readonly preconditions?: Preconditions<RecordVersion> | undefined;
-}
-
-/** @throws StoreError `album_exists`, `invalid_request`, `idempotency_key_reused`, `request_in_progress` */
+/** @throws StoreError `forbidden`, `album_exists`, `invalid_request`, `idempotency_key_reused`, `request_in_progress` */
 export async function createAlbum(
-  { catalog, runningKeys }: AlbumPorts,
-  input: {
-    readonly name: string;
-    readonly fields: AlbumFields;
-    readonly idempotency: Idempotency | undefined;
-    readonly traceparent?: string | undefined;
-  },
+  { catalog, runningKeys }: AlbumDeps,
+  input: Asking & Omit<AlbumCreation, "id"> & { readonly idempotency: Idempotency | undefined },
 ): Promise<Replayable<Album>> {
-  const { name, fields, idempotency, traceparent } = input;
-  requireTextBounds({ name, ...fields });
-  return runningKeys.run(idempotency, () =>
-    catalog.write({
-      type: "createAlbum",
-      id: Bun.randomUUIDv7(),
-      name,
-      fields,
-      ...(idempotency === undefined ? {} : { idempotency }),
-      ...(traceparent === undefined ? {} : { traceparent }),
-    }),
-  );
+  const { idempotency } = input;
+  const change = toCreateAlbum(input, { ...input, id: Bun.randomUUIDv7() });
+  using key = runningKeys.take(idempotency);
+  return await catalog.write({ ...change, ...(idempotency === undefined ? {} : { idempotency }) });
 }
 
 /** Creates it, or replaces all of its fields. @throws StoreError `invalid_request`, `precondition_failed` */
-export async function putAlbum(
-  { catalog }: Pick<AlbumPorts, "catalog">,
-  input: WriteOptions & { readonly name: string; readonly fields: AlbumFields },
-): Promise<{ readonly created: boolean; readonly album: Album }> {
-  const { name, fields } = input;
-  requireTextBounds({ name, ...fields });
-  return catalog.write({ type: "putAlbum", id: Bun.randomUUIDv7(), name, fields, ...given(input) });
-}
+export const putAlbum = async (
+  { catalog }: Pick<AlbumDeps, "catalog">,
+  input: Asking & Conditional & Omit<AlbumCreation, "id">,
+): Promise<{ readonly created: boolean; readonly album: Album }> =>
+  catalog.write(await toPutAlbum(catalog, input, { ...input, id: Bun.randomUUIDv7() }));
 
-/** @throws StoreError `album_not_found` */
-export async function getAlbum({ catalog }: Pick<AlbumPorts, "catalog">, name: string): Promise<Album> {
-  const album = await catalog.album(name);
-  if (album === undefined) throw albumNotFound();
-  return album;
-}
+/** @throws StoreError `album_not_found`, `forbidden` */
+export const getAlbum = (
+  deps: Pick<AlbumDeps, "catalog">,
+  { caller, name }: { readonly caller: Caller; readonly name: string },
+): Promise<Album> => requireAlbum(deps, caller, "read", name);
 
-export const listAlbums = (
-  { catalog }: Pick<AlbumPorts, "catalog">,
+/** Those that the caller may read. */
+export async function listAlbums(
+  { catalog }: Pick<AlbumDeps, "catalog">,
+  caller: Caller,
   query: PageQuery<AlbumOrderBy>,
-): Promise<Page<Album>> => catalog.albums(query);
+  options: { readonly signal: AbortSignal },
+): Promise<Page<Album>> {
+  authorize(caller, "read");
+  const visibility = visibleAlbums(caller, "read");
+  return fillPage((part: AlbumQuery) => catalog.albums(part), { ...query, visibility }, options);
+}
 
 /** @throws StoreError `album_not_found`, `album_exists`, `invalid_request`, `precondition_failed` */
-export async function updateAlbum(
-  ports: Pick<AlbumPorts, "catalog">,
-  input: WriteOptions & { readonly name: string; readonly patch: AlbumPatch },
-): Promise<Album> {
-  const { id } = await getAlbum(ports, input.name);
-  return ports.catalog.write({ type: "updateAlbum", albumId: id, patch: input.patch, ...given(input) });
-}
+export const updateAlbum = async (
+  { catalog }: Pick<AlbumDeps, "catalog">,
+  input: Asking & AlbumUpdate,
+): Promise<Album> => catalog.write(await toUpdateAlbum(catalog, input, input));
 
 /**
  * With all of its images where `recursive`. It is gone when this resolves; a large one's images go afterwards.
  * @throws StoreError `album_not_found`, `album_not_empty`, `precondition_failed`
  */
 export async function deleteAlbum(
-  ports: Pick<AlbumPorts, "catalog">,
-  input: WriteOptions & { readonly name: string; readonly recursive: boolean },
+  { catalog }: Pick<AlbumDeps, "catalog">,
+  input: Asking & AlbumDeletion,
 ): Promise<void> {
-  const { id } = await getAlbum(ports, input.name);
-  await ports.catalog.write({ type: "deleteAlbum", albumId: id, recursive: input.recursive, ...given(input) });
+  await catalog.write(await toDeleteAlbum(catalog, input, input));
 }
-
-const given = ({ traceparent, preconditions }: WriteOptions) => ({
-  ...(traceparent === undefined ? {} : { traceparent }),
-  ...(preconditions === undefined ? {} : { preconditions }),
-});

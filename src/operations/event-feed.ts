@@ -1,41 +1,43 @@
-import { createWakeUp, type WakeUp } from "../domain/wake-up.ts";
+import { every } from "../concurrency/clock.ts";
+import { type Coalescer, createCoalescer } from "../concurrency/coalescer.ts";
+import { createNotifier, type Notifier } from "../concurrency/notifier.ts";
 import type { Catalog } from "../ports.ts";
-import { createSharedAnswers, type SharedAnswers } from "./shared-answers.ts";
 
 /**
- * Wakes all who follow the log when there may be more of it. They all ask at once then, mostly the same: thousands of
- * queries would keep everybody else from a catalog that answers a few at a time.
+ * Wakes the followers of the log when it may have grown. They then read all at once, and mostly the same events: reads are
+ * coalesced, since thousands of queries would hold up other requests to the catalog.
  */
-export interface EventFeed extends Pick<WakeUp, "count" | "wait">, SharedAnswers, Disposable {}
+export interface EventFeed extends Pick<Notifier, "count" | "wait">, Coalescer, Disposable {}
 
-/** How late the catalog's hints may leave a follower, in milliseconds: they are allowed to fail. */
+/** Milliseconds between polls. The catalog may miss a notification; a poll then wakes the followers. */
 const POLL_INTERVAL = 1000;
 
-/** One listener and one poll for all followers together; whoever makes it disposes of it. */
+/** One listener and one poll serve all followers. The caller disposes of the feed. */
 export function createEventFeed(
   catalog: Pick<Catalog, "onEvents" | "log">,
   { pollInterval = POLL_INTERVAL }: { pollInterval?: number } = {},
 ): EventFeed {
-  const wakeUp = createWakeUp();
-  const unsubscribe = catalog.onEvents(() => wakeUp.ring());
-  let head = -1;
+  const notifier = createNotifier();
+  const unsubscribe = catalog.onEvents(() => notifier.notify());
+  let lastSequence = -1;
   const poll = async (): Promise<void> => {
-    if (wakeUp.waiting === 0) return;
+    if (notifier.waiting === 0) return;
     const log = await catalog.log();
-    if (log.head === head) return;
-    head = log.head;
-    wakeUp.ring();
+    if (log.lastSequence === lastSequence) return;
+    lastSequence = log.lastSequence;
+    notifier.notify();
   };
-  // A catalog that does not answer is told to the followers when they read.
-  const timer = setInterval(() => void poll().catch(() => undefined), pollInterval);
+  const stopping = new AbortController();
+  // A catalog that does not answer fails the followers' own reads.
+  void every(pollInterval, stopping.signal, poll, () => {});
   return {
-    ...createSharedAnswers(),
+    ...createCoalescer(),
     get count() {
-      return wakeUp.count;
+      return notifier.count;
     },
-    wait: (seen, milliseconds, ...signals) => wakeUp.wait(seen, milliseconds, ...signals),
+    wait: (seen, milliseconds, ...signals) => notifier.wait(seen, milliseconds, ...signals),
     [Symbol.dispose]() {
-      clearInterval(timer);
+      stopping.abort();
       unsubscribe();
     },
   };

@@ -1,13 +1,27 @@
-import { type EventType, type LogPosition, type SerializedCloudEvent, toCloudEvent } from "../domain/event.ts";
+import { setImmediate } from "node:timers/promises";
+import { forbidden } from "../domain/access.ts";
+import { authorize, type Caller, mayEverywhere, visibleAlbums } from "../domain/caller.ts";
+import {
+  type EventData,
+  type EventType,
+  isAuditType,
+  type LogPosition,
+  type SerializedCloudEvent,
+  type StoredEvent,
+  toCloudEvent,
+} from "../domain/event.ts";
+import { type AlbumSet, includesAlbum, type Visibility } from "../domain/visibility.ts";
 import type { Catalog, EventBatch, EventQuery } from "../ports.ts";
 import type { EventFeed } from "./event-feed.ts";
 
 export interface EventReader {
   readonly catalog: Pick<Catalog, "storeId" | "events" | "log">;
-  readonly eventFeed: Pick<EventFeed, "count" | "wait" | "share">;
+  readonly eventFeed: Pick<EventFeed, "count" | "wait" | "coalesce">;
 }
 
 export interface EventSelection {
+  /** Of the albums on which it has the right `events`. */
+  readonly caller: Caller;
   /** Undefined: from the oldest that is kept. */
   readonly after: LogPosition | "latest" | undefined;
   /** At most so many a page. */
@@ -30,32 +44,41 @@ export interface PlacedEvent {
 
 /**
  * The next page of the log. Where there is nothing yet it waits for up to `wait` milliseconds, or until one of the
- * signals aborts, then answers an empty page.
- * @throws StoreError `cursor_unknown`, `cursor_expired`
+ * signals aborts, then returns an empty page.
+ * @throws StoreError `forbidden`, `cursor_unknown`, `cursor_expired`
  */
 export async function listEvents(
   reader: EventReader,
   selection: EventSelection & { readonly wait: number },
   signals: readonly AbortSignal[],
 ): Promise<EventPage> {
-  const { limit, types, albumId } = selection;
+  const { caller, limit, types, albumId } = selection;
+  authorize(caller, "events");
   const deadline = performance.now() + selection.wait;
+  const visibility = visibleAlbums(caller, "events");
+  const audit = mayEverywhere(caller, "admin");
+  if (!audit && types?.some(isAuditType) === true)
+    throw forbidden("admin", 'Events of the audit trail need the right "admin".');
   let after = await startOf(reader, selection);
   for (;;) {
     const seen = reader.eventFeed.count;
-    const batch = await readEvents(reader, { after, limit, types, albumId });
+    const batch = await fillBatch(reader, { after, limit, types, albumId, visibility, audit }, signals);
     after = batch.next;
     const left = deadline - performance.now();
-    const over = signals.some((signal) => signal.aborted) || (batch.atEnd && left <= 0);
-    if (batch.events.length > 0 || over) return toPage(reader, batch);
+    // Of a log that is long and mostly hidden, an empty page moves the cursor on.
+    const mayBeEmpty = batch.atEnd || visibility !== "all" || !audit;
+    const over = (mayBeEmpty && left <= 0) || signals.some((signal) => signal.aborted);
+    if (batch.events.length > 0 || over) return toPage(reader, batch, visibility);
     if (batch.atEnd) await reader.eventFeed.wait(seen, left, ...signals);
+    // What comes after one of them must not be read: the caller's access may have ended.
+    if (signals.some((signal) => signal.aborted)) return toPage(reader, { ...batch, events: [] }, visibility);
   }
 }
 
 /**
- * Page after page for as long as nobody aborts, and an empty one at the start and after each `heartbeat` milliseconds
+ * Page after page until the signal aborts, and an empty one at the start and after each `heartbeat` milliseconds
  * without any.
- * @throws StoreError `cursor_unknown`, `cursor_expired`
+ * @throws StoreError `forbidden`, `cursor_unknown`, `cursor_expired`
  */
 export async function* followEvents(
   reader: EventReader,
@@ -72,25 +95,67 @@ export async function* followEvents(
   }
 }
 
+/** How long it looks for events that the caller may see, in milliseconds. */
+const PATIENCE = 250;
+
+/** Where not all events are visible the catalog returns short batches. This one goes on where they end. */
+async function fillBatch(reader: EventReader, query: EventQuery, signals: readonly AbortSignal[]): Promise<EventBatch> {
+  const deadline = performance.now() + PATIENCE;
+  let batch = await readEvents(reader, query);
+  while ((query.visibility !== "all" || query.audit !== true) && !batch.atEnd && batch.events.length < query.limit) {
+    if (performance.now() >= deadline || signals.some((signal) => signal.aborted)) return batch;
+    await setImmediate();
+    const limit = query.limit - batch.events.length;
+    const following = await readEvents(reader, { ...query, after: batch.next, limit });
+    batch = { ...following, events: [...batch.events, ...following.events] };
+  }
+  return batch;
+}
+
+/** Followers share answers by the whole question, of which their visibility is a part. */
 const readEvents = ({ catalog, eventFeed }: EventReader, query: EventQuery): Promise<EventBatch> =>
-  eventFeed.share(JSON.stringify(query), () => catalog.events(query));
+  eventFeed.coalesce(JSON.stringify(query), () => catalog.events(query));
 
 async function startOf(
   { catalog, eventFeed }: EventReader,
   { after }: EventSelection,
 ): Promise<LogPosition | undefined> {
   if (after !== "latest") return after;
-  const { epoch, head } = await eventFeed.share("log", () => catalog.log());
-  return { epoch, seq: head };
+  const { epoch, lastSequence } = await eventFeed.coalesce("log", () => catalog.log());
+  return { epoch, seq: lastSequence };
 }
 
-function toPage({ catalog }: EventReader, { events, next }: EventBatch): EventPage {
+function toPage({ catalog }: EventReader, { events, next }: EventBatch, visibility: Visibility): EventPage {
   const log = { storeId: catalog.storeId, epoch: next.epoch };
   return {
     events: events.map((stored) => ({
-      event: toCloudEvent(stored, log),
+      event: toCloudEvent(withoutHiddenName(stored, visibility), log),
       position: { epoch: next.epoch, seq: stored.seq },
     })),
     next,
   };
+}
+
+/**
+ * An album that a rename brought into the reader's sight had a name that the reader must not know. So has the album that an
+ * image came from, or went to.
+ */
+function withoutHiddenName(event: StoredEvent, visibility: Visibility): StoredEvent {
+  if (visibility === "all" || event.subject !== null) return event;
+  if (event.imageId !== null) return withoutHiddenAlbum(event, visibility);
+  if (!event.data.includes('"previousName"')) return event;
+  const { previousName, ...data } = JSON.parse(event.data) as EventData;
+  if (previousName === undefined || includesAlbum(visibility, { id: event.albumId, name: previousName })) return event;
+  return { ...event, data: JSON.stringify(data) };
+}
+
+/** What users wrote may look like these members, so the text decides only whether it is worth to be parsed. */
+function withoutHiddenAlbum(event: StoredEvent, visibility: AlbumSet): StoredEvent {
+  if (!event.data.includes('"copiedFrom":') && !event.data.includes('"reason":"moved"')) return event;
+  const { copiedFrom, previousAlbum, previousName, newAlbum, ...data } = JSON.parse(event.data) as EventData;
+  const source = copiedFrom && { id: copiedFrom.albumId, name: copiedFrom.album };
+  const others = [source, previousAlbum, newAlbum].filter((album) => album !== undefined);
+  if (others.every((album) => includesAlbum(visibility, album))) return event;
+  // Its former name was one in the album that it left.
+  return { ...event, data: JSON.stringify({ ...data, ...(previousAlbum === undefined && { previousName }) }) };
 }

@@ -1,70 +1,151 @@
-import type { Preconditions, RecordVersion } from "../domain/change.ts";
-import { albumNotFound, imageNotFound } from "../domain/errors.ts";
+import { authorize, type Caller, may, visibleAlbums } from "../domain/caller.ts";
+import { imageNotFound } from "../domain/errors.ts";
 import type { Image, ImagePatch, StoredContent, StoredImage } from "../domain/image.ts";
 import type { Page } from "../domain/page.ts";
-import type { Catalog, ImageQuery } from "../ports.ts";
+import {
+  type Asking,
+  type ImageTarget,
+  toDeleteImage,
+  toForgetDescription,
+  toUpdateImage,
+} from "../domain/requests.ts";
+import type { AlbumRef } from "../domain/visibility.ts";
+import type { ImageQuery } from "../ports.ts";
+import { fillPage } from "./fill-page.ts";
+import type { RequestCatalog } from "./request-catalog.ts";
+import { requireAlbum } from "./require-album.ts";
 
-export interface ImagePorts {
-  readonly catalog: Catalog;
+export interface ImageDeps {
+  readonly catalog: RequestCatalog;
 }
 
-/** With `albumId` those of an album, else those of all. */
-export const listImages = ({ catalog }: ImagePorts, query: ImageQuery): Promise<Page<Image>> => catalog.images(query);
-
-/** @throws StoreError `album_not_found`, `image_not_found` */
-export async function getImage({ catalog }: ImagePorts, album: string, name: string): Promise<StoredImage> {
-  const stored = await catalog.image(album, name);
-  if (stored !== undefined) return stored;
-  throw (await catalog.album(album)) === undefined ? albumNotFound() : imageNotFound();
+/** Whom an answer is for. */
+interface ByCaller {
+  readonly caller: Caller;
 }
 
-/** @throws StoreError `image_not_found` */
-export async function getImageById({ catalog }: ImagePorts, id: string): Promise<StoredImage> {
-  const stored = await catalog.imageById(id);
-  if (stored === undefined) throw imageNotFound();
-  return stored;
+/** Those that the caller may read: with `albumId` of an album, else of all. */
+export async function listImages(
+  { catalog }: ImageDeps,
+  caller: Caller,
+  query: Omit<ImageQuery, "visibility">,
+  options: { readonly signal: AbortSignal },
+): Promise<Page<Image>> {
+  authorize(caller, "read");
+  const visibility = visibleAlbums(caller, "read");
+  return fillPage((part: ImageQuery) => catalog.images(part), { ...query, visibility }, options);
 }
 
-/** @throws StoreError `album_not_found`, `image_not_found` */
-export async function getContent({ catalog }: ImagePorts, album: string, name: string): Promise<StoredContent> {
-  const stored = await catalog.content(album, name);
-  if (stored !== undefined) return stored;
-  throw (await catalog.album(album)) === undefined ? albumNotFound() : imageNotFound();
-}
-
-/** @throws StoreError `image_not_found`, also when it has other bytes than `sha256` */
-export async function getContentVersion({ catalog }: ImagePorts, id: string, sha256: string): Promise<StoredContent> {
-  const stored = await catalog.contentById(id);
-  if (stored?.image.sha256 !== sha256) throw imageNotFound();
-  return stored;
-}
-
-/** Which image a write is about, what must hold for it, and W3C trace context. */
-export interface ImageTarget {
+interface NamedImage extends ByCaller {
   readonly album: string;
   readonly name: string;
-  readonly preconditions?: Preconditions<RecordVersion> | undefined;
-  readonly traceparent?: string | undefined;
 }
 
-/** @throws StoreError `album_not_found`, `image_not_found`, `image_exists`, `precondition_failed`, `invalid_request` */
-export async function updateImage(ports: ImagePorts, target: ImageTarget, patch: ImagePatch): Promise<Image> {
-  return ports.catalog.write({ type: "updateImage", patch, ...(await resolve(ports, target)) });
+/** @throws StoreError `album_not_found`, `image_not_found`, `forbidden` */
+export async function getImage({ catalog }: ImageDeps, { caller, album, name }: NamedImage): Promise<StoredImage> {
+  const stored = await catalog.image(album, name, visibleAlbums(caller, "read"));
+  return stored ?? explainMissing({ catalog }, caller, album);
 }
 
-/** @throws StoreError `album_not_found`, `image_not_found`, `precondition_failed` */
-export async function deleteImage(ports: ImagePorts, target: ImageTarget): Promise<void> {
-  await ports.catalog.write({ type: "deleteImage", ...(await resolve(ports, target)) });
+/** @throws StoreError `image_not_found`, `forbidden` */
+export async function getImageById(
+  { catalog }: ImageDeps,
+  { caller, id }: ByCaller & { readonly id: string },
+): Promise<StoredImage> {
+  return (await catalog.imageById(id, visibleAlbums(caller, "read"))) ?? explainMissingId({ catalog }, caller, id);
 }
 
-/** The name of the album is looked up once; the change carries its id. */
-async function resolve({ catalog }: ImagePorts, { album, name, preconditions, traceparent }: ImageTarget) {
-  const found = await catalog.album(album);
-  if (found === undefined) throw albumNotFound();
-  return {
-    albumId: found.id,
-    name,
-    ...(preconditions === undefined ? {} : { preconditions }),
-    ...(traceparent === undefined ? {} : { traceparent }),
-  };
+/** @throws StoreError `album_not_found`, `image_not_found`, `forbidden` */
+export async function getContent({ catalog }: ImageDeps, of: NamedImage & ContentNeed): Promise<StoredContent> {
+  const { album, caller, name, need } = of;
+  const stored = await catalog.content(album, name, visibleAlbums(caller, need));
+  if (stored !== undefined) return stored;
+  const found = await requireAlbum({ catalog }, caller, "read", album);
+  if (!may(caller, need, found)) {
+    await getImage({ catalog }, of);
+    authorize(caller, need, found);
+  }
+  throw imageNotFound();
+}
+
+/** @throws StoreError `image_not_found`, also when it has other bytes than `sha256`; `forbidden` */
+export async function getContentVersion(
+  { catalog }: ImageDeps,
+  { caller, id, need, sha256 }: ByCaller & ContentNeed & { readonly id: string; readonly sha256: string },
+): Promise<StoredContent> {
+  const visibility = visibleAlbums(caller, need);
+  const stored = await catalog.contentById(id, visibility);
+  if (stored?.image.sha256 === sha256) return stored;
+  if (stored !== undefined || visibility === "all") throw imageNotFound();
+  const readable = await catalog.contentById(id, visibleAlbums(caller, "read"));
+  if (readable === undefined) return explainMissingId({ catalog }, caller, id);
+  if (readable.image.sha256 !== sha256) throw imageNotFound();
+  return explainMissingId({ catalog }, caller, id, need);
+}
+
+/** What of the content the caller is to get: `originals` where it is the bytes as uploaded, but for a location in them. */
+interface ContentNeed {
+  readonly need: "read" | "originals";
+}
+
+/** Whose content is meant: an image by its name, or one version of its bytes by id and digest. */
+export type ContentRef = ByCaller &
+  ContentNeed &
+  ({ readonly album: string; readonly name: string } | { readonly id: string; readonly sha256: string });
+
+/** {@link getContent} or {@link getContentVersion}. */
+export const findContent = (deps: ImageDeps, ref: ContentRef): Promise<StoredContent> =>
+  "id" in ref ? getContentVersion(deps, ref) : getContent(deps, ref);
+
+/** Whether a grant of the caller's own lets it read this, and not only that the album is public. */
+export async function isContentGranted({ catalog }: ImageDeps, ref: ContentRef): Promise<boolean> {
+  const albums = visibleAlbums(ref.caller, "read");
+  if (albums === "all") return true;
+  const granted = { ...albums, public: false };
+  const found = "id" in ref ? catalog.contentById(ref.id, granted) : catalog.content(ref.album, ref.name, granted);
+  return (await found) !== undefined;
+}
+
+/** Why a caller gets nothing under a name. @throws StoreError */
+async function explainMissing(deps: ImageDeps, caller: Caller, album: string): Promise<never> {
+  await requireAlbum(deps, caller, "read", album);
+  throw imageNotFound();
+}
+
+/** Why a caller gets nothing under an id: the album may be one that it sees for another right. @throws StoreError */
+async function explainMissingId(
+  { catalog }: ImageDeps,
+  caller: Caller,
+  id: string,
+  need: ContentNeed["need"] = "read",
+): Promise<never> {
+  const seen = await catalog.imageById(id, visibleAlbums(caller));
+  if (seen !== undefined) authorize(caller, need, albumOf(seen.image));
+  throw imageNotFound();
+}
+
+const albumOf = ({ albumId, album }: Image): AlbumRef => ({ id: albumId, name: album });
+
+/**
+ * @throws StoreError `album_not_found`, `image_not_found`, `forbidden`, `image_exists`, `precondition_failed`,
+ * `invalid_request`
+ */
+export const updateImage = async (
+  { catalog }: ImageDeps,
+  target: Asking & ImageTarget,
+  patch: ImagePatch,
+): Promise<Image> => catalog.write(await toUpdateImage(catalog, target, { ...target, patch }));
+
+/**
+ * Has the image described again: after an upgrade, or where the first attempt went wrong.
+ * @throws StoreError `image_not_found`, `forbidden`
+ */
+export const describeImageAgain = async (
+  { catalog }: ImageDeps,
+  input: Asking & { readonly id: string },
+): Promise<Image> => catalog.write(await toForgetDescription(catalog, input, input));
+
+/** @throws StoreError `album_not_found`, `image_not_found`, `forbidden`, `precondition_failed` */
+export async function deleteImage({ catalog }: ImageDeps, target: Asking & ImageTarget): Promise<void> {
+  await catalog.write(await toDeleteImage(catalog, target, target));
 }

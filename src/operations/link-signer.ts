@@ -1,15 +1,17 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { StoreError } from "../domain/errors.ts";
-import { type LinkKey, linkExpiry } from "../domain/link.ts";
+import { type LinkKey, latestExpiry, linkExpiry } from "../domain/link.ts";
 
 export interface LinkSigner {
-  /** A target that lets in whoever has it: `path` with exactly this query. Life in seconds. */
+  /** A signed target: it authorizes any client for `path` with exactly this query. Life in seconds. */
   sign(path: string, query: string, life: number): SignedTarget;
   /**
    * What was signed, by the target of a request as it was sent; undefined where it does not pretend to be a link.
    * @throws StoreError `invalid_link`, `link_expired`
    */
   verify(path: string, search: string): VerifiedLink | undefined;
+  /** As if it had been created with them. */
+  replaceKeys(keys: readonly LinkKey[]): void;
 }
 
 export interface SignedTarget {
@@ -27,6 +29,8 @@ export interface VerifiedLink {
 
 /** Signed with the rest, so that no signature made otherwise, or for something else, can ever fit. */
 const VERSION = "image-store-link-1";
+/** Of the clocks of two nodes, in seconds. */
+const MAX_SKEW = 900;
 const PRETENDS = /(?:^|&)(?:expires|key|signature)=/;
 const SIGNED = /^(?:(.+)&)?expires=(\d{1,12})&key=([\w-]+)&signature=([\w-]+)$/;
 
@@ -35,7 +39,8 @@ const SIGNED = /^(?:(.+)&)?expires=(\d{1,12})&key=([\w-]+)&signature=([\w-]+)$/;
  * one spelling of a link, and nothing of it can be changed, moved, added or left out. The signatures are compared as
  * text, since base64url's last character has bits that say nothing.
  */
-export function createLinkSigner(keys: readonly LinkKey[], now: () => number = Date.now): LinkSigner {
+export function createLinkSigner(initialKeys: readonly LinkKey[], now: () => number = Date.now): LinkSigner {
+  let keys = initialKeys;
   return {
     sign(path, query, life) {
       const [key] = keys;
@@ -53,8 +58,15 @@ export function createLinkSigner(keys: readonly LinkKey[], now: () => number = D
       if (key === undefined || !isEqual(given, signature(key, text)))
         throw new StoreError("invalid_link", "The link was altered, or what it was signed with is no longer in use.");
       const left = Number(expires) * 1000 - now();
+      // The key can sign links of any age elsewhere; this store never does.
+      if (Number(expires) > latestExpiry(now()) + MAX_SKEW)
+        throw new StoreError("invalid_link", "The link was made for longer than this store makes links.");
       if (left <= 0) throw new StoreError("link_expired", "The link has expired.");
       return { query, maxAge: Math.floor(left / 1000) };
+    },
+
+    replaceKeys(replacements) {
+      keys = replacements;
     },
   };
 }

@@ -1,9 +1,21 @@
+import { createRemembered } from "../concurrency/memo.ts";
+import { within } from "../concurrency/timeout.ts";
 import { StoreError } from "../domain/errors.ts";
 import type { BlobStore, Catalog } from "../ports.ts";
 
-export interface ReadinessNeeds {
+/** A request without a key may ask for them as often as it likes: each is made at most once a second. */
+export interface Probes {
   readonly catalog: Pick<Catalog, "probe">;
   readonly blobs: Pick<BlobStore, "probe">;
+}
+
+export const createProbes = ({ catalog, blobs }: Probes): Probes => ({
+  catalog: { probe: createRemembered(() => catalog.probe()) },
+  blobs: { probe: createRemembered(() => blobs.probe()) },
+});
+
+export interface ReadinessDeps {
+  readonly probes: Probes;
   /** Milliseconds after which a part that has not answered counts as failed. Default: 2,000. */
   readonly patience?: number;
 }
@@ -21,8 +33,11 @@ type Check = "ok" | "failed";
  * Whether requests would succeed now: the catalog takes changes, blobs can be written and there is room for them.
  * @throws StoreError `unavailable` with the member `checks`, which says what failed
  */
-export async function readiness(needs: ReadinessNeeds): Promise<Readiness> {
-  const { catalog, blobs, patience = 2000 } = needs;
+export async function readiness(needs: ReadinessDeps): Promise<Readiness> {
+  const {
+    probes: { catalog, blobs },
+    patience = 2000,
+  } = needs;
   const [changes, bytes] = await Promise.allSettled([
     within(patience, catalog.probe()),
     within(patience, blobs.probe()),
@@ -50,13 +65,3 @@ const isInsufficientStorage = (error: unknown): boolean =>
   error instanceof StoreError && error.code === "insufficient_storage";
 
 const check = (passed: boolean): Check => (passed ? "ok" : "failed");
-
-async function within<Value>(milliseconds: number, work: Promise<Value>): Promise<Value> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

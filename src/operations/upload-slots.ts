@@ -1,29 +1,32 @@
+import { createNotifier } from "../concurrency/notifier.ts";
 import { StoreError } from "../domain/errors.ts";
-import { createWakeUp } from "../domain/wake-up.ts";
 
-/** How many uploads may run at once: each holds memory, a descriptor and a place in the queue of the disk. */
+/** Bounds the uploads that run at once: each holds memory, a descriptor and a place in the queue of the disk. */
 export interface UploadSlots {
-  /** @throws StoreError `busy` when all are taken, and what `work` throws */
-  run<Result>(work: () => Promise<Result>): Promise<Result>;
-  /** Resolves when none is running, or after so many milliseconds, or when the signal aborts. */
+  /**
+   * A slot, until it is disposed of.
+   * @throws StoreError `busy` when all are taken
+   */
+  take(): Disposable;
+  /** Resolves when no upload runs, after so many milliseconds, or when the signal aborts. */
   readonly whenIdle: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** `gauge` is told of each that begins and ends. */
+/** `gauge` counts the uploads that run. */
 export function createUploadSlots(limit: number, gauge?: { inc(): void; dec(): void }): UploadSlots {
-  const idle = createWakeUp();
+  const idle = createNotifier();
   let inFlight = 0;
   return {
-    async run(work) {
-      if (inFlight >= limit) throw new StoreError("busy", "Too many uploads are running; try again soon.");
+    take() {
+      if (inFlight >= limit) throw new StoreError("busy", "Too many uploads are running. Try again soon.");
       inFlight++;
       gauge?.inc();
-      try {
-        return await work();
-      } finally {
-        if (--inFlight === 0) idle.ring();
-        gauge?.dec();
-      }
+      return {
+        [Symbol.dispose]() {
+          if (--inFlight === 0) idle.notify();
+          gauge?.dec();
+        },
+      };
     },
     whenIdle: (milliseconds, signal) =>
       inFlight === 0 ? Promise.resolve() : idle.wait(idle.count, milliseconds, signal),

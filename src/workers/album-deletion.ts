@@ -1,25 +1,25 @@
+import { every } from "../concurrency/clock.ts";
 import type { Catalog } from "../ports.ts";
-import { every } from "./every.ts";
 
-export interface AlbumDeletionPorts {
+export interface AlbumDeletionDeps {
   readonly catalog: Pick<Catalog, "write" | "albumsBeingDeleted">;
 }
 
-/** Each is one transaction, which requests wait for. */
+/** Images of one transaction; requests wait for each. */
 const CHUNK = 1000;
 const ALBUMS = 100;
 
-/** Finishes large albums whose deletion was answered, also those that a crash left, until the signal aborts. */
+/** Deletes the images of large albums whose deletion was accepted, also after a crash, until the signal aborts. */
 export function runAlbumDeletion(
-  ports: AlbumDeletionPorts,
+  deps: AlbumDeletionDeps,
   { interval = 1000, onFailure }: { interval?: number; onFailure: (error: unknown) => void },
   signal: AbortSignal,
 ): Promise<void> {
-  return every(interval, signal, () => finishAlbumDeletions(ports, signal), onFailure);
+  return every(interval, signal, () => finishAlbumDeletions(deps, signal), onFailure);
 }
 
-/** One after another, in chunks, until there is none left. */
-export async function finishAlbumDeletions({ catalog }: AlbumDeletionPorts, signal?: AbortSignal): Promise<void> {
+/** Deletes one album after another, in chunks, until none is left. */
+export async function finishAlbumDeletions({ catalog }: AlbumDeletionDeps, signal?: AbortSignal): Promise<void> {
   for (;;) {
     const albumIds = await catalog.albumsBeingDeleted(ALBUMS);
     if (albumIds.length === 0) return;

@@ -1,19 +1,19 @@
-import type { BlobStore, Catalog } from "../ports.ts";
-import { every } from "./every.ts";
+import { every } from "../concurrency/clock.ts";
+import type { Catalog, CompactableBlobs } from "../ports.ts";
 
-export interface CompactPorts {
+export interface CompactDeps {
   readonly catalog: Pick<Catalog, "write">;
-  readonly blobs: Pick<BlobStore, "compact">;
+  readonly blobs: CompactableBlobs;
 }
 
-/** Gives back, now and then, the space that removed blobs left between those that stay, until the signal aborts. */
+/** Reclaims the space of removed blobs at every interval, until the signal aborts. */
 export function runCompaction(
-  ports: CompactPorts,
+  deps: CompactDeps,
   { interval, onFailure }: { readonly interval: number; readonly onFailure: (error: unknown) => void },
   signal: AbortSignal,
 ): Promise<void> {
-  return every(interval, signal, () => compactBlobs(ports, signal), onFailure);
+  return every(interval, signal, () => compactBlobs(deps, signal), onFailure);
 }
 
-export const compactBlobs = ({ catalog, blobs }: CompactPorts, signal: AbortSignal): Promise<void> =>
+export const compactBlobs = ({ catalog, blobs }: CompactDeps, signal: AbortSignal): Promise<void> =>
   blobs.compact(async (moves) => (await catalog.write({ type: "moveBlobs", moves })).moved, signal);

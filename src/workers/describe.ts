@@ -1,122 +1,83 @@
 import { setImmediate } from "node:timers/promises";
+import { pause } from "../concurrency/clock.ts";
+import { createNotifier } from "../concurrency/notifier.ts";
+import { backoff } from "../concurrency/retry.ts";
 import { StoreError } from "../domain/errors.ts";
-import { notSound } from "../domain/image.ts";
-import { createWakeUp } from "../domain/wake-up.ts";
+import { undecodable } from "../domain/image.ts";
 import type { BlobStore, Catalog, Renderer, UndescribedImage } from "../ports.ts";
+import { createDescribeBacklog } from "./describe-backlog.ts";
+import { createPostponedImages } from "./postponed-images.ts";
 
-export interface DescribePorts {
+export interface DescribeDeps {
   readonly catalog: Pick<Catalog, "undescribedImages" | "write" | "onEvents">;
-  readonly blobs: Pick<BlobStore, "lend">;
+  readonly blobs: Pick<BlobStore, "openLocal">;
   readonly renderer: Pick<Renderer, "describe">;
 }
 
 export interface DescribeOptions {
-  /** Resolves when no upload is running, or after so many milliseconds, or when the signal aborts. */
+  /** Resolves when no upload is running, after the given milliseconds, or when the signal aborts. */
   readonly whenIdle: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  /** Of an image that is tried again later. */
+  /** Called with an error that is retried later. */
   readonly onFailure: (error: unknown) => void;
+  /** Called for an image that cannot be decoded to the end, with the message of the decoder. */
+  readonly onDamage?: (imageId: string, decoderMessage: string) => void;
+  /** Images described concurrently. Default: 1. */
+  readonly atOnce?: number;
+  /** Last digits of the ids of the images that this worker describes. Default: all. */
+  readonly share?: readonly string[] | undefined;
   /** Times in milliseconds. */
   readonly pollInterval?: number;
-  /** How long one image may have to wait for uploads. */
+  /** Longest wait of an image for running uploads. */
   readonly patience?: number;
   readonly minBackoff?: number;
-  /** Of one image. */
+  /** Longest delay between two attempts at an image. */
   readonly maxBackoff?: number;
-  /** Of all, while the store is in trouble. */
+  /** Longest pause of all work while the store fails. */
   readonly maxPause?: number;
 }
 
-/** Tried before newer ones are looked for. */
-const BATCH = 20;
-
-/** Bytes that could not be described when it was tried. */
-interface Postponed {
-  readonly failures: number;
-  /** The decoder came to harm over them. */
-  readonly didHarm: boolean;
-  /** On the clock of `performance`. */
-  readonly until: number;
-}
-
 /**
- * Describes the images that have no description, one at a time and the newest first, until the signal aborts: somebody
- * waits for those, while a store full of old ones takes hours. Requests go first: each image waits until no upload is
- * running, though not for ever. What fails is tried again later, and never holds up the others; what harms the decoder
- * twice is described as not sound.
+ * Describes the images without a description, the newest and the oldest in turn, until the signal aborts. Requests come
+ * first: each image waits for running uploads, up to a limit. A failed image is retried later and does not delay others;
+ * one that crashes its decoder twice is described as not decodable.
  */
-export async function runDescribe(ports: DescribePorts, options: DescribeOptions, signal: AbortSignal): Promise<void> {
-  const { catalog } = ports;
-  const { whenIdle, onFailure, pollInterval = 10_000, patience = 1000, minBackoff = 1000 } = options;
-  const { maxPause = 30_000, maxBackoff = 600_000 } = options;
-  const wakeUp = createWakeUp();
-  const unsubscribe = catalog.onEvents(() => wakeUp.ring());
-  const pause = createWakeUp();
-  /** By blob key: other bytes are another matter. */
-  let postponed = new Map<string, Postponed>();
-  /** In a row, none of them an image's own. */
-  let troubles = 0;
+export async function runDescribe(deps: DescribeDeps, options: DescribeOptions, signal: AbortSignal): Promise<void> {
+  const { catalog } = deps;
+  const { whenIdle, onFailure, share, atOnce = 1, pollInterval = 10_000, patience = 1000, minBackoff = 1000 } = options;
+  const news = createNotifier();
+  const unsubscribe = catalog.onEvents(() => news.notify());
+  const { postponed, ...attempts } = createAttempts(deps, options, signal);
 
-  /** Until nothing is left that was never tried. Images that are not there any more are not remembered either. */
+  /** Tries every image that is due, and forgets failures of images that no longer exist. */
   async function pass(): Promise<void> {
-    let still = new Map<string, Postponed>();
-    let seen = wakeUp.count;
-    for (let before: string | undefined; ; ) {
-      const images = await catalog.undescribedImages(BATCH, before);
-      before = images.at(-1)?.imageId;
-      if (before === undefined) break;
-      let areNew = false;
-      for (const image of images) {
-        const earlier = postponed.get(image.blobKey);
-        areNew ||= earlier === undefined;
-        const isDue = earlier === undefined || earlier.until <= performance.now();
-        const outcome = isDue ? await attempt(image, earlier) : earlier;
-        if (signal.aborted) return;
-        if (outcome === undefined) continue;
-        postponed.set(image.blobKey, outcome);
-        still.set(image.blobKey, outcome);
+    const met = new Set<string>();
+    const isKnown = (image: UndescribedImage) => attempts.isRunning(image) || postponed.has(image);
+    const backlog = createDescribeBacklog(catalog, { share, news: () => news.count, isKnown });
+    const work = async (): Promise<void> => {
+      for (let image = await backlog.next(); image !== undefined && !signal.aborted; image = await backlog.next()) {
+        // It may have been described since its batch was read.
+        const isDone = met.has(image.blobKey) && !postponed.has(image);
+        met.add(image.blobKey);
+        if (!isDone && !attempts.isRunning(image) && postponed.isDue(image)) await attempts.run(image);
+        await setImmediate();
       }
-      // Newer ones may have come. What only failed again must not keep the worker from what is behind it.
-      if (areNew && wakeUp.count > seen) [before, still, seen] = [undefined, new Map(), wakeUp.count];
-      await setImmediate();
-    }
-    postponed = still;
-  }
-
-  /** Answers when to come back to it, if it was not described. */
-  async function attempt(image: UndescribedImage, before: Postponed | undefined): Promise<Postponed | undefined> {
-    await whenIdle(patience, signal);
-    if (signal.aborted) return undefined;
-    try {
-      await describeImage(ports, image, before?.didHarm === true, signal);
-      troubles = 0;
-      return undefined;
-    } catch (error) {
-      if (signal.aborted) return undefined;
-      onFailure(error);
-      const didHarm = isHarm(error);
-      const isItsOwn = didHarm || (error instanceof StoreError && error.code === "blob_damaged");
-      if (!isItsOwn) await pause.wait(0, Math.min(maxPause, minBackoff * 2 ** troubles++), signal);
-      const { failures = 0 } = before ?? {};
-      return {
-        failures: failures + 1,
-        didHarm,
-        until: performance.now() + Math.min(maxBackoff, minBackoff * 2 ** failures),
-      };
-    }
+    };
+    const outcomes = await Promise.allSettled(Array.from({ length: atOnce }, work));
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    postponed.forgetAllBut(met);
   }
 
   try {
     while (!signal.aborted) {
-      const seen = wakeUp.count;
+      const seen = news.count;
       try {
         await pass();
       } catch (error) {
         onFailure(error);
-        await pause.wait(0, minBackoff, signal);
+        await pause(minBackoff, signal);
       }
-      const next = postponed.values().reduce((first, { until }) => Math.min(first, until), Number.POSITIVE_INFINITY);
-      await wakeUp.wait(seen, Math.min(pollInterval, Math.max(minBackoff, next - performance.now())), signal);
-      // A stream of uploads rings all the time.
+      await news.wait(seen, Math.min(pollInterval, Math.max(minBackoff, postponed.delay())), signal);
+      // A stream of uploads notifies continuously.
       await whenIdle(patience, signal);
     }
   } finally {
@@ -124,21 +85,60 @@ export async function runDescribe(ports: DescribePorts, options: DescribeOptions
   }
 }
 
-/** Names the blob that was read: the image may have another by now, and then nothing is written. */
+/** Attempts at single images. A failure postpones the image; one that the image did not cause pauses the work too. */
+function createAttempts(deps: DescribeDeps, options: DescribeOptions, signal: AbortSignal) {
+  const { whenIdle, onFailure, onDamage = () => {}, patience = 1000 } = options;
+  const { minBackoff = 1000, maxPause = 30_000, maxBackoff = 600_000 } = options;
+  const postponed = createPostponedImages({ minBackoff, maxBackoff });
+  /** Keys of blobs. */
+  const running = new Set<string>();
+  /** Consecutive failures that no single image caused. */
+  let troubles = 0;
+
+  async function run(image: UndescribedImage): Promise<void> {
+    running.add(image.blobKey);
+    try {
+      await whenIdle(patience, signal);
+      if (signal.aborted) return;
+      const decoderMessage = await describeImage(deps, image, postponed.didHarm(image), signal);
+      if (decoderMessage !== undefined) onDamage(image.imageId, decoderMessage);
+      troubles = 0;
+      postponed.forget(image);
+    } catch (error) {
+      if (signal.aborted) return;
+      onFailure(error);
+      if (!isItsOwn(error)) await pause(backoff({ minBackoff, maxBackoff: maxPause }, troubles++), signal);
+      postponed.postpone(image, isHarm(error));
+    } finally {
+      running.delete(image.blobKey);
+    }
+  }
+
+  return { postponed, run, isRunning: ({ blobKey }: UndescribedImage) => running.has(blobKey) };
+}
+
+/** Writes the description under the blob that was read: if the image has another by now, the catalog ignores it. */
 async function describeImage(
-  { catalog, blobs, renderer }: DescribePorts,
+  { catalog, blobs, renderer }: DescribeDeps,
   { imageId, blobKey, location, size, info }: UndescribedImage,
   didHarm: boolean,
   signal: AbortSignal,
-): Promise<void> {
-  const description = await blobs
-    .lend(location, { size }, (source) => renderer.describe(source, info, signal))
+): Promise<string | undefined> {
+  await using original = await blobs.openLocal(location, { size });
+  const { decoderMessage, ...description } = await renderer
+    .describe(original.source, info, signal)
     .catch((error: unknown) => {
-      // A busy machine, or somebody who ended the process, may have been the cause: it counts when it happens again.
-      if (didHarm && isHarm(error)) return notSound(error.message);
+      // The first crash may be due to a busy machine or a stopped process; the second is put down to the image.
+      if (didHarm && isHarm(error)) return { ...undecodable(error.message), decoderMessage: error.message };
       throw error;
     });
   await catalog.write({ type: "describeImage", imageId, blobKey, description });
+  return decoderMessage;
 }
+
+/** Whether the image itself caused the error, so that others may succeed. */
+const isItsOwn = (error: unknown): boolean =>
+  isHarm(error) ||
+  (error instanceof StoreError && (error.code === "blob_damaged" || error.members["reason"] === "stalled"));
 
 const isHarm = (error: unknown): error is StoreError => error instanceof StoreError && error.code === "invalid_image";

@@ -1,74 +1,102 @@
+import { type Clock, MONOTONIC, pause } from "../concurrency/clock.ts";
+import { within } from "../concurrency/timeout.ts";
 import type { Change, Fence } from "../domain/change.ts";
 import { StoreError } from "../domain/errors.ts";
-import { createWakeUp } from "../domain/wake-up.ts";
 import type { Catalog } from "../ports.ts";
 
+/** Times in milliseconds. */
 export interface LeaseOptions {
   readonly catalog: Catalog;
-  /** Of what one node at a time does. */
+  /** Identifies the work that one node at a time does. */
   readonly name: string;
-  /** This process, as no other ever calls itself. */
+  /** Identifies this process; never reused. */
   readonly holder: string;
   readonly observer?: LeaseObserver;
-  /** How long after a holder's death another may take it. Times in milliseconds. */
+  /** Time after a holder's death until another node may take the lease. Default: 6,000. */
   readonly life?: number;
+  /** Default: 2,000. */
   readonly renewInterval?: number;
   readonly clock?: Clock;
 }
 
 export interface LeaseObserver {
-  /** It is not held here, and is asked for now and then. */
+  /** This node does not hold the lease, and keeps asking for it. */
   waiting(lease: string): void;
   taken(lease: string, token: number): void;
   /** The work is being stopped. */
   lost(lease: string, reason: string): void;
   released(lease: string): void;
-  /** Asking for it, or the work, failed; both are tried again. */
+  /** The request for the lease failed, or its work did. Both are retried. */
   failed(lease: string, error: unknown): void;
 }
 
-export interface Clock {
-  /** Milliseconds, of a clock that nobody sets. */
-  now(): number;
-  /** Resolves after so many milliseconds, or when the signal aborts. */
-  wait(milliseconds: number, signal: AbortSignal): Promise<void>;
+/**
+ * Runs `work` whenever this node holds the lease, until the signal aborts, so that one node at a time does it. A catalog
+ * that is not shared needs no lease.
+ *
+ * `work` must end soon after its signal aborts, and must write through the catalog that it is given: those writes are
+ * fenced, so a node that slept and lost its lease changes nothing when it wakes. Its other effects must be harmless when
+ * they come late.
+ */
+export async function whileLeased(
+  options: LeaseOptions & {
+    /** Time between two requests for the lease. Default: 1,000. */
+    readonly retryInterval?: number | (() => number);
+  },
+  work: (catalog: Catalog, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { catalog, name, observer, retryInterval = 1000, clock } = options;
+  if (!catalog.shared) return work(catalog, signal);
+
+  observer?.waiting(name);
+  while (!signal.aborted) {
+    try {
+      // Held until the work has stopped, which may take a moment.
+      await using lease = await takeLease(options);
+      if (lease !== undefined) await work(lease.catalog, AbortSignal.any([signal, lease.lost]));
+    } catch (error) {
+      observer?.failed(name, error);
+    }
+    await pause(typeof retryInterval === "number" ? retryInterval : retryInterval(), signal, clock);
+  }
 }
 
-export const MONOTONIC: Clock = {
-  now: () => performance.now(),
-  wait: (milliseconds, signal) => createWakeUp().wait(0, milliseconds, signal),
-};
-
-/** A lease that this process has, renewed until it is lost or disposed of, which gives it back. */
+/** A lease that this process holds and renews. Disposing of it releases it. */
 export interface HeldLease extends AsyncDisposable {
-  /** Writes under the lease's token: `lease_lost`, and nothing is changed, once another has had it. */
+  /** Writes under the lease's token: they fail with `lease_lost`, and change nothing, once another node has held it. */
   readonly catalog: Catalog;
-  /** Aborts when it is another's, or was not renewed in time. */
+  /** Aborts when another node has taken the lease, or when it was not renewed in time. */
   readonly lost: AbortSignal;
 }
 
 /**
- * Undefined where another has it.
+ * Returns undefined while another node holds the lease.
  * @throws StoreError what the catalog throws
  */
 export async function takeLease(options: LeaseOptions): Promise<HeldLease | undefined> {
-  const { catalog, name, holder, observer, life = 6000, renewInterval = 2000, clock = MONOTONIC } = options;
+  const { clock = MONOTONIC } = options;
+  const { token, until } = await acquire(options);
+  if (token === null || clock.now() >= until) return undefined;
+  options.observer?.taken(options.name, token);
+  return holdLease(options, token, until);
+}
 
-  const ask = async () => {
-    // Counted from before it is sent: the catalog's own count begins later, so another gets it later than this ends.
-    const until = clock.now() + life;
-    const asking = catalog.write({ type: "acquireLease", name, holder, milliseconds: life });
-    const { token } = await within(life, asking, clock);
-    return { token, until };
-  };
+/** Asks for the lease, or renews it. */
+async function acquire({ catalog, name, holder, life = 6000, clock = MONOTONIC }: LeaseOptions) {
+  // Counted from before the request. The catalog counts from later, so no other node gets the lease before this one ends it.
+  const until = clock.now() + life;
+  const acquiring = catalog.write({ type: "acquireLease", name, holder, milliseconds: life });
+  const { token } = await within(life, acquiring, failLate, clock);
+  return { token, until };
+}
 
-  const { token, until: first } = await ask();
-  if (token === null || clock.now() >= first) return undefined;
-
-  let until = first;
-  let renewing = Promise.resolve();
+function holdLease(options: LeaseOptions, token: number, firstUntil: number): HeldLease {
+  const { catalog, name, holder, observer, renewInterval = 2000, clock = MONOTONIC } = options;
   const lost = new AbortController();
   const disposed = new AbortController();
+  let until = firstUntil;
+  let renewing = Promise.resolve();
 
   const lose = (reason: string): void => {
     if (lost.signal.aborted || disposed.signal.aborted) return;
@@ -79,8 +107,8 @@ export async function takeLease(options: LeaseOptions): Promise<HeldLease | unde
 
   async function renew(): Promise<void> {
     try {
-      const renewed = await ask();
-      // A higher token is of another term: what was begun in this one is fenced off.
+      const renewed = await acquire(options);
+      // A higher token is a new term: the writes of this one are fenced off.
       if (renewed.token === token) until = Math.max(until, renewed.until);
       else loseToAnother();
     } catch (error) {
@@ -88,10 +116,10 @@ export async function takeLease(options: LeaseOptions): Promise<HeldLease | unde
     }
   }
 
-  /** A renewal that does not answer does not hold up the next. */
+  /** Does not wait for a renewal before it starts the next. */
   async function keep(): Promise<void> {
     for (;;) {
-      await clock.wait(Math.min(renewInterval, until - clock.now()), disposed.signal);
+      await pause(Math.min(renewInterval, until - clock.now()), disposed.signal, clock);
       if (lost.signal.aborted || disposed.signal.aborted) return;
       if (clock.now() >= until) return lose("it could not be renewed in time");
       renewing = renew();
@@ -99,15 +127,14 @@ export async function takeLease(options: LeaseOptions): Promise<HeldLease | unde
   }
 
   async function release(): Promise<void> {
-    // One that came after the release would take it again.
+    // A renewal that arrives after the release would take the lease again.
     await renewing;
     await catalog.write({ type: "releaseLease", name, holder });
   }
 
-  observer?.taken(name, token);
   const keeping = keep();
   return {
-    catalog: guard(catalog, { lease: name, token }, loseToAnother),
+    catalog: fenced(catalog, { lease: name, token }, loseToAnother),
     lost: lost.signal,
     async [Symbol.asyncDispose]() {
       disposed.abort();
@@ -117,28 +144,19 @@ export async function takeLease(options: LeaseOptions): Promise<HeldLease | unde
       void release()
         .catch((error: unknown) => observer?.failed(name, error))
         .finally(() => released.abort());
-      // By then it has lapsed.
-      await clock.wait(until - clock.now(), released.signal);
+      // By then the lease has expired, released or not.
+      await pause(until - clock.now(), released.signal, clock);
       observer?.released(name);
     },
   };
 }
 
-/** What comes later is of no use, and is nobody's concern any more. */
-async function within<Value>(milliseconds: number, work: Promise<Value>, clock: Clock): Promise<Value> {
-  const settled = new AbortController();
-  const late = clock.wait(milliseconds, settled.signal).then(() => {
-    throw new StoreError("unavailable", "The catalog did not answer in time.");
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    settled.abort();
-    await Promise.allSettled([late]);
-  }
+function failLate(): never {
+  throw new StoreError("unavailable", "The catalog did not answer in time.");
 }
 
-function guard(catalog: Catalog, fence: Fence, onLost: () => void): Catalog {
+/** The catalog, with writes under the fence. */
+function fenced(catalog: Catalog, fence: Fence, onLost: () => void): Catalog {
   const write = async <C extends Change>(change: C) => {
     try {
       return await catalog.write({ ...change, fence });

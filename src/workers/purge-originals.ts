@@ -1,36 +1,37 @@
+import { every } from "../concurrency/clock.ts";
 import type { Catalog } from "../ports.ts";
-import { every } from "./every.ts";
 
-export interface OriginalsPurgePorts {
+export interface OriginalsPurgeDeps {
   readonly catalog: Pick<Catalog, "liveBlobs">;
-  /** What this node keeps of blobs that are elsewhere. */
+  /** This node's cache of blobs in a remote store. */
   readonly originals: {
     cachedKeys(): readonly string[];
-    /** Gone from the disk when it resolves. */
+    /** Resolves when the bytes are off the disk. */
     forget(keys: readonly string[]): Promise<void>;
   };
 }
 
 export interface OriginalsPurgeOptions {
-  /** In which deleted bytes are gone; in milliseconds. */
+  /** Milliseconds within which deleted bytes must be gone. */
   readonly grace: number;
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Looked up at once. */
+/** Keys of one query. */
 const BATCH = 1000;
 
 /**
- * Takes out of this node's cache what no image owns any more, until the signal aborts. Nobody reads it meanwhile: the
- * image's record is always read first. Often enough that also what was being fetched as its image went is gone in time.
+ * Removes the originals of deleted images from this node's cache, until the signal aborts. No request reads them meanwhile,
+ * since each reads the image's record first. Runs several times per grace, so that an original that was being fetched as
+ * its image was deleted is gone in time too.
  */
 export const runOriginalsPurge = (
-  ports: OriginalsPurgePorts,
+  deps: OriginalsPurgeDeps,
   { grace, onFailure }: OriginalsPurgeOptions,
   signal: AbortSignal,
-): Promise<void> => every(Math.max(100, grace / 4), signal, () => purgeOriginals(ports, signal), onFailure);
+): Promise<void> => every(Math.max(100, grace / 4), signal, () => purgeOriginals(deps, signal), onFailure);
 
-export async function purgeOriginals({ catalog, originals }: OriginalsPurgePorts, signal?: AbortSignal): Promise<void> {
+export async function purgeOriginals({ catalog, originals }: OriginalsPurgeDeps, signal?: AbortSignal): Promise<void> {
   const keys = originals.cachedKeys();
   for (let start = 0; start < keys.length; start += BATCH) {
     if (signal?.aborted === true) return;

@@ -1,57 +1,57 @@
 import { setImmediate } from "node:timers/promises";
+import { pause } from "../concurrency/clock.ts";
+import { createNotifier } from "../concurrency/notifier.ts";
+import { type Backoff, backoff } from "../concurrency/retry.ts";
 import { StoreError } from "../domain/errors.ts";
-import type { EventType, StoredEvent } from "../domain/event.ts";
+import type { EventData, EventType, StoredEvent } from "../domain/event.ts";
 import type { Image } from "../domain/image.ts";
-import { createWakeUp } from "../domain/wake-up.ts";
 import type { Catalog, VariantCache } from "../ports.ts";
-import { type Backoff, backoff } from "./backoff.ts";
 
-export interface VariantPurgePorts {
+export interface VariantPurgeDeps {
   readonly catalog: Pick<Catalog, "events" | "log" | "onEvents">;
   readonly cache: Pick<VariantCache, "purge" | "clear" | "position" | "setPosition">;
 }
 
 export interface VariantPurgeOptions extends Backoff {
   readonly onFailure: (error: unknown) => void;
-  /** Milliseconds. */
+  /** Milliseconds between reads of a log that has not notified. */
   readonly pollInterval?: number;
-  /** Between two looks at the log, however much happens: nobody waits for this. Milliseconds. */
+  /** Least milliseconds between two reads of the log: no request waits for the purge. */
   readonly restInterval?: number;
 }
 
 const TYPES: readonly EventType[] = ["imagestore.image.updated", "imagestore.image.deleted"];
-/** Events that are looked at without a pause for requests. */
+/** Events processed without a pause for requests. */
 const BATCH = 500;
 
 /**
- * Follows the log and takes out of the cache what was made of images that are gone or have other bytes, until the signal
- * aborts. Whatever fails is told and tried again. Requests never wait for this, nor does it hold the log's retention
- * back: who asks for a variant has read the image's record first.
+ * Follows the log and removes the variants of deleted and replaced images from the cache, until the signal aborts. Failures
+ * are reported and retried. No request waits for it, and it does not hold back the log's retention: a request for a variant
+ * reads the image's record first.
  */
 export async function runVariantPurge(
-  ports: VariantPurgePorts,
+  deps: VariantPurgeDeps,
   options: VariantPurgeOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { onFailure, pollInterval = 1000, restInterval = 100 } = options;
-  const wakeUp = createWakeUp();
-  const pause = createWakeUp();
-  const unsubscribe = ports.catalog.onEvents(() => wakeUp.ring());
+  const notifier = createNotifier();
+  const unsubscribe = deps.catalog.onEvents(() => notifier.notify());
   let attempts = 0;
   try {
     while (!signal.aborted) {
-      const seen = wakeUp.count;
+      const seen = notifier.count;
       try {
-        const { atEnd } = await purgeOnce(ports);
+        const { atEnd } = await purgeOnce(deps);
         attempts = 0;
         if (!atEnd) await setImmediate();
         else {
-          await pause.wait(0, restInterval, signal);
-          await wakeUp.wait(seen, pollInterval, signal);
+          await pause(restInterval, signal);
+          await notifier.wait(seen, pollInterval, signal);
         }
       } catch (error) {
         onFailure(error);
-        await pause.wait(0, backoff(options, attempts++), signal);
+        await pause(backoff(options, attempts++), signal);
       }
     }
   } finally {
@@ -59,10 +59,11 @@ export async function runVariantPurge(
   }
 }
 
-/** The next events after the cache's position. Where the log does not know that any more, the whole cache goes. */
-export async function purgeOnce({ catalog, cache }: VariantPurgePorts): Promise<{ atEnd: boolean }> {
+/** Processes the next events after the cache's position. If the log no longer has that position, the cache is cleared. */
+export async function purgeOnce({ catalog, cache }: VariantPurgeDeps): Promise<{ atEnd: boolean }> {
   const after = cache.position();
-  const batch = after && (await catalog.events({ after, limit: BATCH, types: TYPES }).catch(undefinedIfRefused));
+  const batch =
+    after && (await catalog.events({ visibility: "all", after, limit: BATCH, types: TYPES }).catch(undefinedIfRefused));
   if (after === undefined || batch === undefined) {
     await startOver({ catalog, cache });
     return { atEnd: false };
@@ -72,18 +73,19 @@ export async function purgeOnce({ catalog, cache }: VariantPurgePorts): Promise<
   return { atEnd: batch.atEnd };
 }
 
-/** The head is read first: what is deleted from then on has events after it, and what was made until now goes. */
-async function startOver({ catalog, cache }: VariantPurgePorts): Promise<void> {
-  const { epoch, head } = await catalog.log();
+/** The last number is read first: what is deleted from then on has events after it, and what was made until now goes. */
+async function startOver({ catalog, cache }: VariantPurgeDeps): Promise<void> {
+  const { epoch, lastSequence } = await catalog.log();
   await cache.clear();
-  cache.setPosition({ epoch, seq: head });
+  cache.setPosition({ epoch, seq: lastSequence });
 }
 
-/** The digest is the event's. Where the bytes were replaced once more since, what was made of the last goes too. */
+/** Keeps variants of the event's digest only. If the bytes were replaced again since, the latest variants go too. */
 async function purge(cache: Pick<VariantCache, "purge">, { type, imageId, data }: StoredEvent): Promise<void> {
   if (imageId === null) return;
-  if (type === "imagestore.image.deleted") await cache.purge(imageId);
-  else await cache.purge(imageId, (JSON.parse(data) as Image).sha256);
+  const { reason, sha256 } = JSON.parse(data) as EventData & Pick<Image, "sha256">;
+  if (type === "imagestore.image.deleted" && reason !== "moved") await cache.purge(imageId);
+  else await cache.purge(imageId, sha256);
 }
 
 function undefinedIfRefused(error: unknown): undefined {

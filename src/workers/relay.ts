@@ -1,110 +1,131 @@
 import { setImmediate } from "node:timers/promises";
-import { type LogPosition, toCloudEvent } from "../domain/event.ts";
-import { createWakeUp } from "../domain/wake-up.ts";
+import { pause } from "../concurrency/clock.ts";
+import { createNotifier, type Notifier } from "../concurrency/notifier.ts";
+import { type Backoff, backoff } from "../concurrency/retry.ts";
+import { whenAborted } from "../concurrency/timeout.ts";
+import { type LogPosition, type RefusedEvent, toCloudEvent } from "../domain/event.ts";
 import type { Catalog, EventBatch, Publisher } from "../ports.ts";
-import { type Backoff, backoff } from "./backoff.ts";
 
 export interface RelayOptions extends Backoff {
-  readonly catalog: Pick<Catalog, "storeId" | "write" | "events" | "onEvents">;
+  readonly catalog: Pick<Catalog, "storeId" | "write" | "events" | "cursors" | "onEvents">;
   readonly publisher: Pick<Publisher, "topic" | "publish">;
   readonly observer?: RelayObserver;
-  /** Milliseconds. */
+  /** Whether events of the audit trail are published too; default: false. */
+  readonly audit?: boolean;
+  /** Milliseconds between reads of a log that has not notified. */
   readonly pollInterval?: number;
-  /** Events in one call of the publisher. */
+  /** Events per call of the publisher. */
   readonly batchSize?: number;
 }
 
-/** Events in a call while the last one failed. */
+/** Events per call after a failure. */
 const RETRY_BATCH_SIZE = 50;
 
 export interface RelayObserver {
-  /** So many were acknowledged, and the cursor saved. */
+  /** This many events were acknowledged or refused. */
   published(events: number): void;
-  /** The same events are tried again after `delay` milliseconds; `attempts` since anything went well. */
+  /** The event is too large for the publisher in every form, and was skipped. */
+  refused(refused: RefusedEvent): void;
+  /** The same events are retried after `delay` milliseconds. `attempts` counts failures since the last success. */
   failed(error: unknown, retry: { attempts: number; delay: number }): void;
-  /** Somebody gave the cursor up; the relay goes on from the oldest kept event. */
+  /** The cursor was dropped. The relay restarts at the oldest kept event. */
   cursorLost(): void;
 }
 
 /**
- * Copies the log to the publisher until the signal aborts: at least once, in the order of the log, and the cursor is
- * saved only after the acknowledgements. Whatever fails is tried again for ever and nothing is left out; no request
- * waits for any of it. What is on its way when the signal aborts is sent again by the next run.
+ * Publishes the log in order, each event at least once, until the signal aborts. The cursor is saved after the
+ * acknowledgements, so events in flight at the abort are sent again by the next run. Failures are retried without limit,
+ * and no request waits for the relay.
  */
 export async function runRelay(options: RelayOptions, signal: AbortSignal): Promise<void> {
-  const { catalog, publisher, observer, pollInterval = 1000, batchSize = 2000 } = options;
-  const { topic } = publisher;
-  const wakeUp = createWakeUp();
-  const unsubscribe = catalog.onEvents(() => wakeUp.ring());
-  let attempts = 0;
-
-  const read = (after: LogPosition) => {
-    const seen = wakeUp.count;
-    // A try that is likely to fail should cost requests next to nothing.
-    const limit = attempts > 0 ? Math.min(batchSize, RETRY_BATCH_SIZE) : batchSize;
-    return handled(catalog.events({ after, limit }).then((batch) => ({ ...batch, seen })));
-  };
-  const publish = ({ events, next: { epoch } }: EventBatch) => {
-    const log = { storeId: catalog.storeId, epoch };
-    return publisher.publish(events.map((event) => toCloudEvent(event, log)));
-  };
-  const save = ({ seq }: LogPosition) => handled(catalog.write({ type: "advanceCursor", name: topic, seq }));
-
-  /** Goes on from the saved cursor. The next batch is read, and the cursor saved, while the publisher is busy. */
-  const relay = async (): Promise<void> => {
-    let reading = read(await catalog.write({ type: "registerCursor", name: topic }));
-    let saving: ReturnType<typeof save> | undefined;
-    while (!signal.aborted) {
-      const batch = await reading;
-      if (batch.events.length > 0) {
-        const publishing = handled(publish(batch));
-        // A read that answers from this thread would hold up what is to be sent first.
-        await setImmediate();
-        reading = read(batch.next);
-        await publishing;
-        observer?.published(batch.events.length);
-      } else {
-        if (batch.atEnd) await wakeUp.wait(batch.seen, pollInterval, signal);
-        reading = read(batch.next);
-      }
-      const saved = await saving;
-      if (saved?.known === false) {
-        observer?.cursorLost();
-        return;
-      }
-      if (saved !== undefined) attempts = 0;
-      saving = batch.events.length > 0 ? save(batch.next) : undefined;
-    }
-  };
+  const { catalog, observer } = options;
+  const news = createNotifier();
+  const unsubscribe = catalog.onEvents(() => news.notify());
+  const retries = { attempts: 0 };
 
   const run = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
-        await relay();
+        await relayFromCursor(options, news, retries, signal);
+        if (!signal.aborted) observer?.cursorLost();
       } catch (error) {
         if (signal.aborted) return;
-        const delay = backoff(options, attempts++);
-        observer?.failed(error, { attempts, delay });
-        await createWakeUp().wait(0, delay, signal);
+        const delay = backoff(options, retries.attempts++);
+        observer?.failed(error, { attempts: retries.attempts, delay });
+        await pause(delay, signal);
       }
     }
   };
 
   try {
-    await Promise.race([run(), aborted(signal)]);
+    await Promise.race([run(), whenAborted(signal)]);
   } finally {
     unsubscribe();
   }
 }
 
-/** Awaited later, or not at all when something else fails first: then nobody needs to hear of it. */
+/**
+ * Continues from the saved cursor until the cursor is dropped or the signal aborts. While the publisher works, the next
+ * batch is read and the cursor saved. `retries.attempts` returns to 0 with each saved cursor.
+ */
+async function relayFromCursor(
+  { catalog, publisher, observer, audit = false, pollInterval = 1000, batchSize = 2000 }: RelayOptions,
+  news: Notifier,
+  retries: { attempts: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const { topic } = publisher;
+  const read = (after: LogPosition) => {
+    const seen = news.count;
+    // An attempt that is likely to fail should take little from requests.
+    const limit = retries.attempts > 0 ? Math.min(batchSize, RETRY_BATCH_SIZE) : batchSize;
+    return handled(catalog.events({ visibility: "all", audit, after, limit }).then((batch) => ({ ...batch, seen })));
+  };
+  const onRefused = (refused: RefusedEvent) => observer?.refused(refused);
+  const publish = ({ events, next: { epoch } }: EventBatch) => {
+    const log = { storeId: catalog.storeId, epoch };
+    return publisher.publish(
+      events.map((event) => toCloudEvent(event, log)),
+      onRefused,
+    );
+  };
+  const hasCursor = async () => (await catalog.cursors()).some(({ name }) => name === topic);
+  const save = ({ seq }: LogPosition) => handled(catalog.write({ type: "advanceCursor", name: topic, seq }));
+
+  const start = await catalog.write({ type: "registerCursor", name: topic });
+  let savedAt = start.seq;
+  let reading = read(start);
+  let saving: ReturnType<typeof save> | undefined;
+  while (!signal.aborted) {
+    const batch = await reading;
+    // Checked after the batch was read: changes made since the cursor was dropped must follow the replay.
+    if (!(await hasCursor())) {
+      // A pending save would move the new cursor.
+      await saving;
+      return;
+    }
+    if (batch.events.length > 0) {
+      const publishing = handled(publish(batch));
+      // A read on this thread would delay the batch that is to be sent first.
+      await setImmediate();
+      reading = read(batch.next);
+      await publishing;
+      observer?.published(batch.events.length);
+    } else {
+      if (batch.atEnd) await news.wait(batch.seen, pollInterval, signal);
+      reading = read(batch.next);
+    }
+    const saved = await saving;
+    if (saved?.known === false) return;
+    if (saved !== undefined) retries.attempts = 0;
+    // Also past events that it leaves out, or they would count as its lag.
+    saving = batch.next.seq > savedAt ? save(batch.next) : undefined;
+    savedAt = batch.next.seq;
+  }
+}
+
+/** The promise is awaited later, or not at all if another fails first; its rejection must not count as unhandled. */
 function handled<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => undefined);
   return promise;
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type ErrorCode, StoreError } from "../../src/domain/errors.ts";
-import type { BlobContent, BlobSource, BlobStore, FoundBlob } from "../../src/ports.ts";
+import type { BlobSource, BlobStore, FoundBlob } from "../../src/ports.ts";
+import { contentBytes, patterned, pieces, putBlob, sha256 } from "../blobs.ts";
+import { expectCode } from "../errors.ts";
 
 /** What every BlobStore does. `open` gives a fresh, empty one. */
 export function blobStoreContract(name: string, open: () => Promise<BlobStore>): void {
@@ -15,7 +16,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
     const put = (bytes: Uint8Array) => putBlob(store, bytes);
     const found = () => Array.fromAsync(store.list());
 
-    test("gives back what it took", async () => {
+    test("read returns the bytes that were staged and committed", async () => {
       for (const size of [0, 1, 100_000, 1024 * 1024, 1024 * 1024 + 1, 5_000_000]) {
         const bytes = patterned(size);
         const { location } = await put(bytes);
@@ -23,18 +24,19 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       }
     });
 
-    test("counts and hashes in the pass, however the source cuts", async () => {
+    test("stage counts and hashes the bytes, however the source splits them", async () => {
       const bytes = patterned(300_000);
       for (const piece of [1000, 65_536, 300_000]) {
         const staged = await store.stage(pieces(bytes, piece), { maxBytes: 300_000 });
         expect(staged.size).toBe(300_000);
         expect(staged.sha256).toBe(sha256(bytes));
+        expect(staged.crc32).toBe(Bun.hash.crc32(bytes));
         expect(staged.key.startsWith(`${staged.sha256}.`)).toBe(true);
         await store.discard(staged);
       }
     });
 
-    test("a long upload, in chunks that share no memory", async () => {
+    test("stage accepts a long upload in chunks without shared memory", async () => {
       const bytes = patterned(8_000_000);
       const chunks = (async function* () {
         for await (const piece of pieces(bytes, 1_000_000)) yield piece.slice();
@@ -44,7 +46,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       expect(sha256(await contentBytes(content))).toBe(sha256(bytes));
     });
 
-    test("the staged bytes can be read", async () => {
+    test("staged bytes can be read", async () => {
       for (const size of [0, 70_000, 2_000_000]) {
         const bytes = patterned(size);
         const staged = await store.stage(pieces(bytes, 10_000), { maxBytes: size });
@@ -53,7 +55,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       }
     });
 
-    test("equal bytes get keys and places of their own", async () => {
+    test("equal bytes get different keys and locations", async () => {
       const bytes = patterned(1000);
       const [first, second] = await Promise.all([put(bytes), put(bytes)]);
       expect(first.key).not.toBe(second.key);
@@ -62,21 +64,71 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       expect(await contentBytes(await store.read(second.location, { size: 1000 }))).toEqual(bytes);
     });
 
-    test("one byte too many is too_large and leaves nothing", async () => {
+    test("a copy has the bytes of the original, a key and location of its own, and outlives it", async () => {
+      for (const size of [1, 100_000, 1024 * 1024, 3_000_000]) {
+        const bytes = patterned(size);
+        const original = await put(bytes);
+        const staged = await store.stageCopy(original.location, { size, sha256: sha256(bytes) });
+        expect(staged).toMatchObject({ size, sha256: sha256(bytes) });
+        expect(staged.crc32 ?? Bun.hash.crc32(bytes)).toBe(Bun.hash.crc32(bytes));
+        expect(staged.key.startsWith(`${staged.sha256}.`)).toBe(true);
+        expect(staged.key).not.toBe(original.key);
+        const location = await store.commit(staged);
+        if (staged.location !== undefined) expect(location).toBe(staged.location);
+        expect((await found()).map(({ key }) => key)).not.toContain(staged.key);
+        store.release([staged.key]);
+        expect((await found()).find(({ key }) => key === staged.key)).toMatchObject({ location, size });
+        await store.remove(original.location);
+        expect(sha256(await contentBytes(await store.read(location, { size })))).toBe(sha256(bytes));
+        await store.remove(location);
+      }
+    });
+
+    test("a copy of small bytes that are often read leaves those as they are", async () => {
+      const size = 300_000;
+      const bytes = patterned(size);
+      const { location } = await put(bytes);
+      for (let round = 0; round < 5; round++) {
+        expect(await contentBytes(await store.read(location, { size }))).toEqual(bytes);
+        const staged = await store.stageCopy(location, { size, sha256: sha256(bytes) });
+        await (round % 2 === 0 ? store.discard(staged) : store.commit(staged));
+        store.release([staged.key]);
+      }
+      Bun.gc(true);
+      expect(await contentBytes(await store.read(location, { size }))).toEqual(bytes);
+    });
+
+    test("a copy that is discarded leaves nothing; one of a blob that is gone is blob_damaged", async () => {
+      const bytes = patterned(1000);
+      const original = { size: 1000, sha256: sha256(bytes) };
+      const { key, location } = await put(bytes);
+      const staged = await store.stageCopy(location, original);
+      await store.discard(staged);
+      await store.discard(staged);
+      store.release([staged.key]);
+      expect(await store.commit(staged).catch((error: unknown) => error)).toBeInstanceOf(Error);
+      expect((await found()).map((blob) => blob.key)).toEqual([key]);
+      await store.remove(location);
+      const copying = store.stageCopy(location, original).then((copy) => store.commit(copy));
+      await expectCode(copying, "blob_damaged");
+      expect(await found()).toEqual([]);
+    });
+
+    test("one byte over maxBytes is too_large and leaves nothing", async () => {
       const staging = store.stage(pieces(patterned(1001), 500), { maxBytes: 1000 });
       await expectCode(staging, "too_large");
       expect(await found()).toEqual([]);
       await store.discard(await store.stage(pieces(patterned(1000), 500), { maxBytes: 1000 }));
     });
 
-    test("a source that fails leaves nothing and fails with its own error", async () => {
+    test("a failing source leaves nothing and its error is passed on", async () => {
       const failure = new RangeError("cut off");
       const outcome = await store.stage(cutOff(failure), { maxBytes: 1000 }).catch((error: unknown) => error);
       expect(outcome).toBe(failure);
       expect(await found()).toEqual([]);
     });
 
-    test("what is discarded is gone, twice too; what is committed stays", async () => {
+    test("discard removes staged bytes and can be repeated; committed bytes stay", async () => {
       const staged = await store.stage(pieces(patterned(10), 10), { maxBytes: 10 });
       await store.discard(staged);
       await store.discard(staged);
@@ -89,7 +141,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       expect(await contentBytes(await store.read(location, { size: 10 }))).toEqual(patterned(10));
     });
 
-    test("many at once", async () => {
+    test("concurrent uploads are all stored", async () => {
       const sizes = Array.from({ length: 64 }, (_, index) => 1000 + index);
       const blobs = await Promise.all(sizes.map((size) => put(patterned(size))));
       for (const [index, size] of sizes.entries()) {
@@ -99,7 +151,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
     });
 
     for (const size of [1000, 3_000_000]) {
-      test(`any range of ${size} bytes`, async () => {
+      test(`read returns any range of ${size} bytes`, async () => {
         const bytes = patterned(size);
         const { location } = await put(bytes);
         const ranges = fc
@@ -115,7 +167,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       });
     }
 
-    test("a reader may leave a long content", async () => {
+    test("a reader may stop in the middle of a long blob", async () => {
       const bytes = patterned(8_000_000);
       const { location } = await put(bytes);
       const content = await store.read(location, { size: bytes.length });
@@ -128,7 +180,7 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       expect(sha256(again)).toBe(sha256(bytes));
     });
 
-    test("another size than the record's is blob_damaged", async () => {
+    test("a size that differs from the record is blob_damaged", async () => {
       for (const size of [1000, 2_000_000]) {
         const { location } = await put(patterned(size));
         await expectCode(store.read(location, { size: size + 1 }), "blob_damaged");
@@ -137,14 +189,14 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       }
     });
 
-    test("what is not there is blob_damaged", async () => {
+    test("a missing blob is blob_damaged", async () => {
       const { location } = await put(patterned(10));
       await store.read(location, { size: 10 });
       await store.remove(location);
       await expectCode(store.read(location, { size: 10 }), "blob_damaged");
     });
 
-    test("a location that it never gave is refused", async () => {
+    test("an unknown location is refused", async () => {
       for (const location of [
         "",
         "file:",
@@ -158,32 +210,29 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       }
     });
 
-    test("lends what was stored, to be read by another process", async () => {
+    test("openLocal returns the stored bytes as a file or in memory", async () => {
       for (const size of [0, 1000, 2_000_000]) {
         const bytes = patterned(size);
         const { location } = await put(bytes);
-        const lent = await store.lend(location, { size }, async (source) => sourceBytes(source));
-        expect(sha256(lent)).toBe(sha256(bytes));
-        await expectCode(
-          store.lend(location, { size: size + 1 }, async () => {}),
-          "blob_damaged",
-        );
+        await using local = await store.openLocal(location, { size });
+        expect(sha256(await sourceBytes(local.source))).toBe(sha256(bytes));
+        await expectCode(store.openLocal(location, { size: size + 1 }), "blob_damaged");
       }
     });
 
-    test("removing can be repeated", async () => {
+    test("remove can be repeated", async () => {
       const { location } = await put(patterned(10));
       await store.remove(location);
       await store.remove(location);
       expect(await found()).toEqual([]);
     });
 
-    test("lists what was settled, and nothing that is on its way", async () => {
+    test("list returns released blobs and no uncommitted ones", async () => {
       const staged = await store.stage(pieces(patterned(10), 10), { maxBytes: 10 });
       expect(await found()).toEqual([]);
       const location = await store.commit(staged);
       expect(await found()).toEqual([]);
-      store.settle([staged.key]);
+      store.release([staged.key]);
 
       const [blob, ...more] = await found();
       expect(more).toEqual([]);
@@ -192,13 +241,25 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
       expect(Math.abs(age)).toBeLessThan(600_000);
     });
 
-    test("lists everything once", async () => {
+    test("list returns each blob once", async () => {
       const blobs = await Promise.all(Array.from({ length: 50 }, (_, index) => put(patterned(index + 1))));
       const keys = (await found()).map(({ key }) => key);
       expect(keys.toSorted()).toEqual(blobs.map(({ key }) => key).toSorted());
     });
 
-    test("says that it can be written to", async () => {
+    test("claim succeeds for one store, and fails for every other, concurrent or later", async () => {
+      expect(await store.owner()).toBeUndefined();
+      const claims = await Promise.all(["one", "two", "three"].map((id) => store.claim(id)));
+      const owner = (await store.owner()) ?? "";
+      expect(["one", "two", "three"]).toContain(owner);
+      expect(claims).toEqual(Array(3).fill(owner));
+      expect(await store.claim("late")).toBe(owner);
+      expect(await store.owner()).toBe(owner);
+      // It is no blob.
+      expect(await found()).toEqual([]);
+    });
+
+    test("probe reports that the store is writable", async () => {
       const { freeBytes } = await store.probe();
       expect(freeBytes === undefined || freeBytes > 0).toBe(true);
       expect(await found()).toEqual([]);
@@ -206,42 +267,10 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStore>):
   });
 }
 
-export async function putBlob(store: BlobStore, bytes: Uint8Array): Promise<{ key: string; location: string }> {
-  const staged = await store.stage(pieces(bytes, 65_536), { maxBytes: bytes.length });
-  const location = await store.commit(staged);
-  store.settle([staged.key]);
-  return { key: staged.key, location };
-}
-
-/** Copies, since a chunk is the store's once it was taken. */
-export async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
-  for (let start = 0; start < bytes.length; start += size) yield bytes.slice(start, start + size);
-}
-
 async function* cutOff(failure: Error): AsyncGenerator<Uint8Array> {
   yield patterned(100);
   throw failure;
 }
 
-/** Bytes of which no two places are alike, the same each time. */
-export function patterned(size: number): Uint8Array<ArrayBuffer> {
-  const words = new Uint32Array(Math.ceil(size / 4));
-  for (let index = 0; index < words.length; index++) words[index] = Math.imul(index + size, 2_654_435_761);
-  return new Uint8Array(words.buffer, 0, size);
-}
-
-export const sha256 = (bytes: Uint8Array): string => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
-
 const sourceBytes = async (source: BlobSource): Promise<Uint8Array> =>
   "path" in source ? Bun.file(source.path).bytes() : source.bytes;
-
-export const contentBytes = (content: BlobContent): Promise<Uint8Array> => new Response(content).bytes();
-
-export async function expectCode(work: Promise<unknown>, code: ErrorCode): Promise<void> {
-  const outcome = await work.then(
-    () => "done",
-    (error: unknown) => error,
-  );
-  expect(outcome).toBeInstanceOf(StoreError);
-  expect((outcome as StoreError).code).toBe(code);
-}

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Album } from "../../src/domain/album.ts";
 import type { NewBlob } from "../../src/domain/blob.ts";
 import type { Catalog } from "../../src/ports.ts";
-import { blobOf, blobStates, createAlbum, expectCode, imageNamed, type OpenCatalog, put } from "./catalog-changes.ts";
+import { blobOf, blobStates, createAlbum, imageNamed, type OpenCatalog, put } from "../catalog-changes.ts";
+import { expectCode } from "../errors.ts";
 
 /** As if a minute more had passed. */
 const AFTER_GRACE = -60_000;
@@ -45,8 +46,8 @@ export function blobContract(open: OpenCatalog): void {
   const again = (milliseconds: number) =>
     catalog.write({ type: "beginBlobDeletion", grace: 60_000, again: milliseconds, limit: 100 });
 
-  describe("who owns bytes", () => {
-    test("condemned, after the grace deleting, then gone; each step may be repeated", async () => {
+  describe("blob rows", () => {
+    test("become condemned, after the grace period deleting, then are removed; each step can be repeated", async () => {
       const { key, location } = await condemnedBlob("i");
       const kept = imageNamed("kept");
       await put(catalog, album, [kept]);
@@ -62,7 +63,7 @@ export function blobContract(open: OpenCatalog): void {
       expect(await blobStates(catalog)).toEqual({ [kept.blob.key]: "live" });
     });
 
-    test("what cannot be removed does not hold up the rest", async () => {
+    test("that cannot be removed do not block the others", async () => {
       const stuck = await condemnedBlob("stuck");
       expect(await begin(AFTER_GRACE, 1)).toEqual([{ key: stuck.key, location: stuck.location }]);
       await Bun.sleep(2);
@@ -77,7 +78,7 @@ export function blobContract(open: OpenCatalog): void {
       expect((await begin(AFTER_GRACE, 2)).map(({ key }) => key).toSorted()).toEqual([stuck.key, later.key].toSorted());
     });
 
-    test("of bytes that were found, those without a row are claimed", async () => {
+    test("are claimed for found blobs that have none", async () => {
       const recorded = imageNamed("i");
       await put(catalog, album, [recorded]);
       const stray = blobOf("stray");
@@ -87,7 +88,7 @@ export function blobContract(open: OpenCatalog): void {
       expect(await begin(60_000)).toEqual([{ key: stray.key, location: stray.location }]);
     });
 
-    test("what is moved is at its new location, unless it is being deleted, has moved, or the store is held", async () => {
+    test("get the new location of a moved blob unless it is deleting, has moved, or the store is held", async () => {
       const live = imageNamed("live");
       await put(catalog, album, [live]);
       const condemned = await condemnedBlob("condemned");
@@ -117,10 +118,10 @@ export function blobContract(open: OpenCatalog): void {
         [condemned.key]: "there",
         [deleting.key]: deleting.location,
       });
-      expect((await catalog.image("a", "live"))?.location).toBe("here");
+      expect((await catalog.image("a", "live", "all"))?.location).toBe("here");
     });
 
-    test("nothing is destroyed while anybody holds the store", async () => {
+    test("are not removed while the store is held", async () => {
       await condemnedBlob("i");
       const claim = { type: "claimUnrecorded", blobs: [blobOf("stray")] } as const;
       await catalog.write({ type: "hold", id: "check", seconds: 60 });
@@ -135,7 +136,7 @@ export function blobContract(open: OpenCatalog): void {
       expect(await begin(AFTER_GRACE)).toHaveLength(2);
     });
 
-    test("a dead process's hold lapses, and renewing makes it last", async () => {
+    test("are protected by a hold until it lapses, and renewing prolongs it", async () => {
       await condemnedBlob("i");
       await catalog.write({ type: "hold", id: "dead", seconds: 0 });
       await catalog.write({ type: "hold", id: "renewed", seconds: 0 });
@@ -146,7 +147,7 @@ export function blobContract(open: OpenCatalog): void {
       expect(await begin(AFTER_GRACE)).toHaveLength(1);
     });
 
-    test("keys are looked up in any number", async () => {
+    test("are looked up by any number of keys", async () => {
       const images = Array.from({ length: 250 }, (_, index) => imageNamed(`i${index}`));
       await put(catalog, album, images);
       await catalog.write({ type: "deleteImage", albumId: album.id, name: "i0" });
@@ -159,7 +160,7 @@ export function blobContract(open: OpenCatalog): void {
       expect(await catalog.recordedBlobs(strangers)).toEqual(new Map());
     });
 
-    test("all rows can be walked in the order of their keys", async () => {
+    test("are listed in key order", async () => {
       const images = Array.from({ length: 25 }, (_, index) => imageNamed(`i${index}`));
       await put(catalog, album, images);
       const walked = [];
@@ -173,8 +174,8 @@ export function blobContract(open: OpenCatalog): void {
     });
   });
 
-  describe("bytes on their way to a shared store", () => {
-    test("have a row of their own, which their record takes over", async () => {
+  describe("pending blobs of a shared store", () => {
+    test("have a row that their record takes over", async () => {
       const [one, other] = [await reserve("one"), await reserve("other")];
       expect(await blobStates(catalog)).toEqual({ [one.key]: "pending", [other.key]: "pending" });
       expect(await catalog.liveBlobs([one.key, other.key])).toEqual(new Set());
@@ -184,23 +185,23 @@ export function blobContract(open: OpenCatalog): void {
       expect(await blobStates(catalog)).toEqual({ [one.key]: "live", [other.key]: "live" });
       expect(await catalog.liveBlobs([one.key, other.key])).toEqual(new Set([one.key, other.key]));
       expect(await begin(AFTER_GRACE)).toEqual([]);
-      expect((await catalog.image("a", one.key))?.location).toBe(one.location);
+      expect((await catalog.image("a", one.key, "all"))?.location).toBe(one.location);
     });
 
-    test("are taken after the grace, and then no record comes to own them, nor what came with them", async () => {
+    test("are claimed after the grace period, and no record can own them afterwards", async () => {
       const late = await reserve("late");
       expect(await begin(AFTER_GRACE)).toEqual([refOf(late)]);
       const inTime = await reserve("in time");
       for (const isFinished of [false, true]) {
         if (isFinished) await keepTombstone(AFTER_GRACE, late);
         await expectCode(record(inTime, late), "upload_expired");
-        expect((await catalog.images({ orderBy: "name", limit: 9 })).items).toEqual([]);
+        expect((await catalog.images({ visibility: "all", orderBy: "name", limit: 9 })).items).toEqual([]);
       }
       expect(await blobStates(catalog)).toEqual({ [inTime.key]: "pending" });
       await record(inTime);
     });
 
-    test("that a record has or had are not said to be nobody's", async () => {
+    test("that a record has or had are not unrecorded", async () => {
       const blob = await reserve("i");
       await record(blob);
       const another = () => put(catalog, album, [imageNamed("another", { blob })]);
@@ -211,7 +212,7 @@ export function blobContract(open: OpenCatalog): void {
       await expectCode(another(), "unavailable");
     });
 
-    test("are looked for again and again for a time, since they may arrive late", async () => {
+    test("are deleted again several times, since their bytes may arrive late", async () => {
       const blob = await reserve("late");
       await begin(AFTER_GRACE);
       await keepTombstone(60_000, blob);
@@ -230,7 +231,7 @@ export function blobContract(open: OpenCatalog): void {
       expect(await blobStates(catalog)).toEqual({});
     });
 
-    test("of an image that was deleted are gone at once: they did arrive", async () => {
+    test("of a deleted image are deleted once, since their bytes have arrived", async () => {
       const blob = await reserve("i");
       await record(blob);
       await catalog.write({ type: "deleteImage", albumId: album.id, name: blob.key });
@@ -239,7 +240,7 @@ export function blobContract(open: OpenCatalog): void {
       expect(await blobStates(catalog)).toEqual({});
     });
 
-    test("stay while anybody holds the store, and may get their record", async () => {
+    test("are kept while the store is held, and can still be recorded", async () => {
       const blob = await reserve("i");
       await catalog.write({ type: "hold", id: "check", seconds: 60 });
       expect(await begin(AFTER_GRACE)).toEqual([]);
@@ -248,7 +249,7 @@ export function blobContract(open: OpenCatalog): void {
       expect(await begin(AFTER_GRACE)).toEqual([]);
     });
 
-    test("get their record or are swept, never both, when both are tried at once", async () => {
+    test("are recorded or swept, never both, under concurrency", async () => {
       for (let round = 0; round < 30; round++) {
         const blob = await reserve(`i${round}`);
         const [recorded, swept] = await Promise.all([
@@ -260,19 +261,19 @@ export function blobContract(open: OpenCatalog): void {
         ]);
         expect(recorded).toBe(!swept.some(({ key }) => key === blob.key));
         expect((await blobStates(catalog))[blob.key]).toBe(recorded ? "live" : "deleting");
-        expect((await catalog.image("a", blob.key)) !== undefined).toBe(recorded);
+        expect((await catalog.image("a", blob.key, "all")) !== undefined).toBe(recorded);
         await keepTombstone(AFTER_GRACE, blob);
       }
     });
   });
 
-  describe("reading and writing together", () => {
-    test("whoever was answered sees it, also while others list", async () => {
+  describe("catalog reads and writes", () => {
+    test("an acknowledged write is visible to every later read, even during listings", async () => {
       const written = new AbortController();
       const lister = async () => {
         while (!written.signal.aborted) {
-          await catalog.images({ orderBy: "-updatedAt", limit: 100 });
-          await catalog.events({ limit: 100 });
+          await catalog.images({ visibility: "all", orderBy: "-updatedAt", limit: 100 });
+          await catalog.events({ visibility: "all", limit: 100 });
           await Bun.sleep(0);
         }
       };
@@ -282,21 +283,23 @@ export function blobContract(open: OpenCatalog): void {
           for (let turn = 0; turn < 25; turn++) {
             const name = `w${writer}-${turn}`;
             const [created] = await put(catalog, album, [imageNamed(name)]);
-            expect((await catalog.image("a", name))?.image).toEqual(created?.image as never);
+            expect((await catalog.image("a", name, "all"))?.image).toEqual(created?.image as never);
             const patch = { title: name };
             await catalog.write({ type: "updateImage", albumId: album.id, name, patch });
-            expect((await catalog.imageById(created?.image.id as string))?.image.title).toBe(name);
-            const [newest] = (await catalog.images({ albumId: album.id, q: name, orderBy: "name", limit: 1 })).items;
+            expect((await catalog.imageById(created?.image.id as string, "all"))?.image.title).toBe(name);
+            const [newest] = (
+              await catalog.images({ visibility: "all", albumId: album.id, q: name, orderBy: "name", limit: 1 })
+            ).items;
             expect(newest?.title).toBe(name);
           }
         }),
       );
       written.abort();
       await Promise.all(listers);
-      expect((await catalog.album("a"))?.imageCount).toBe(200);
+      expect((await catalog.album("a", "all"))?.imageCount).toBe(200);
     });
 
-    test("the store's id is made once", () => {
+    test("the store id is created once", () => {
       expect(catalog.storeId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     });
   });

@@ -10,15 +10,16 @@ import {
   createImage,
   describeImage,
   eventsAfter,
-  expectCode,
   imageNamed,
   JPEG,
+  loggedState,
   namesOf,
   type OpenCatalog,
   type OpenedCatalog,
   pagesOf,
   put,
-} from "./catalog-changes.ts";
+} from "../catalog-changes.ts";
+import { expectCode } from "../errors.ts";
 
 /** Of UTF-8, which is the order of code points, and not of UTF-16. */
 const inByteOrder = (names: readonly string[]) =>
@@ -81,11 +82,15 @@ export function listingContract(open: OpenCatalog): void {
     return pages.flatMap((page) => page.items);
   };
   const albumsOf = async (query: { orderBy: AlbumOrderBy; q?: string }, limit = 3) =>
-    (await pagesOf((start) => catalog.albums({ ...query, limit, ...start }))).flatMap((page) => page.items);
+    (await pagesOf((start) => catalog.albums({ visibility: "all", ...query, limit, ...start }))).flatMap(
+      (page) => page.items,
+    );
 
   /** All but every sixth. */
   const describeSome = async () => {
-    for (const [index, { imageId, blobKey }] of (await catalog.undescribedImages(1000)).entries()) {
+    for (const [index, { imageId, blobKey }] of (
+      await catalog.undescribedImages({ limit: 1000, order: "newest" })
+    ).entries()) {
       const taken = TAKEN_AT[index % 6];
       if (index % 6 < TAKEN_AT.length)
         await describeImage(catalog, imageId, blobKey, taken ? { takenAt: taken } : null);
@@ -93,9 +98,9 @@ export function listingContract(open: OpenCatalog): void {
   };
 
   describe("listings", () => {
-    test("names are in the order of their bytes, both ways", async () => {
+    test("are ordered by the bytes of their names, ascending and descending", async () => {
       for (const name of HOSTILE_NAMES) await createAlbum(catalog, name);
-      const album = (await catalog.album("a")) as Album;
+      const album = (await catalog.album("a", "all")) as Album;
       await put(
         catalog,
         album,
@@ -104,11 +109,11 @@ export function listingContract(open: OpenCatalog): void {
       const expected = inByteOrder(HOSTILE_NAMES);
       expect(namesOf(await albumsOf({ orderBy: "name" }))).toEqual(expected);
       expect(namesOf(await albumsOf({ orderBy: "-name" }))).toEqual(expected.toReversed());
-      expect(namesOf(await imagesOf({ orderBy: "name", albumId: album.id }))).toEqual(expected);
-      expect(namesOf(await imagesOf({ orderBy: "-name" }))).toEqual(expected.toReversed());
+      expect(namesOf(await imagesOf({ visibility: "all", orderBy: "name", albumId: album.id }))).toEqual(expected);
+      expect(namesOf(await imagesOf({ visibility: "all", orderBy: "-name" }))).toEqual(expected.toReversed());
     });
 
-    test("each order, of equal keys by id, page by page as at once", async () => {
+    test("are the same in pages and at once, in each order, with ties by id", async () => {
       const albums = await Promise.all(["x", "y"].map((name) => createAlbum(catalog, name)));
       for (const album of albums)
         await put(
@@ -122,7 +127,7 @@ export function listingContract(open: OpenCatalog): void {
       await describeSome();
       for (const orderBy of IMAGE_ORDERS)
         for (const albumId of [undefined, album.id]) {
-          const query = { orderBy, ...(albumId && { albumId }) };
+          const query = { visibility: "all" as const, orderBy, ...(albumId && { albumId }) };
           const whole = [...(await catalog.images({ ...query, limit: 1000 })).items];
           expect(whole).toHaveLength(albumId ? 5 : 10);
           expect(whole).toEqual(whole.toSorted(compareBy(orderBy)));
@@ -135,9 +140,9 @@ export function listingContract(open: OpenCatalog): void {
       }
     });
 
-    test("q is a prefix of the name, byte for byte", async () => {
+    test("with q have names that start with those bytes", async () => {
       for (const name of HOSTILE_NAMES) await createAlbum(catalog, name);
-      const album = (await catalog.album("a")) as Album;
+      const album = (await catalog.album("a", "all")) as Album;
       await put(
         catalog,
         album,
@@ -146,13 +151,15 @@ export function listingContract(open: OpenCatalog): void {
       for (const q of ["", ...HOSTILE_NAMES, "b", "\u{10ffff}\u{10ffff}", "\ud7ffx"])
         for (const orderBy of IMAGE_ORDERS) {
           const expected = inByteOrder(HOSTILE_NAMES.filter((name) => name.startsWith(q)));
-          expect(inByteOrder(namesOf(await imagesOf({ orderBy, q, albumId: album.id }, 2)))).toEqual(expected);
+          expect(inByteOrder(namesOf(await imagesOf({ visibility: "all", orderBy, q, albumId: album.id }, 2)))).toEqual(
+            expected,
+          );
           if (!isAlbumOrder(orderBy)) continue;
           expect(inByteOrder(namesOf(await albumsOf({ orderBy, q }, 2)))).toEqual(expected);
         }
     });
 
-    test("filters of images, alone and together, in each order", async () => {
+    test("apply filters of images, alone and together, in each order", async () => {
       const albums = await Promise.all(["x", "y"].map((name) => createAlbum(catalog, name)));
       const contents = ["one", "two", "three"];
       for (const [index, album] of albums.entries())
@@ -169,7 +176,7 @@ export function listingContract(open: OpenCatalog): void {
             },
           });
       await describeSome();
-      const all = (await catalog.images({ orderBy: "name", limit: 1000 })).items;
+      const all = (await catalog.images({ visibility: "all", orderBy: "name", limit: 1000 })).items;
       const times = all.map((image) => Date.parse(image.createdAt)).toSorted((one, two) => one - two);
       const middle = times[Math.floor(times.length / 2)] as number;
 
@@ -209,62 +216,70 @@ export function listingContract(open: OpenCatalog): void {
                 (filter.takenAfter === undefined || (takenAt(image) ?? -Infinity) > filter.takenAfter) &&
                 (filter.takenBefore === undefined || (takenAt(image) ?? Infinity) < filter.takenBefore),
             );
-            expect(await imagesOf({ ...filter, orderBy }, limit)).toEqual(expected.toSorted(compareBy(orderBy)));
+            expect(await imagesOf({ visibility: "all", ...filter, orderBy }, limit)).toEqual(
+              expected.toSorted(compareBy(orderBy)),
+            );
           },
         ),
         { numRuns: 300 },
       );
     });
 
-    test("what no record can have is asked for in vain", async () => {
+    test("with an impossible filter value are empty", async () => {
       const album = await createAlbum(catalog, "a");
       await createImage(catalog, album, "ab");
       for (const text of ["\0", "a\0", "a\0b", "\0ab", "a\ud800", "\udfffb"]) {
         const none = [
-          catalog.album(text),
-          catalog.image("a", text),
-          catalog.image(text, "ab"),
-          catalog.imageById(text),
+          catalog.album(text, "all"),
+          catalog.image("a", text, "all"),
+          catalog.image(text, "ab", "all"),
+          catalog.imageById(text, "all"),
         ];
         expect(await Promise.all(none)).toEqual([undefined, undefined, undefined, undefined]);
-        expect(await catalog.content(text, "ab")).toBeUndefined();
-        expect(await catalog.contentById(text)).toBeUndefined();
+        expect(await catalog.content(text, "ab", "all")).toBeUndefined();
+        expect(await catalog.contentById(text, "all")).toBeUndefined();
         for (const filter of [{ q: text }, { tag: text }, { sha256: text }, { contentType: text }, { albumId: text }])
-          expect(await imagesOf({ orderBy: "createdAt", ...filter })).toEqual([]);
-        expect(await imagesOf({ orderBy: "name", q: text })).toEqual([]);
-        expect((await catalog.albums({ orderBy: "-name", limit: 9, q: text })).items).toEqual([]);
-        expect((await catalog.events({ limit: 9, albumId: text })).events).toEqual([]);
+          expect(await imagesOf({ visibility: "all", orderBy: "createdAt", ...filter })).toEqual([]);
+        expect(await imagesOf({ visibility: "all", orderBy: "name", q: text })).toEqual([]);
+        expect((await catalog.albums({ visibility: "all", orderBy: "-name", limit: 9, q: text })).items).toEqual([]);
+        expect((await catalog.events({ visibility: "all", limit: 9, albumId: text })).events).toEqual([]);
         await expectCode(catalog.write({ type: "updateAlbum", albumId: text, patch: {} }), "album_not_found");
         await expectCode(catalog.write({ type: "deleteCursor", name: text }), "cursor_not_found");
       }
       // A page may go on from there: what is listed comes before or after it.
       const watermark = { epoch: 1, seq: 0 };
       const from = (key: string) =>
-        catalog.images({ orderBy: "name", limit: 9, start: { after: { key, id: "\0" }, watermark } });
+        catalog.images({
+          visibility: "all",
+          orderBy: "name",
+          limit: 9,
+          start: { after: { key, id: "\0" }, watermark },
+        });
       expect(namesOf((await from("a\0")).items)).toEqual(["ab"]);
       expect(namesOf((await from("ab\0")).items)).toEqual([]);
     });
 
-    test("a page says where the log was when it was read; later pages repeat the first one's", async () => {
+    test("have the watermark of their first page on every page", async () => {
       for (const name of ["a", "b", "c"]) await createAlbum(catalog, name);
       await eventsAfter(catalog, 0, 3);
       const { epoch } = await catalog.log();
       const pages = await pagesOf(
-        (start) => catalog.albums({ orderBy: "name", limit: 1, ...start }),
+        (start) => catalog.albums({ visibility: "all", orderBy: "name", limit: 1, ...start }),
         async () => {
           await createAlbum(catalog, crypto.randomUUID());
         },
       );
       expect(pages.length).toBeGreaterThan(2);
       for (const page of pages) expect(page.watermark).toEqual({ epoch, seq: 3 });
-      expect((await catalog.images({ orderBy: "name", limit: 1 })).watermark.seq).toBeGreaterThan(3);
+      await loggedState(catalog);
+      expect((await catalog.images({ visibility: "all", orderBy: "name", limit: 1 })).watermark.seq).toBeGreaterThan(3);
     });
 
-    test("rows and watermark are of one moment: what follows the watermark completes the rows", async () => {
+    test("have rows and watermark of one snapshot: later events complete the rows", async () => {
       const writes = Array.from({ length: 200 }, (_, index) => createAlbum(catalog, `a${index}`));
       const listings: { ids: ReadonlySet<string>; seq: number }[] = [];
       while (Bun.peek.status(writes.at(-1) as Promise<Album>) === "pending") {
-        const { items, watermark } = await catalog.albums({ orderBy: "name", limit: 1000 });
+        const { items, watermark } = await catalog.albums({ visibility: "all", orderBy: "name", limit: 1000 });
         listings.push({ ids: new Set(items.map(({ id }) => id)), seq: watermark.seq });
         await Bun.sleep(0);
       }
@@ -276,7 +291,7 @@ export function listingContract(open: OpenCatalog): void {
     });
 
     for (const orderBy of IMAGE_ORDERS)
-      test(`what is there all the while appears exactly once, by ${orderBy}`, async () => {
+      test(`by ${orderBy} show each unchanged item exactly once during concurrent writes`, async () => {
         const names = fc.string({ minLength: 1, maxLength: 2, unit: fc.constantFrom("a", "b", "é", "😀") });
         const disturbance = fc.record({
           kind: fc.constantFrom("create", "delete", "update", "rename", "describe"),
@@ -300,7 +315,7 @@ export function listingContract(open: OpenCatalog): void {
 
               const disturb = async () => {
                 for (const { kind, name, other } of disturbances.shift() ?? []) {
-                  const id = (await catalog.image(album.name, name))?.image.id ?? "";
+                  const id = (await catalog.image(album.name, name, "all"))?.image.id ?? "";
                   const target = { albumId: album.id, name };
                   try {
                     if (kind === "create") await createImage(catalog, album, name);
@@ -326,7 +341,7 @@ export function listingContract(open: OpenCatalog): void {
                 }
               };
               const pages = await pagesOf(
-                (start) => catalog.images({ albumId: album.id, orderBy, limit, ...start }),
+                (start) => catalog.images({ visibility: "all", albumId: album.id, orderBy, limit, ...start }),
                 disturb,
               );
               const seen = pages.flatMap((page) => page.items.map(({ id }) => id));

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { stat, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import fc from "fast-check";
 import { StoreError } from "../../src/domain/errors.ts";
-import type { Refusal, Rendered, Variant, VariantCache, VariantOwner } from "../../src/ports.ts";
-import { contentBytes, patterned, sha256 } from "./blob-store.ts";
+import type { Refusal, Variant, VariantCache } from "../../src/ports.ts";
+import { bytesAt, exists, making, owner, renderedOf, storeVariant } from "../adapters/variants/stored-variants.ts";
+import { contentBytes, patterned, sha256 } from "../blobs.ts";
+import { rejectionOf } from "../waiting.ts";
 
 /**
  * What every VariantCache does. `open` gives a fresh, empty one, in which a file takes its size in whole blocks.
@@ -25,10 +27,10 @@ export function variantCacheContract(
     });
     afterEach(() => cache[Symbol.asyncDispose]());
 
-    test("gives back what was made, whole and in ranges", async () => {
+    test("returns a stored variant, whole and in ranges", async () => {
       for (const size of [0, 1, 70_000, 3_000_000]) {
         const bytes = patterned(size);
-        const stored = await cache.store(`size ${size}`, owner("a"), making(bytes));
+        const stored = await storeVariant(cache, `size ${size}`, owner("a"), making(bytes));
         const found = cache.find(`size ${size}`) as Variant;
         for (const variant of [stored, found]) {
           const { contentType } = variant;
@@ -41,14 +43,14 @@ export function variantCacheContract(
       }
     });
 
-    test("what was never made is not there", () => {
+    test("has no variant that was never stored", () => {
       expect(cache.find("nothing")).toBeUndefined();
     });
 
-    test("what was made again replaces the former, and who has that reads it no more", async () => {
-      const former = await cache.store("key", owner("a"), making(patterned(10)));
+    test("returns the newest of a variant stored twice, while a reader finishes the older one", async () => {
+      const former = await storeVariant(cache, "key", owner("a"), making(patterned(10)));
       expect(await bytesAt(cache, "key")).toEqual(patterned(10));
-      await cache.store("key", owner("a"), making(patterned(20)));
+      await storeVariant(cache, "key", owner("a"), making(patterned(20)));
       expect(await bytesAt(cache, "key")).toEqual(patterned(20));
       const outcome = await former.read().catch((error: unknown) => error);
       expect(outcome).toBeInstanceOf(StoreError);
@@ -56,42 +58,48 @@ export function variantCacheContract(
       expect(await bytesAt(cache, "key")).toEqual(patterned(20));
     });
 
-    test("what cannot be made fails with its own error, and leaves nothing", async () => {
-      const failure = new RangeError("no picture");
-      let path = "";
-      const make = async (target: string): Promise<Rendered> => {
-        path = target;
-        await writeFile(target, "half a picture");
-        throw failure;
-      };
-      expect(await cache.store("key", owner("a"), make).catch((error: unknown) => error)).toBe(failure);
-      expect(cache.find("key")).toBeUndefined();
-      expect(await exists(path)).toBe(false);
+    test("a draft that is not kept leaves no file and no variant", async () => {
+      for (const write of [writeFile, async () => {}]) {
+        const draft = await cache.begin("key", owner("a"));
+        expect(await exists(draft.path)).toBe(false);
+        await write(draft.path, "half a picture");
+        await draft[Symbol.asyncDispose]();
+        await draft[Symbol.asyncDispose]();
+        expect(await exists(draft.path)).toBe(false);
+        expect(cache.find("key")).toBeUndefined();
+      }
     });
 
-    test("a refusal is remembered until the picture is made, or its image goes", async () => {
+    test("a draft of which no file was written cannot be found", async () => {
+      await using draft = await cache.begin("key", owner("a"));
+      await using variant = await draft.keep(renderedOf(patterned(10)));
+      expect(await rejectionOf(variant.read())).toBeInstanceOf(StoreError);
+      expect(cache.find("key")).toBeUndefined();
+    });
+
+    test("remembers a refusal until the variant is stored or its image is purged", async () => {
       const refusal: Refusal = { code: "invalid_image", message: "It ends too early." };
       cache.refuse("key", owner("a"), refusal);
       cache.refuse("other", owner("b"), refusal);
       expect(cache.find("key")).toEqual(refusal);
       await cache.purge("b");
       expect([cache.find("key"), cache.find("other")]).toEqual([refusal, undefined]);
-      await cache.store("key", owner("a"), making(patterned(10)));
+      await storeVariant(cache, "key", owner("a"), making(patterned(10)));
       expect(await bytesAt(cache, "key")).toEqual(patterned(10));
     });
 
-    test("a picture that was made after all is not refused once it left", async () => {
+    test("a stored variant is not refused after its eviction", async () => {
       await using small = await open({ maxBytes: blockBytes });
       small.refuse("key", owner("a"), { code: "invalid_image", message: "It took too long." });
-      await small.store("key", owner("a"), making(patterned(1)));
+      await storeVariant(small, "key", owner("a"), making(patterned(1)));
       expect(await bytesAt(small, "key")).toEqual(patterned(1));
-      await small.store("other", owner("a"), making(patterned(1)));
+      await storeVariant(small, "other", owner("a"), making(patterned(1)));
       expect(small.find("key")).toBeUndefined();
     });
 
-    test("a purge takes what was made of an image, and of no other", async () => {
+    test("purge removes the variants of one image only", async () => {
       for (const id of ["a", "b"])
-        for (const key of [1, 2]) await cache.store(`${id}${key}`, owner(id), making(patterned(key)));
+        for (const key of [1, 2]) await storeVariant(cache, `${id}${key}`, owner(id), making(patterned(key)));
       for (const key of ["a1", "a2", "b1", "b2"]) expect(await bytesAt(cache, key)).toBeDefined();
       await cache.purge("a");
       expect(["a1", "a2", "b1", "b2"].map((key) => cache.find(key) !== undefined)).toEqual([false, false, true, true]);
@@ -99,58 +107,52 @@ export function variantCacheContract(
       await cache.purge("unknown");
     });
 
-    test("a purge may spare what was made of the present bytes", async () => {
-      await cache.store("old", owner("a", "old digest"), making(patterned(1)));
-      await cache.store("new", owner("a", "new digest"), making(patterned(2)));
+    test("purge can keep the variants of the present bytes", async () => {
+      await storeVariant(cache, "old", owner("a", "old digest"), making(patterned(1)));
+      await storeVariant(cache, "new", owner("a", "new digest"), making(patterned(2)));
       expect(["old", "new"].map((key) => cache.find(key) !== undefined)).toEqual([true, true]);
       cache.refuse("refused", owner("a", "old digest"), { code: "invalid_image", message: "no" });
       await cache.purge("a", "new digest");
       expect(["old", "new", "refused"].map((key) => cache.find(key) !== undefined)).toEqual([false, true, false]);
     });
 
-    test("what is being made of a purged image is not kept, and can still be read", async () => {
+    test("a variant that is rendered during a purge is not kept, and can still be read", async () => {
       const bytes = patterned(5000);
-      const gate = Promise.withResolvers<void>();
-      const begin = (key: string, of: VariantOwner) =>
-        cache.store(key, of, async (path) => {
-          await gate.promise;
-          return making(bytes)(path);
-        });
-      const purged = begin("purged", owner("a"));
-      const spared = begin("spared", owner("a", "new digest"));
-      const another = begin("another", owner("b"));
+      const begin = async (key: string, of = owner("a")) => ({ key, draft: await cache.begin(key, of) });
+      const drafts = [
+        await begin("purged"),
+        await begin("spared", owner("a", "new digest")),
+        await begin("another", owner("b")),
+      ];
       await cache.purge("a", "new digest");
-      gate.resolve();
-      const variant = await purged;
-      await Promise.all([spared, another]);
+      const variants = drafts.map(async ({ draft }) => {
+        await using kept = draft;
+        return await kept.keep(await making(bytes)(kept.path));
+      });
+      const [variant] = (await Promise.all(variants)) as [Variant];
       expect(["purged", "spared", "another"].map((key) => cache.find(key) !== undefined)).toEqual([false, true, true]);
       expect(await contentBytes(await variant.read())).toEqual(bytes);
       expect(await contentBytes(await variant.read({ start: 10, end: 20 }))).toEqual(bytes.slice(10, 20));
       await variant[Symbol.asyncDispose]();
-      expect(variant.read()).rejects.toThrow(StoreError);
+      expect(await rejectionOf(variant.read())).toBeInstanceOf(StoreError);
     });
 
-    test("clearing takes everything, and what is being made too", async () => {
-      await cache.store("key", owner("a"), making(patterned(10)));
+    test("clear removes everything, including variants being rendered", async () => {
+      await storeVariant(cache, "key", owner("a"), making(patterned(10)));
       cache.refuse("refused", owner("a"), { code: "invalid_image", message: "no" });
       cache.setPosition({ epoch: 1, seq: 2 });
-      const gate = Promise.withResolvers<void>();
-      const running = cache.store("running", owner("a"), async (path) => {
-        await gate.promise;
-        return making(patterned(7))(path);
-      });
+      await using running = await cache.begin("running", owner("a"));
       expect(await bytesAt(cache, "key")).toEqual(patterned(10));
       await cache.clear();
-      gate.resolve();
-      await using variant = await running;
+      await using variant = await running.keep(await making(patterned(7))(running.path));
       expect(["key", "refused", "running"].map((key) => cache.find(key))).toEqual([undefined, undefined, undefined]);
       expect(cache.position()).toBeUndefined();
       expect(await contentBytes(await variant.read())).toEqual(patterned(7));
-      await cache.store("key", owner("a"), making(patterned(20)));
+      await storeVariant(cache, "key", owner("a"), making(patterned(20)));
       expect(await bytesAt(cache, "key")).toEqual(patterned(20));
     });
 
-    test("keeps the position that it is given", () => {
+    test("keeps the log position that it is given", () => {
       expect(cache.position()).toBeUndefined();
       for (const position of [
         { epoch: 1, seq: 0 },
@@ -161,10 +163,10 @@ export function variantCacheContract(
       }
     });
 
-    test("without a budget nothing is kept, and all works", async () => {
+    test("keeps nothing with a budget of 0, and still renders", async () => {
       await using none = await open({ maxBytes: 0 });
       for (const size of [10, 3_000_000]) {
-        const variant = await none.store("key", owner("a"), making(patterned(size)));
+        const variant = await storeVariant(none, "key", owner("a"), making(patterned(size)));
         expect(none.find("key")).toBeUndefined();
         expect(sha256(await contentBytes(await variant.read()))).toBe(sha256(patterned(size)));
         await variant[Symbol.asyncDispose]();
@@ -175,14 +177,14 @@ export function variantCacheContract(
       expect(none.find("refused")).toEqual({ code: "invalid_image", message: "no" });
     });
 
-    test("many at once, some of them the same", async () => {
+    test("stores many variants concurrently, some of them equal", async () => {
       const keys = Array.from({ length: 60 }, (_, index) => index % 20);
-      await Promise.all(keys.map((key) => cache.store(`key ${key}`, owner("a"), making(patterned(100 + key)))));
+      await Promise.all(keys.map((key) => storeVariant(cache, `key ${key}`, owner("a"), making(patterned(100 + key)))));
       for (const key of keys) expect(await bytesAt(cache, `key ${key}`)).toEqual(patterned(100 + key));
     });
 
     if (exactOrder)
-      test("what was not used for longest goes first, whatever happened before", async () => {
+      test("evicts the least recently used variant, whatever happened before", async () => {
         const KEYS = ["a", "b", "c", "d", "e", "f"] as const;
         const budgetBlocks = 5;
         const command = fc.oneof(
@@ -211,7 +213,7 @@ export function variantCacheContract(
             for (const step of commands) {
               if (step.do === "store") {
                 const bytes = patterned((step.blocks - 1) * blockBytes + 1);
-                await using variant = await small.store(step.key, owner(imageOf(step.key)), making(bytes));
+                await using variant = await storeVariant(small, step.key, owner(imageOf(step.key)), making(bytes));
                 expect(variant.size).toBe(bytes.length);
                 // What alone is over the budget changes nothing.
                 if (step.blocks <= budgetBlocks) use(step.key, step.blocks);
@@ -239,30 +241,3 @@ export function variantCacheContract(
 }
 
 const keyOf = (keys: readonly string[]) => fc.constantFrom(...keys);
-
-export const owner = (imageId: string, digest = "digest"): VariantOwner => ({ imageId, sha256: digest });
-
-export const renderedOf = (bytes: Uint8Array): Rendered => ({
-  contentType: "image/png",
-  size: bytes.length,
-  sha256: sha256(bytes),
-});
-
-/** A renderer for `store`. */
-export const making =
-  (bytes: Uint8Array) =>
-  async (path: string): Promise<Rendered> => {
-    await writeFile(path, bytes, { flag: "wx" });
-    return renderedOf(bytes);
-  };
-
-export async function bytesAt(cache: VariantCache, key: string): Promise<Uint8Array | undefined> {
-  const found = cache.find(key);
-  return found !== undefined && "read" in found ? contentBytes(await found.read()) : undefined;
-}
-
-export const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );

@@ -30,8 +30,8 @@ async function runHere(dataFolder: string, ...argv: string[]) {
   let output = "";
   const print = (text: string) => void (output += text);
   const env = { IMAGE_STORE_DATA: dataFolder, IMAGE_STORE_MIN_FREE: "0" };
-  const surroundings = { argv, env, isTerminal: false, out: print, err: print, readFile: () => "" };
-  const exitCode = await run({ ...surroundings, onStop: () => () => {} });
+  const context = { argv, env, isTerminal: false, out: print, err: print, readFile: () => "" };
+  const exitCode = await run({ ...context, onStop: () => () => {} });
   return { exitCode, output };
 }
 
@@ -106,8 +106,8 @@ async function expectRestoreSurvived(backup: string, restored: string): Promise<
   expect(readdirSync(restored).filter((name) => name.includes("restoring"))).toEqual([]);
 }
 
-describe("kill -9", () => {
-  test(`${CYCLES} times within a backup: the one of before stays, and the next run completes it`, async () => {
+describe("after kill -9", () => {
+  test(`during a backup, ${CYCLES} times, the previous backup is intact and the next run completes`, async () => {
     const { home, options, backup } = await makeStoreWithBackup(3_000_000);
     const time = await timeOf(() => startCommand(options, ["backup", join(home, "first")]).ended);
     for (let cycle = 0; cycle < CYCLES; cycle++) {
@@ -118,7 +118,7 @@ describe("kill -9", () => {
     }
   });
 
-  test(`${CYCLES} times within a restore: it is no store, and the next run makes one`, async () => {
+  test(`during a restore, ${CYCLES} times, there is no store and the next run creates one`, async () => {
     const { home, backup } = await makeStoreWithBackup(3_000_000);
     const optionsOf = (name: string): ServerOptions => ({
       dataFolder: join(home, name),
@@ -152,8 +152,8 @@ const FAULTS = [
   ["EIO", "error=EIO"],
 ] as const;
 
-describe.skipIf(!canMakeFaults("strace"))("at syncs, writes of SQLite, renames and unlinks of", () => {
-  test.each(FAULTS)("a backup: %s", async (fault, effect) => {
+describe.skipIf(!canMakeFaults("strace"))("faults at syncs, SQLite writes, renames and unlinks", () => {
+  test.each(FAULTS)("of a backup: %s", async (fault, effect) => {
     const { home, options, backup } = await makeStoreWithBackup(10_000);
     const folder = join(home, "struck");
     const strikes = await strikeEach(options, ["backup", folder], effect, {
@@ -164,7 +164,7 @@ describe.skipIf(!canMakeFaults("strace"))("at syncs, writes of SQLite, renames a
     console.log(`${fault} in a backup: ${strikes.join(" ")}`);
   });
 
-  test.each(FAULTS)("a restore: %s", async (fault, effect) => {
+  test.each(FAULTS)("of a restore: %s", async (fault, effect) => {
     const { home, backup } = await makeStoreWithBackup(10_000);
     const options = { dataFolder: join(home, "struck"), env: { IMAGE_STORE_MIN_FREE: "0" } };
     const strikes = await strikeEach(options, ["restore", join(home, "backup")], effect, {
@@ -240,11 +240,11 @@ const spread = (last: number, count: number): number[] => [
   ),
 ];
 
-describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("the disk", () => {
+describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("disk failures", () => {
   test.each([
     { name: "to the last byte", room: 0 },
     { name: "with room for the catalog alone", room: 2_000_000 },
-  ])("of a backup is full, $name: a clear message, and the one of before stays", async ({ room }) => {
+  ])("a backup on a full disk, $name, reports it and keeps the previous backup", async ({ room }) => {
     const { options, backup } = await makeStoreWithBackup(3_000_000);
     using disk = await createLoopFileSystem(48);
     const folder = join(disk.folder, "backup");
@@ -263,7 +263,7 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("the disk", () =
     expect(await restoredImages(folder)).toBe(NEW_IMAGES + LARGE_IMAGES);
   });
 
-  test("of a restore is full: a clear message, no store, and it goes on once there is room", async () => {
+  test("a restore on a full disk reports it, creates no store, and continues once there is room", async () => {
     const { options, backup } = await makeStoreWithBackup(3_000_000);
     await addLargeImages(options);
     expect(await runHere(options.dataFolder, "backup", backup)).toMatchObject({ exitCode: 0 });
@@ -279,7 +279,7 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("the disk", () =
     expect(await checkedImages(restored)).toBe(NEW_IMAGES + LARGE_IMAGES);
   });
 
-  test("of a backup can't be written to: a clear message, and it can be restored from", async () => {
+  test("a restore works from a read-only backup, and a backup to one reports it", async () => {
     const { options, backup } = await makeStoreWithBackup(10_000);
     using disk = await createLoopFileSystem(32);
     const folder = join(disk.folder, "backup");
@@ -291,7 +291,7 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("the disk", () =
     expect(await restoredImages(folder)).toBe(OLD_IMAGES);
   });
 
-  test("loses its power the moment a backup or a restore has ended: nothing is lost", async () => {
+  test("a power cut right after a backup or a restore loses nothing", async () => {
     const { options, backup } = await makeStoreWithBackup(300_000);
     using disk = await createLoopFileSystem(64);
     const [folder, restored] = [join(disk.folder, "backup"), join(disk.folder, "restored")];
@@ -329,7 +329,7 @@ async function addLargeImages(options: ServerOptions): Promise<void> {
   await server.stop("SIGTERM");
 }
 
-test("under a load of uploads and deletes a backup has each album as it was at one moment, and every upload before", async () => {
+test("a backup under load has each album as of one moment and every earlier upload", async () => {
   const home = makeTemporaryFolder();
   const options = { dataFolder: join(home, "data"), env: { IMAGE_STORE_GRACE: "100ms" } };
   const backup = join(home, "backup");

@@ -1,18 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { TracedCall } from "./tracer.ts";
-
-/** What a sync makes durable: the catalog's own files, a blob's bytes, or the folder that a blob was linked into. */
-export type Place = "catalog" | "bytes" | "folder";
-
-/** Where a fault is to strike: the nth such call of a thread. */
-export interface FaultPoint {
-  readonly place: Place;
-  readonly call: TracedCall["call"];
-  /** Any of these, or whatever the call is made on. */
-  readonly paths: readonly string[];
-  readonly nth: number;
-}
+import type { FaultPoint, Place, TracedCall } from "./tracer.ts";
 
 /**
  * The points of an operation, from the syncs of a run without faults. The next run's temporary file and shard folder

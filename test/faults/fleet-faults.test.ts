@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { decodeRecord } from "../contracts/publisher.ts";
+import { decodeRecord } from "../cloud-events.ts";
 import { consumeTopic } from "../services/kafka-consumer.ts";
 import { dropLateDuplicates, waitForRelay } from "../services/relayed-log.ts";
 import { awaitTombstones, landLate } from "./fleet/bucket.ts";
@@ -80,8 +80,8 @@ async function takeOver(node: FleetNode, lease: string): Promise<string> {
 
 const relay = () => `relay/${fleet.topic}`;
 
-describe.skipIf(missing)("three nodes under load", () => {
-  test("any node is killed", () =>
+describe.skipIf(missing)("three nodes under load survive", () => {
+  test("a kill of any node", () =>
     strike("kill -9 of a node", async (cycle) => {
       const node = fleet.nodes[cycle % fleet.nodes.length] as FleetNode;
       await kill(node);
@@ -90,7 +90,7 @@ describe.skipIf(missing)("three nodes under load", () => {
       return "";
     }));
 
-  test("the node that has a lease is killed", () =>
+  test("a kill of the node with a lease", () =>
     strike("kill -9 of a holder", async (cycle) => {
       const lease = cycle % 2 === 0 ? relay() : "sweep";
       const holder = await holderOf(fleet, lease);
@@ -100,7 +100,7 @@ describe.skipIf(missing)("three nodes under load", () => {
       return told;
     }));
 
-  test("the node that has the leases sleeps for longer than they live", () =>
+  test("a pause of the node with the leases that is longer than a lease", () =>
     strike("SIGSTOP of the holder", async () => {
       const holder = await holderOf(fleet, relay());
       holder.suspend();
@@ -112,7 +112,7 @@ describe.skipIf(missing)("three nodes under load", () => {
       }
     }));
 
-  test("PostgreSQL is restarted, and killed", () =>
+  test("a restart and a kill of PostgreSQL", () =>
     strike("PostgreSQL", async () => {
       await fleet.postgres.restart();
       await sleep(1000);
@@ -122,7 +122,7 @@ describe.skipIf(missing)("three nodes under load", () => {
       return "";
     }));
 
-  test.each<CutPoint>(["before", "after"])("connections are cut %s the commit is done", (point) =>
+  test.each<CutPoint>(["before", "after"])("connections that close %s the commit", (point) =>
     strike(`cut ${point} the commit`, async () => {
       const cuts = cutter.cuts[point];
       const { replayed } = ledger;
@@ -135,7 +135,7 @@ describe.skipIf(missing)("three nodes under load", () => {
     }),
   );
 
-  test("uploads are held back on their way to S3 for longer than the grace", () =>
+  test("uploads that are delayed on their way to S3 for longer than the grace period", () =>
     strike("PUT held back", async (cycle) => {
       const { toS3 } = fleet.nodes[cycle % fleet.nodes.length] as FleetNode;
       toS3?.pause();
@@ -144,7 +144,7 @@ describe.skipIf(missing)("three nodes under load", () => {
       return "";
     }));
 
-  test("Kafka is away for 60 s, and S3 for 30 s of them", () =>
+  test("60 s without Kafka, and 30 s of them without S3", () =>
     strike("Kafka and S3 away", async (cycle) => {
       await fleet.kafka?.kill();
       await sleep(15_000);
@@ -168,7 +168,7 @@ describe.skipIf(missing)("three nodes under load", () => {
       return "";
     }));
 
-  test("after all of that every event is in Kafka in order, and each object is an image's", async () => {
+  test("all of that with every event in Kafka in order and no unrecorded object", async () => {
     const late = await landLate(fleet);
     const objects = await awaitTombstones(fleet);
     expect(await verify(fleet.anyUrl(), ledger, fleet.options)).toEqual([]);

@@ -27,7 +27,7 @@ afterAll(async () => {
   removeTemporaryFolders();
 });
 
-describe("the oracle", () => {
+describe("the serialisability checker", () => {
   const operations = [{ kind: "createAlbum" }, { kind: "createImage", sha256: "aa" }, { kind: "deleteImage" }] as const;
   const judge = (answers: readonly string[], end: (image: boolean) => boolean, from = [0, 10, 10]) =>
     hasSerialOrder(
@@ -43,12 +43,12 @@ describe("the oracle", () => {
     );
   const created = "201 image 1 in 0: aa revision 1";
 
-  test("finds the order that explains what was answered", () => {
+  test("finds the order that explains all answers", () => {
     expect(judge(["201 album 0", created, "204"], (isThere) => !isThere)).toBe(true);
     expect(judge(["201 album 0", created, "404 image_not_found"], (isThere) => isThere)).toBe(true);
   });
 
-  test("is not content with an answer, or an end, that no order explains", () => {
+  test("rejects answers or a final state that no order explains", () => {
     expect(judge(["201 album 0", created, "204"], (isThere) => isThere)).toBe(false);
     expect(judge(["201 album 0", "409 image_exists", "404 image_not_found"], () => true)).toBe(false);
     // The deletion was sent after the upload had its answer.
@@ -56,8 +56,8 @@ describe("the oracle", () => {
   });
 });
 
-describe.skipIf(missing)("two nodes race", () => {
-  test(`${TRIES} times: some order explains every answer, and no record is without its bytes`, async () => {
+describe.skipIf(missing)("races between two nodes", () => {
+  test(`have an order that explains every answer, and no record without bytes, ${TRIES} times`, async () => {
     const started = performance.now();
     const kinds = Object.entries(RACE_KINDS);
     const created: string[] = [];

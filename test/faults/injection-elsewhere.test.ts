@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
-import type { FaultPoint } from "./fault-points.ts";
 import { createLedger } from "./ledger.ts";
 import { awaitSweep } from "./leftovers.ts";
 import { startLoad } from "./load.ts";
@@ -8,14 +7,15 @@ import { createRequests } from "./requests.ts";
 import { canMakeFaults } from "./requirements.ts";
 import { startServer } from "./server-process.ts";
 import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
+import type { FaultPoint } from "./tracer.ts";
 import { attachTracer, injectFault } from "./tracer.ts";
 import { verify } from "./verify.ts";
 
 beforeAll(removeLeftovers);
 afterAll(removeTemporaryFolders);
 
-describe.skipIf(!canMakeFaults("strace"))("a fault beside the syncs of a request", () => {
-  test("EIO when the log is written: 503 and exit code 70, and a restart recovers", async () => {
+describe.skipIf(!canMakeFaults("strace"))("faults outside the syncs of a request", () => {
+  test("EIO on a log write is 503 and exit code 70, and a restart recovers", async () => {
     const options = { dataFolder: makeTemporaryFolder() };
     const log = [`${options.dataFolder}/catalog.sqlite-wal`];
     const point: FaultPoint = { place: "catalog", call: "pwrite64", paths: log, nth: 1 };
@@ -33,7 +33,7 @@ describe.skipIf(!canMakeFaults("strace"))("a fault beside the syncs of a request
     expect(await verify(server.url, ledger, options)).toEqual([]);
   });
 
-  test("EIO when a checkpoint syncs the database: the log before it still has everything", async () => {
+  test("EIO on a checkpoint leaves everything in the write-ahead log", async () => {
     const options = { dataFolder: makeTemporaryFolder() };
     const database = [`${options.dataFolder}/catalog.sqlite`];
     const point: FaultPoint = { place: "catalog", call: "fsync", paths: database, nth: 1 };
@@ -53,7 +53,7 @@ describe.skipIf(!canMakeFaults("strace"))("a fault beside the syncs of a request
   });
 
   test.each(["EIO", "SIGKILL"] as const)(
-    "%s when a sweep syncs a folder: the sweep is taken up again",
+    "%s when the sweep syncs a folder does not stop later sweeps",
     async (fault) => {
       const options = {
         dataFolder: makeTemporaryFolder(),

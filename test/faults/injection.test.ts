@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type FaultPoint, faultPoints, type Place } from "./fault-points.ts";
+import { PATIENCE_MS } from "../waiting.ts";
+import { faultPoints } from "./fault-points.ts";
 import { createLedger, type Entry, type Ledger, type Outcome } from "./ledger.ts";
 import { awaitSweep } from "./leftovers.ts";
 import { createRequests, type Requests } from "./requests.ts";
 import { canMakeFaults } from "./requirements.ts";
 import { type ServerProcess, startServer } from "./server-process.ts";
 import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
+import type { FaultPoint, Place } from "./tracer.ts";
 import { attachTracer, type Fault, injectFault } from "./tracer.ts";
 import { verify } from "./verify.ts";
 
-const EXIT_TIMEOUT_MS = 10_000;
 const IOERR_EXIT_CODE = 70;
 
 interface Subject {
@@ -60,7 +61,7 @@ const OPERATIONS: readonly Case[] = [
 beforeAll(removeLeftovers);
 afterAll(removeTemporaryFolders);
 
-describe.skipIf(!canMakeFaults("strace"))("EIO and SIGKILL at each sync of", () => {
+describe.skipIf(!canMakeFaults("strace"))("EIO and SIGKILL at each sync of a request", () => {
   test.each(OPERATIONS)("$name", async ({ name, syncs, operate, env = {} }) => {
     // With the long default grace nothing but the operation writes.
     const options = { dataFolder: makeTemporaryFolder(), env };
@@ -130,7 +131,7 @@ async function strike(
   const tracer = await attachTracer(server.pid, injectFault(fault, point));
   const outcome = await operate(subject);
   const ends = expectedOf(point, fault).exit !== undefined;
-  const exit = ends ? await Promise.race([server.exited, sleep(EXIT_TIMEOUT_MS, undefined)]) : undefined;
+  const exit = ends ? await Promise.race([server.exited, sleep(PATIENCE_MS, undefined)]) : undefined;
   const syncs = await tracer.detach();
   return { injected: syncs.some((sync) => sync.injected), outcome, exit };
 }

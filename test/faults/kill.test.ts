@@ -12,7 +12,7 @@ const CYCLES = testCycles(6);
 beforeAll(removeLeftovers);
 afterAll(removeTemporaryFolders);
 
-test(`${CYCLES} times kill -9 under load: nothing acknowledged is lost, nothing is half done`, async () => {
+test(`${CYCLES} kills under load lose nothing acknowledged and leave nothing partial`, async () => {
   const folder = makeTemporaryFolder();
   const options = {
     dataFolder: folder,

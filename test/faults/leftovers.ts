@@ -1,10 +1,8 @@
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-
+import { PATIENCE_MS } from "../waiting.ts";
 import { listAll } from "./read-store.ts";
 import { readSegments } from "./segment-reader.ts";
-
-const SWEEP_TIMEOUT_MS = 60_000;
 
 /** Files of blobs, temporary ones too, and records of segments, found without asking the store. */
 export function countBlobs(blobsFolder: string): number {
@@ -20,7 +18,7 @@ export function countBlobs(blobsFolder: string): number {
  */
 export async function awaitSweep(url: string, blobsFolder: string): Promise<void> {
   const images = (await listAll(`${url}/v1/images`)).length;
-  const deadline = Date.now() + SWEEP_TIMEOUT_MS;
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const blobs = countBlobs(blobsFolder);
     if (blobs === images) return;

@@ -18,7 +18,7 @@ export function readSegments(blobsFolder: string): SegmentRecord[] {
 }
 
 function readSegment(path: string): SegmentRecord[] {
-  const segment = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+  const segment = readIfThere(path);
   const records: SegmentRecord[] = [];
   if (segment.toString("latin1", 0, 8) !== "imgsegm1") return records;
   const salt = segment.subarray(24, 56);
@@ -38,6 +38,16 @@ function readSegment(path: string): SegmentRecord[] {
     at += Math.ceil((128 + length) / 64) * 64;
   }
   return records;
+}
+
+/** A server that compacts may remove it at any time. */
+function readIfThere(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return Buffer.alloc(0);
+    throw error;
+  }
 }
 
 function sha256(...parts: readonly Uint8Array[]): Buffer {

@@ -1,8 +1,8 @@
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { PATIENCE_MS } from "../waiting.ts";
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
-const START_TIMEOUT_MS = 60_000;
 
 export interface ServerOptions {
   readonly dataFolder: string;
@@ -51,7 +51,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     },
   };
 
-  const deadline = Date.now() + START_TIMEOUT_MS;
+  const deadline = Date.now() + PATIENCE_MS;
   while (!(await isReady(url))) {
     if (child.exitCode !== null || child.signalCode !== null) {
       await drained;
@@ -59,7 +59,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     }
     if (Date.now() > deadline) {
       await server.stop("SIGKILL");
-      throw new Error(`The store was not ready after ${START_TIMEOUT_MS} ms:\n${server.output()}`);
+      throw new Error(`The store was not ready after ${PATIENCE_MS} ms:\n${server.output()}`);
     }
     await sleep(20);
   }

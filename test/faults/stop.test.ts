@@ -11,7 +11,7 @@ import { verify } from "./verify.ts";
 beforeAll(removeLeftovers);
 afterAll(removeTemporaryFolders);
 
-test("SIGTERM under load: every request that was begun is finished and answered, then exit 0", async () => {
+test("SIGTERM under load answers every request that has begun and exits with 0", async () => {
   const options = { dataFolder: makeTemporaryFolder() };
   const ledger = createLedger();
   {

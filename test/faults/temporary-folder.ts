@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isRunning } from "../waiting.ts";
 
 const PREFIX = "image-store-fault-";
 
@@ -32,13 +33,4 @@ function mountPointsBelow(folder: string): string[] {
   if (!existsSync("/proc/mounts")) return [];
   const mountPoints = readFileSync("/proc/mounts", "utf8").split("\n");
   return mountPoints.map((line) => line.split(" ")[1] ?? "").filter((path) => path.startsWith(`${folder}/`));
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

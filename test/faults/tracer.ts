@@ -1,12 +1,24 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { FaultPoint } from "./fault-points.ts";
+import { PATIENCE_MS } from "../waiting.ts";
 import { makeTemporaryFolder, removeTemporaryFolder } from "./temporary-folder.ts";
 
 /** How the store makes things durable, and how SQLite writes. */
 export type CallName = "fsync" | "fdatasync" | "pwrite64" | "pwritev" | "fallocate" | "unlink";
 export type Fault = "EIO" | "SIGKILL";
+
+/** What a sync makes durable: the catalog's own files, a blob's bytes, or the folder that a blob was linked into. */
+export type Place = "catalog" | "bytes" | "folder";
+
+/** Where a fault is to strike: the nth such call of a thread. */
+export interface FaultPoint {
+  readonly place: Place;
+  readonly call: TracedCall["call"];
+  /** Any of these, or whatever the call is made on. */
+  readonly paths: readonly string[];
+  readonly nth: number;
+}
 
 /** A system call that the program made. */
 export interface TracedCall {
@@ -26,7 +38,6 @@ export interface Tracer {
   detach(): Promise<TracedCall[]>;
 }
 
-const INJECTION_TIMEOUT_MS = 30_000;
 const EVERY_SYNC = ["-e", "trace=fsync,fdatasync"];
 
 /** Resolves once the tracer sits on every thread. Its counts begin then. */
@@ -46,7 +57,7 @@ export async function attachTracer(pid: number, options: readonly string[] = EVE
   const seen = () => parseTrace(readFileSync(log, "utf8"));
   return {
     async injected() {
-      const deadline = Date.now() + INJECTION_TIMEOUT_MS;
+      const deadline = Date.now() + PATIENCE_MS;
       while (!seen().some((call) => call.injected)) {
         if (Date.now() > deadline) throw new Error("The fault did not strike.");
         await sleep(20);

@@ -3,8 +3,8 @@ import { readdirSync, rmSync, statfsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openVariantCache, type VariantCacheOptions } from "../../src/adapters/variants/variant-cache.ts";
 import type { VariantCache } from "../../src/ports.ts";
-import { contentBytes, patterned } from "../contracts/blob-store.ts";
-import { bytesAt, making, owner } from "../contracts/variant-cache.ts";
+import { bytesAt, making, owner, storeVariant } from "../adapters/variants/stored-variants.ts";
+import { contentBytes, patterned } from "../blobs.ts";
 import { fillDisk } from "./fill-disk.ts";
 import { createLoopFileSystem } from "./loop-file-system.ts";
 import { canMakeFaults, testCycles } from "./requirements.ts";
@@ -13,7 +13,7 @@ import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./
 const MEBIBYTE = 1024 * 1024;
 const CYCLES = testCycles(5);
 const VARIANTS = 40;
-const WRITER = new URL("../contracts/fixtures/variant-cache-writer.ts", import.meta.url).pathname;
+const WRITER = new URL("../adapters/variants/variant-cache-writer.ts", import.meta.url).pathname;
 
 beforeAll(removeLeftovers);
 afterAll(removeTemporaryFolders);
@@ -33,7 +33,7 @@ async function openCounted(folder: string, options: Partial<VariantCacheOptions>
 const keptFiles = (folder: string) =>
   readdirSync(`${folder}/files`, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length;
 
-test(`${CYCLES} times kill -9 amid stores and purges: what is found is right, and what was purged is gone`, async () => {
+test(`${CYCLES} kills during stores and purges leave no wrong and no purged variant`, async () => {
   const folder = `${makeTemporaryFolder()}/variants`;
   let found = 0;
   for (let cycle = 0; cycle < CYCLES; cycle++) {
@@ -73,8 +73,8 @@ async function readUntilKilled(child: Bun.Subprocess<"ignore", "pipe", "inherit"
   return Number(text.split("\n").at(-2));
 }
 
-describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("a full disk", () => {
-  test("what cannot be made fails, what is there is read, a purge makes room", async () => {
+describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("variant cache on a full disk", () => {
+  test("fails renders, serves cached variants, and a purge makes room", async () => {
     using disk = await createLoopFileSystem(32);
     const { cache, held } = await openCounted(`${disk.folder}/variants`);
     await using _ = cache;
@@ -94,15 +94,15 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("a full disk", (
     expect(await storeUntilFull(cache, "again")).toBeGreaterThan(10);
   });
 
-  test("an index that cannot grow: nothing is kept, all is answered", async () => {
+  test("keeps nothing while its index cannot grow, and answers every request", async () => {
     using disk = await createLoopFileSystem(32);
     const { cache } = await openCounted(`${disk.folder}/variants`);
     await using _ = cache;
-    await cache.store("first", owner("a"), making(patterned(10)));
+    await storeVariant(cache, "first", owner("a"), making(patterned(10)));
     fillDisk(`${disk.folder}/ballast`);
     // Rendered elsewhere, so that only the keeping meets the full disk; an empty file needs no block.
     for (let key = 0; key < 500; key++) {
-      await using variant = await cache.store(`${key}`, owner("a"), making(patterned(0)));
+      await using variant = await storeVariant(cache, `${key}`, owner("a"), making(patterned(0)));
       expect(await contentBytes(await variant.read())).toEqual(patterned(0));
       cache.refuse(`refused ${key}`, owner("a"), { code: "invalid_image", message: "no" });
     }
@@ -111,16 +111,16 @@ describe.skipIf(!canMakeFaults("mkfs.ext4", "mount", "umount"))("a full disk", (
     rmSync(`${disk.folder}/ballast`);
     await cache.clear();
     expect(keptFiles(`${disk.folder}/variants`)).toBe(0);
-    await cache.store("last", owner("a"), making(patterned(10)));
+    await storeVariant(cache, "last", owner("a"), making(patterned(10)));
     expect(await bytesAt(cache, "last")).toEqual(patterned(10));
   });
 
-  test("the free space that must be left is left", async () => {
+  test("respects minFree", async () => {
     using disk = await createLoopFileSystem(48);
     const { cache, held } = await openCounted(`${disk.folder}/variants`, { minFree: 16 * MEBIBYTE });
     await using _ = cache;
     for (let key = 0; key < 64; key++) {
-      await using variant = await cache.store(`${key}`, owner("a"), making(patterned(MEBIBYTE)));
+      await using variant = await storeVariant(cache, `${key}`, owner("a"), making(patterned(MEBIBYTE)));
       expect((await contentBytes(await variant.read())).length).toBe(MEBIBYTE);
     }
     expect(held.entries).toBeGreaterThan(10);
@@ -134,7 +134,7 @@ async function storeUntilFull(cache: VariantCache, prefix = ""): Promise<number>
   for (let key = 0; ; key++) {
     const name = `${prefix}${key}`;
     try {
-      await using _ = await cache.store(name, owner(name), making(patterned(MEBIBYTE)));
+      await using _ = await storeVariant(cache, name, owner(name), making(patterned(MEBIBYTE)));
     } catch (error) {
       expect((error as NodeJS.ErrnoException).code).toBe("ENOSPC");
     }

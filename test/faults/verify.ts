@@ -100,7 +100,7 @@ function compare<Item extends Album | Image>(
   replayed: ReadonlyMap<string, Item>,
   problems: string[],
 ): void {
-  const own = (item: Item | undefined) => item && { ...item, imageCount: 0, album: "", links: {} };
+  const own = (item: Item | undefined) => item && { ...item, imageCount: 0, byteCount: 0, album: "", links: {} };
   for (const item of listed) {
     const logged = own(replayed.get(item.id));
     if (!Bun.deepEquals(own(item), logged))

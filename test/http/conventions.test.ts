@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { z } from "@hono/zod-openapi";
+import { LOCAL } from "../../src/domain/caller.ts";
 import { StoreError } from "../../src/domain/errors.ts";
 import { createAccess } from "../../src/http/access.ts";
 import { json, type Route, route } from "../../src/http/route.ts";
 import { createHttpApp, type HttpAppOptions, type ResponseRecord, serve } from "../../src/http/server.ts";
-import { createLinkSigner } from "../../src/operations/link-signer.ts";
 import { jsonOf, sendRaw, startStore, type TestStore } from "./harness.ts";
+import { WITHOUT_KEYS } from "./no-credentials.ts";
 
 interface Problem {
   readonly code: string;
@@ -32,7 +33,7 @@ const codeOf = async (response: Response) => (await jsonOf<Problem>(response)).c
 
 describe("request ids", () => {
   test.each(["abc-123", "a".repeat(128), "01J:x/y+z=~_.", "0af7651916cd43dd8448eb211c80319c"])(
-    "%p is taken",
+    "%p is accepted",
     async (id) => {
       const response = await store.fetch("/v1/albums/missing", { headers: { "X-Request-Id": id } });
       expect(response.headers.get("x-request-id")).toBe(id);
@@ -40,7 +41,7 @@ describe("request ids", () => {
     },
   );
 
-  test.each(["a b", "a".repeat(129), "<script>", "é", "a,b"])("%p is not: another is made", async (id) => {
+  test.each(["a b", "a".repeat(129), "<script>", "é", "a,b"])("%p is replaced", async (id) => {
     const response = await store.fetch("/healthz", { headers: { "X-Request-Id": id } });
     expect(response.headers.get("x-request-id")).toMatch(UUID);
   });
@@ -48,7 +49,6 @@ describe("request ids", () => {
 
 describe("paths", () => {
   test.each([
-    ["/", "not_found"],
     ["/v1", "not_found"],
     ["/V1/albums", "not_found"],
     ["/v1/albums/", "invalid_name"],
@@ -68,7 +68,8 @@ describe("paths", () => {
     ["/v1/albums/%2e%2e", "not_found"],
     ["/v1/albums/a\\..\\b", "album_not_found"],
     ["/healthz/", "not_found"],
-    ["/docs/", "not_found"],
+    ["/docs//", "not_found"],
+    ["//", "not_found"],
     ["/docs/..%2fpackage.json", "not_found"],
     ["/docs/__proto__", "not_found"],
     ["/v1/albums/x;y=1,z&", "album_not_found"],
@@ -78,7 +79,7 @@ describe("paths", () => {
     expect(text).toContain(`"code":"${code}"`);
   });
 
-  test("a decoded percent sign is not decoded again", async () => {
+  test("are decoded once: an escaped percent sign stays", async () => {
     const name = "100%25 %41";
     expect((await store.send("POST", "/v1/albums", { name })).status).toBe(201);
     const response = await store.fetch(`/v1/albums/${encodeURIComponent(name)}`);
@@ -86,14 +87,14 @@ describe("paths", () => {
     expect((await store.fetch("/v1/albums/100%25%20A")).status).toBe(404);
   });
 
-  test("names in a path are compared in NFC", async () => {
+  test("are compared in NFC", async () => {
     await store.send("POST", "/v1/albums", { name: "Ångström" });
     expect((await store.fetch(`/v1/albums/${encodeURIComponent("Ångström".normalize("NFD"))}`)).status).toBe(200);
   });
 });
 
 describe("methods", () => {
-  test("405 says which there are", async () => {
+  test("405 lists the allowed methods", async () => {
     for (const [method, path, allow] of [
       ["DELETE", "/v1/albums", "GET, HEAD, OPTIONS, POST"],
       ["POST", "/v1/albums/a", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"],
@@ -107,7 +108,7 @@ describe("methods", () => {
     expect(statusOf((await store.sendRaw(request("TRACE /v1/albums", "Connection: close"))).text)).toBe(405);
   });
 
-  test("OPTIONS says so too, and without CORS nothing more", async () => {
+  test("OPTIONS lists the allowed methods, and has no CORS headers without CORS", async () => {
     const headers = { Origin: store.url, "Access-Control-Request-Method": "DELETE" };
     const response = await store.fetch("/v1/albums/a", { method: "OPTIONS", headers });
     expect(response.status).toBe(204);
@@ -116,7 +117,7 @@ describe("methods", () => {
     expect((await store.fetch("/nowhere", { method: "OPTIONS" })).status).toBe(404);
   });
 
-  test("HEAD of every route without parameters sends the Content-Length of GET and no body", async () => {
+  test("HEAD of every route without parameters has the Content-Length of GET and no body", async () => {
     const paths = ["/v1/albums", "/v1/images", "/v1/events", "/v1/cursors", "/healthz", "/readyz"];
     for (const path of [...paths, "/openapi.json", "/docs", "/docs/swagger-ui-bundle.js"]) {
       const get = await store.fetch(path);
@@ -128,22 +129,30 @@ describe("methods", () => {
     }
   });
 
-  test("HEAD of what is made anew for each request has a length too", async () => {
+  test("HEAD of a generated answer has a Content-Length", async () => {
     const { text } = await store.sendRaw(request("HEAD /metrics", "Connection: close"));
     expect(/content-length: ([1-9]\d+)/i.test(text)).toBeTrue();
     expect(text.endsWith("\r\n\r\n")).toBeTrue();
   });
 
-  test("HEAD of an error has its length and no body", async () => {
-    const { text } = await store.sendRaw(request("HEAD /v1/albums/missing", "Connection: close"));
-    expect(statusOf(text)).toBe(404);
-    expect(/content-length: ([1-9]\d+)/i.test(text)).toBeTrue();
-    expect(text.endsWith("\r\n\r\n")).toBeTrue();
+  test("HEAD of an error has its Content-Length, its Date and no body", async () => {
+    for (const [path, status] of [
+      ["/v1/albums/missing", 404],
+      ["/nowhere", 404],
+      ["/v1/albums?x=1", 400],
+      ["/v1/albums/a/images/b/links", 405],
+    ] as const) {
+      const { text } = await store.sendRaw(request(`HEAD ${path}`, "Connection: close"));
+      expect([path, statusOf(text)]).toEqual([path, status]);
+      expect(text).toMatch(/content-length: [1-9]\d+/i);
+      expect(text).toMatch(/\r\ndate: [^\r]+ GMT\r\n/i);
+      expect(text.endsWith("\r\n\r\n")).toBeTrue();
+    }
   });
 });
 
 describe("queries", () => {
-  test("a bare question mark is no query", async () => {
+  test("a bare question mark is an empty query", async () => {
     expect(statusOf((await store.sendRaw(request("GET /v1/albums?", "Connection: close"))).text)).toBe(200);
     expect(statusOf((await store.sendRaw(request("GET /healthz?&", "Connection: close"))).text)).toBe(200);
   });
@@ -159,7 +168,7 @@ describe("JSON bodies", () => {
     },
   );
 
-  test("bytes that are no UTF-8 are malformed", async () => {
+  test("invalid UTF-8 is malformed", async () => {
     const response = await post(new Uint8Array([...Buffer.from('{"name":"'), 0xff, ...Buffer.from('"}')]));
     expect(await codeOf(response)).toBe("invalid_request");
   });
@@ -168,14 +177,14 @@ describe("JSON bodies", () => {
     ['{"name":"a","__proto__":{"title":"x"}}', "/__proto__"],
     ['{"name":"a","metadata":{"__proto__":"x"}}', "/metadata/__proto__"],
     ['{"name":"a","metadata":{"\\u005f_proto__":{"a":"b"}}}', "/metadata/__proto__"],
-  ])("%s: prototype keys are refused", async (body, pointer) => {
+  ])("with the prototype key %s are refused", async (body, pointer) => {
     const response = await post(body);
     expect(response.status).toBe(400);
     expect(await jsonOf<Problem>(response)).toMatchObject({ code: "invalid_request", errors: [{ pointer }] });
     expect(({} as { title?: unknown }).title).toBeUndefined();
   });
 
-  test("deep nesting is refused quickly", async () => {
+  test("with deep nesting are refused quickly", async () => {
     for (const body of ["[".repeat(200_000), '{"a":'.repeat(50_000), `${"[".repeat(100_000)}${"]".repeat(100_000)}`]) {
       expect((await post(body)).status).toBe(400);
     }
@@ -188,24 +197,24 @@ describe("JSON bodies", () => {
     [{ "Content-Type": "application/merge-patch+json" }],
     [{ "Content-Type": "" }],
     [{ "Content-Type": "application/json", "Content-Encoding": "gzip" }],
-  ])("%p: 415", async (headers) => {
+  ])("with Content-Type %p are 415", async (headers) => {
     const response = await post(new Blob(['{"name":"a"}']), headers);
     expect(response.status).toBe(415);
     expect(await codeOf(response)).toBe("unsupported_media_type");
   });
 
-  test("the type may have parameters and any case", async () => {
+  test("may have parameters in their Content-Type, and any case", async () => {
     const headers = { "Content-Type": "Application/JSON; charset=UTF-8" };
     expect((await post(JSON.stringify({ name: crypto.randomUUID() }), headers)).status).toBe(201);
   });
 
-  test("no body where one is needed", async () => {
+  test("are required where documented", async () => {
     const response = await post("", { "Content-Type": "application/json" });
     expect(response.status).toBe(400);
     expect(await codeOf(response)).toBe("empty_body");
   });
 
-  test("over the limit, declared: 413 and the end of the connection", async () => {
+  test("over the declared limit are 413 and close the connection", async () => {
     const length = 256 * 1024 + 1;
     const head = request("POST /v1/albums", "Content-Type: application/json", `Content-Length: ${length}`);
     const { text } = await store.sendRaw(head + " ".repeat(length) + request("GET /healthz", "Connection: close"));
@@ -213,7 +222,7 @@ describe("JSON bodies", () => {
     expect(text).toContain('"code":"too_large"');
   });
 
-  test("over the limit, chunked", async () => {
+  test("over the limit are 413 when chunked", async () => {
     const chunk = `10000\r\n${" ".repeat(0x10000)}\r\n`;
     const head = request("POST /v1/albums", "Content-Type: application/json", "Transfer-Encoding: chunked");
     const { text } = await store.sendRaw(`${head}${chunk.repeat(5)}0\r\n\r\n`);
@@ -221,12 +230,12 @@ describe("JSON bodies", () => {
     expect(text).toContain('"code":"too_large"');
   });
 
-  test("at the limit it is read", async () => {
+  test("at the limit are read", async () => {
     const body = JSON.stringify({ name: crypto.randomUUID() });
     expect((await post(body.padEnd(256 * 1024))).status).toBe(201);
   });
 
-  test("cut off: the store goes on", async () => {
+  test("that end early do not disturb the server", async () => {
     const head = request("POST /v1/albums", "Content-Type: application/json", "Content-Length: 100");
     const socket = await Bun.connect({ hostname: "127.0.0.1", port: store.port, socket: { data() {} } });
     socket.write(`${head}{"name":`);
@@ -236,15 +245,15 @@ describe("JSON bodies", () => {
   });
 });
 
-describe("a body that nobody reads", () => {
-  test("a small one is dropped, and the connection goes on", async () => {
+describe("an unread request body", () => {
+  test("that is small is discarded, and the connection stays open", async () => {
     const body = "GET /v1/cursors HTTP/1.1\r\n\r\n";
     const refused = request("POST /nowhere", `Content-Length: ${body.length}`) + body;
     const { text } = await store.sendRaw(refused + request("GET /healthz", "Connection: close"));
     expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 404", "HTTP/1.1 200"]);
   });
 
-  test("a large one ends the connection soon", async () => {
+  test("that is large closes the connection soon", async () => {
     const socket = Promise.withResolvers<number>();
     let sent = 0;
     const chunk = new Uint8Array(64 * 1024);
@@ -265,8 +274,8 @@ describe("a body that nobody reads", () => {
         error: () => socket.resolve(sent),
       },
     });
-    // 1 MiB and what lies in the buffers of two sockets.
-    expect(await socket.promise).toBeLessThan(20 * 1024 * 1024);
+    // Of 1 GB: 1 MiB, and the buffers of two sockets, which the kernel enlarges while the machine is busy.
+    expect(await socket.promise).toBeLessThan(100 * 1024 * 1024);
   });
 });
 
@@ -285,33 +294,33 @@ describe("Host", () => {
     ["an address that is not ours", "Host: 169.254.169.254"],
     ["a name that begins like an address of ours", "Host: 127.0.0.1.evil.example"],
     ["one that begins like ours", "Host: localhost.evil.example"],
-  ])("%s: 400", async (_why, host) => {
+  ])("%s is 400", async (_why, host) => {
     const { text } = await store.sendRaw(`GET /v1/albums HTTP/1.1\r\n${host}\r\nConnection: close\r\n\r\n`);
     expect(statusOf(text)).toBe(400);
     expect(text).toContain('"code":"invalid_host"');
     expect(text.toLowerCase()).toContain("x-request-id: ");
   });
 
-  test("none: 400", async () => {
+  test("a missing Host is 400", async () => {
     expect(statusOf((await store.sendRaw("GET /v1/albums HTTP/1.1\r\n\r\n")).text)).toBe(400);
     expect(statusOf((await store.sendRaw("GET /v1/albums HTTP/1.0\r\n\r\n")).text)).toBe(400);
   });
 
   test.each(["localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.0.0.2", "[::1]", "[::1]:8080"])(
-    "%s is answered",
+    "%s is accepted",
     async (host) => {
       const { text } = await store.sendRaw(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
       expect(statusOf(text)).toBe(200);
     },
   );
 
-  test("a target with a host of its own changes nothing", async () => {
+  test("an absolute target overrides the header", async () => {
     const { text } = await store.sendRaw(request("GET http://evil.example/healthz", "Connection: close"));
     expect(statusOf(text)).toBe(200);
   });
 });
 
-describe("what the runtime refuses is refused", () => {
+describe("a request that the HTTP parser refuses", () => {
   test.each([
     [
       "a length and chunks",
@@ -331,13 +340,7 @@ describe("what the runtime refuses is refused", () => {
 function serveRoutes(routes: readonly Route<object>[], options: Partial<HttpAppOptions> = {}) {
   const responses: ResponseRecord[] = [];
   const errors: unknown[] = [];
-  const access = createAccess({
-    apiKeys: [],
-    publicRead: false,
-    publicUrl: undefined,
-    corsOrigins: [],
-    links: createLinkSigner([]),
-  });
+  const access = createAccess(WITHOUT_KEYS);
   const app = createHttpApp(
     routes,
     {},
@@ -356,8 +359,8 @@ function serveRoutes(routes: readonly Route<object>[], options: Partial<HttpAppO
 
 const plain = { method: "GET", right: "read", summary: "", tag: "", responses: {}, errors: [] } as const;
 
-describe("the server itself", () => {
-  test("an unknown error is 500 and tells nothing; it is told to who logs", async () => {
+describe("the HTTP server", () => {
+  test("answers an unknown error with 500 and no details, and logs the error", async () => {
     const failure = new Error("secret: /var/lib/passwords");
     const routes = [
       route({ ...plain, path: "/now", operationId: "now" }, () => {
@@ -377,7 +380,7 @@ describe("the server itself", () => {
     await server.stop(0);
   });
 
-  test("a client that goes away is no error of ours", async () => {
+  test("does not report a client that disconnects as an error", async () => {
     const { promise: running, resolve: started } = Promise.withResolvers<void>();
     const { promise: left, resolve: gone } = Promise.withResolvers<void>();
     const routes = [
@@ -405,7 +408,7 @@ describe("the server itself", () => {
     await server.stop(0);
   });
 
-  test("a StoreError's members and Retry-After are in the answer", async () => {
+  test("sends members and Retry-After of a StoreError", async () => {
     const routes = [
       route({ ...plain, path: "/busy", operationId: "busy" }, () => {
         throw new StoreError("busy", "Later.", { members: { limit: 7 }, cause: new Error("secret") });
@@ -428,7 +431,7 @@ describe("the server itself", () => {
     await server.stop(0);
   });
 
-  test("tells of every answer: operation, status, bytes, who", async () => {
+  test("reports every answer: operation, status, bytes and principal", async () => {
     const query = z.strictObject({ n: z.string().optional(), tag: z.array(z.string()).optional() });
     const routes = [
       route({ ...plain, path: "/things/{thing}/{id}", operationId: "getThing", query }, (given) =>
@@ -436,7 +439,7 @@ describe("the server itself", () => {
           ...given.params,
           ...given.query,
           traceparent: given.traceparent,
-          needed: given.grant.neededCredential,
+          open: given.anyone === LOCAL,
         }),
       ),
     ];
@@ -451,7 +454,7 @@ describe("the server itself", () => {
       n: "1 2",
       tag: ["x", "&"],
       traceparent,
-      needed: false,
+      open: true,
     });
     await fetch(`${url}/nowhere`, { method: "POST", body: "abc" });
     await fetch(`${url}/things/a/b`, { headers: { traceparent: `${traceparent}0` } });
@@ -464,12 +467,12 @@ describe("the server itself", () => {
     await server.stop(0);
   });
 
-  test("two routes for one method and path are a mistake that is found at the start", () => {
+  test("refuses two routes for one method and path at the start", () => {
     const twice = route({ ...plain, path: "/a", operationId: "a" }, () => json(200, {}));
     expect(() => serveRoutes([twice, twice])).toThrow("two routes");
   });
 
-  test("stopping lets what runs finish, and takes no more", async () => {
+  test("finishes running requests and accepts none while it stops", async () => {
     const { promise: release, resolve: finish } = Promise.withResolvers<void>();
     const { promise: running, resolve: started } = Promise.withResolvers<AbortSignal>();
     const routes = [
@@ -491,7 +494,7 @@ describe("the server itself", () => {
     expect(await stopped).toBeTrue();
   });
 
-  test("stopping waits no longer than it was told to", async () => {
+  test("stops after its deadline even with running requests", async () => {
     const { promise: running, resolve: started } = Promise.withResolvers<void>();
     const routes = [
       route({ ...plain, path: "/stuck", operationId: "stuck" }, () => {

@@ -1,18 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Glob } from "bun";
-import { CONTENT_TYPES, type Image, type ImageFormat } from "../../src/domain/image.ts";
+import { CONTENT_TYPES, type ImageFormat } from "../../src/domain/formats.ts";
+import type { Image } from "../../src/domain/image.ts";
+import { CORPORA, hasCorpora } from "../corpora.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 import { imageNames, newAlbum, putContent, storedBlobs } from "./image-fixtures.ts";
 
-const corpora = process.env["IMAGE_STORE_CORPORA"] ?? join(import.meta.dir, "../../../shared/corpora");
-const missing = !existsSync(corpora);
-if (missing) console.warn(`SKIPPED: the image and body corpora, since ${corpora} is not there (IMAGE_STORE_CORPORA)`);
-
 const filesIn = (folder: string): string[] =>
-  missing ? [] : [...new Glob("**/*").scanSync({ cwd: join(corpora, folder), onlyFiles: true })].sort();
-const bytesOf = (folder: string, path: string) => new Uint8Array(readFileSync(join(corpora, folder, path)));
+  hasCorpora ? [...new Glob("**/*").scanSync({ cwd: join(CORPORA, folder), onlyFiles: true })].sort() : [];
+const bytesOf = (folder: string, path: string) => new Uint8Array(readFileSync(join(CORPORA, folder, path)));
 
 /** What a file that is an image, or says that it is one, may be answered. */
 const IMAGE_ANSWERS = new Set([
@@ -76,9 +74,9 @@ async function uploadAll(folder: string, to = store): Promise<Map<string, Image 
 const answerOf = (outcome: Image | string | undefined): string =>
   typeof outcome === "string" ? outcome : outcome === undefined ? "nothing" : "201";
 
-describe.skipIf(missing)("the image corpora", () => {
-  test("valid: type, size as displayed and frames are what two other readers found", async () => {
-    const expected = JSON.parse(readFileSync(join(corpora, "dimensions.json"), "utf8")) as Record<string, Expected>;
+describe.skipIf(!hasCorpora)("the image corpora over HTTP", () => {
+  test("valid files have the type, displayed size and frame count of the oracle", async () => {
+    const expected = JSON.parse(readFileSync(join(CORPORA, "dimensions.json"), "utf8")) as Record<string, Expected>;
     const outcomes = await uploadAll("valid");
     expect(outcomes.size).toBeGreaterThan(Object.keys(expected).length);
     for (const [path, { type, ...dimensions }] of Object.entries(expected)) {
@@ -89,9 +87,9 @@ describe.skipIf(missing)("the image corpora", () => {
     for (const [path, outcome] of outcomes) {
       if (!IMAGE_ANSWERS.has(answerOf(outcome))) expect.unreachable(`${path}: ${answerOf(outcome)}`);
     }
-  }, 120_000);
+  });
 
-  test("unsupported: 415", async () => {
+  test("unsupported files are 415", async () => {
     await using strict = await startStore({ ACCEPT_TIFF: "false" });
     const outcomes = await uploadAll("malformed/unsupported", strict);
     expect(outcomes.size).toBeGreaterThan(10);
@@ -101,7 +99,7 @@ describe.skipIf(missing)("the image corpora", () => {
     expect(await storedBlobs(strict)).toEqual([]);
   });
 
-  test("malformed: refused with a documented code, or stored and given back as it is", async () => {
+  test("malformed files are refused with a documented code, or stored and returned unchanged", async () => {
     const before = (await storedBlobs(store)).length;
     const outcomes = await uploadAll("malformed");
     expect(outcomes.size).toBeGreaterThan(1000);
@@ -113,17 +111,19 @@ describe.skipIf(missing)("the image corpora", () => {
     }
     expect((await storedBlobs(store)).length).toBe(before + created);
     expect((await store.fetch("/readyz")).status).toBe(200);
-  }, 300_000);
+  });
 
-  test("in every preset: a picture, or a documented refusal", async () => {
+  test("every preset of every file is an image or a documented refusal", async () => {
     const images = stored.filter((_, index) => index % VARIANTS_OF_EVERY === 0);
     expect(images.length).toBeGreaterThan(50);
     const answers: Record<string, number> = {};
-    const ask = async ({ name, links }: Image, preset: string) => {
+    const ask = async ({ name, links }: Pick<Image, "name" | "links">, preset: string): Promise<void> => {
       const response = await store.fetch(`${links.content}?preset=${preset}`);
       const type = response.headers.get("content-type");
       const code = type === "application/problem+json" ? ` ${(await jsonOf<{ code: string }>(response)).code}` : "";
       const answer = `${response.status}${code}`;
+      // A busy machine gave the decoder too little time.
+      if (answer === "503 unavailable") return ask({ name, links }, preset);
       if (!VARIANT_ANSWERS.has(answer)) expect.unreachable(`${name}, ${preset}: ${answer}`);
       if (response.status === 200) expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(0);
       answers[answer] = (answers[answer] ?? 0) + 1;
@@ -136,8 +136,8 @@ describe.skipIf(missing)("the image corpora", () => {
   }, 1_800_000);
 });
 
-describe.skipIf(missing)("the body corpora", () => {
-  test("multipart: every body is read or refused with a documented code", async () => {
+describe.skipIf(!hasCorpora)("the request body corpora over HTTP", () => {
+  test("every multipart body is read or refused with a documented code", async () => {
     const folder = "http/multipart";
     const album = await newAlbum(store, folder.replace("/", " "));
     const paths = filesIn(folder);
@@ -155,9 +155,9 @@ describe.skipIf(missing)("the body corpora", () => {
       }
     }
     expect((await store.fetch("/readyz")).status).toBe(200);
-  }, 60_000);
+  });
 
-  test("JSON: what must parse does, what must not is 400, and nothing else happens", async () => {
+  test("valid JSON is parsed and invalid JSON is 400", async () => {
     const folder = "http/json";
     const album = await newAlbum(store, folder.replace("/", " "));
     const paths = filesIn(folder);
@@ -187,5 +187,5 @@ describe.skipIf(missing)("the body corpora", () => {
       }
       if (path.startsWith("n_")) expect({ path, pointers }).not.toEqual({ path, pointers: ["/unknown"] });
     }
-  }, 60_000);
+  });
 });

@@ -1,21 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import sharp from "sharp";
 import type { Image } from "../../src/domain/image.ts";
-import { cameraExif, exifSegment, plainJpeg, withSegments } from "../contracts/fixtures/located-images.ts";
+import { cameraExif, exifSegment, plainJpeg, withSegments } from "../adapters/renderer/located-images.ts";
+import { UNDESCRIBED } from "../catalog-changes.ts";
+import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 import { imagePath, newAlbum, newImage, newPng, putContent } from "./image-fixtures.ts";
 
-const UNDESCRIBED = {
-  described: false,
-  placeholder: null,
-  dominantColour: null,
-  exif: null,
-  sound: null,
-  unsoundReason: null,
-};
 const EXIF = {
   camera: "Acme One",
   lens: "50mm F1.8",
@@ -53,8 +44,8 @@ beforeAll(async () => {
 });
 afterAll(() => store[Symbol.asyncDispose]());
 
-describe("an image that was uploaded", () => {
-  test("is described some time after the answer, and an event says so", async () => {
+describe("an uploaded image", () => {
+  test("is described some time after the answer, with an event", async () => {
     const album = await newAlbum(store);
     const created = await newImage(store, album, "photo", await newPhoto());
     expect(created).toMatchObject(UNDESCRIBED);
@@ -67,8 +58,8 @@ describe("an image that was uploaded", () => {
       placeholder: expect.stringMatching(/^[\w+/=]{20,40}$/),
       dominantColour: expect.stringMatching(/^#[\da-f]{6}$/),
       exif: EXIF,
-      sound: true,
-      unsoundReason: null,
+      decodable: true,
+      decodeError: null,
     });
     expect(JSON.stringify(image)).not.toContain("latitude");
 
@@ -88,7 +79,7 @@ describe("an image that was uploaded", () => {
     expect(listed.items).toEqual([image]);
   });
 
-  test("with other bytes is described anew", async () => {
+  test("is described again after its bytes were replaced", async () => {
     const album = await newAlbum(store);
     const path = imagePath(album, "photo");
     await newImage(store, album, "photo", await newPhoto());
@@ -97,25 +88,49 @@ describe("an image that was uploaded", () => {
     const replaced = await jsonOf<Image>(response);
     expect(replaced).toMatchObject({ ...UNDESCRIBED, revision: first.revision + 1 });
     const second = await described(store, path);
-    expect(second).toMatchObject({ exif: null, sound: true, sha256: replaced.sha256, updatedAt: replaced.updatedAt });
+    expect(second).toMatchObject({
+      exif: null,
+      decodable: true,
+      sha256: replaced.sha256,
+      updatedAt: replaced.updatedAt,
+    });
     expect(second.placeholder).not.toBe(first.placeholder);
   });
 
-  test("and cannot be decoded to the end is not sound, but keeps what its metadata says", async () => {
+  test("that cannot be fully decoded is not decodable and keeps its metadata", async () => {
     const album = await newAlbum(store);
     const photo = await newPhoto();
     await newImage(store, album, "cut", photo.subarray(0, photo.length - 300));
     expect(await described(store, imagePath(album, "cut"))).toMatchObject({
-      placeholder: null,
-      dominantColour: null,
+      placeholder: expect.any(String),
+      dominantColour: expect.any(String),
       exif: EXIF,
-      sound: false,
-      unsoundReason: "The file ends before the picture does.",
+      decodable: false,
+      decodeError: "The file ends before the picture does.",
     });
   });
 });
 
-test("many images are all described, each with one event", async () => {
+test("POST describe describes an image again, with an event for each step", async () => {
+  const album = await newAlbum(store);
+  const path = imagePath(album, "photo");
+  const { id } = await newImage(store, album, "photo", await newPhoto());
+  const before = await described(store, path);
+  const again = await store.fetch(`/v1/images/${id}/describe`, { method: "POST" });
+  expect(again.status).toBe(202);
+  expect(await jsonOf<Image>(again)).toEqual({ ...before, ...UNDESCRIBED });
+  expect(await described(store, path)).toEqual(before);
+  expect((await eventsOf(store, id)).map(({ data }) => [data.reason, data.described])).toEqual([
+    ["user", false],
+    ["described", true],
+    ["user", false],
+    ["described", true],
+  ]);
+  const missing = await store.fetch(`/v1/images/${Bun.randomUUIDv7()}/describe`, { method: "POST" });
+  expect((await jsonOf<{ readonly code: string }>(missing)).code).toBe("image_not_found");
+});
+
+test("many images are each described with one event", async () => {
   const album = await newAlbum(store);
   const names = Array.from({ length: 12 }, (_, index) => `image ${index}`);
   const images = await Promise.all(names.map((name) => newImage(store, album, name)));
@@ -123,8 +138,8 @@ test("many images are all described, each with one event", async () => {
   for (const { id } of images) expect(await eventsOf(store, id)).toHaveLength(2);
 });
 
-test("a store that was told not to describes nothing; one that is told to describes what was there before", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "image-store-undescribed-"));
+test("DESCRIBE=false describes nothing, and a later start with true describes existing images", async () => {
+  const folder = await newFolder("undescribed");
   try {
     let path: string;
     {
@@ -141,11 +156,11 @@ test("a store that was told not to describes nothing; one that is told to descri
     await using describing = await startStore({ DESCRIBE: "true", DATA: folder });
     expect(await described(describing, path)).toMatchObject({ dominantColour: "#336699", revision: 1 });
   } finally {
-    await rm(folder, { recursive: true });
+    await removeFolder(folder);
   }
 });
 
-test("where it was taken is told where the operator says so", async () => {
+test("the location is exposed only when the operator enables it", async () => {
   await using open = await startStore({ DESCRIBE: "true", EXPOSE_LOCATION: "true" });
   const album = await newAlbum(open);
   await newImage(open, album, "photo", await newPhoto());

@@ -1,17 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Description, Exif, Image } from "../../src/domain/image.ts";
 import type { Catalog } from "../../src/ports.ts";
+import { UNDESCRIBED } from "../catalog-changes.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 import { codeOf, newAlbum, newImage, newPng, postForm, putContent } from "./image-fixtures.ts";
-
-const UNDESCRIBED = {
-  described: false,
-  placeholder: null,
-  dominantColour: null,
-  exif: null,
-  sound: null,
-  unsoundReason: null,
-};
 
 let store: TestStore;
 /** Beside the server's, for what a worker does. */
@@ -29,12 +21,14 @@ const descriptionWith = (exif: Exif | null): Description => ({
   placeholder: "1QcSHQRnh493V4dIh4eXh1h4kJUI",
   dominantColour: "#5a7d9a",
   exif,
-  sound: true,
-  unsoundReason: null,
+  decodable: true,
+  decodeError: null,
 });
 
 async function describeImage({ id }: Image, description: Description): Promise<void> {
-  const [found] = (await catalog.undescribedImages(1000)).filter(({ imageId }) => imageId === id);
+  const [found] = (await catalog.undescribedImages({ limit: 1000, order: "newest" })).filter(
+    ({ imageId }) => imageId === id,
+  );
   const { blobKey } = found ?? { blobKey: "it has a description" };
   expect(await catalog.write({ type: "describeImage", imageId: id, blobKey, description })).toEqual({ applied: true });
 }
@@ -44,8 +38,8 @@ const record = async (image: Image) => {
   return { etag: response.headers.get("etag") ?? "", image: await jsonOf<Image>(response) };
 };
 
-describe("what the store learns of an image", () => {
-  test("is in its record, in listings and in an event; the ETag changes, and the revision does not", async () => {
+describe("a description", () => {
+  test("appears in the record, in listings and in an event; the ETag changes and the revision does not", async () => {
     const album = await newAlbum(store);
     const created = await newImage(store, album, "a");
     expect(created).toMatchObject({ ...UNDESCRIBED, focalPoint: null });
@@ -69,7 +63,7 @@ describe("what the store learns of an image", () => {
     expect([patch.status, (await jsonOf<Image>(patch)).revision]).toEqual([200, 2]);
   });
 
-  test("stays with equal bytes and goes with new ones; what people wrote stays", async () => {
+  test("is kept with equal bytes and replaced with new ones; user fields stay", async () => {
     const album = await newAlbum(store);
     const png = newPng();
     const image = await newImage(store, album, "a", png);
@@ -77,8 +71,8 @@ describe("what the store learns of an image", () => {
       placeholder: null,
       dominantColour: null,
       exif: null,
-      sound: false,
-      unsoundReason: "cut off",
+      decodable: false,
+      decodeError: "cut off",
     };
     await describeImage(image, broken);
     const focalPoint = { x: 0.25, y: 0.75 };
@@ -91,7 +85,7 @@ describe("what the store learns of an image", () => {
 });
 
 describe("a focal point", () => {
-  test("is set by PATCH with four decimals, and taken away by null", async () => {
+  test("is set by PATCH with four decimals and removed by null", async () => {
     const { links } = await newImage(store, await newAlbum(store), "a");
     const patched = async (focalPoint: unknown) => jsonOf<Image>(await store.send("PATCH", links.self, { focalPoint }));
     expect(await patched({ x: 1 / 3, y: 1 })).toMatchObject({ focalPoint: { x: 0.3333, y: 1 }, revision: 2 });
@@ -101,7 +95,7 @@ describe("a focal point", () => {
     expect(await patched(null)).toMatchObject({ focalPoint: null, revision: 4 });
   });
 
-  test("comes with an upload's record", async () => {
+  test("can be given in an upload's record", async () => {
     const album = await newAlbum(store);
     const form = new FormData();
     form.append("record", '{"focalPoint":{"x":0.123456,"y":0}}');
@@ -159,7 +153,7 @@ describe("a listing by takenAt", () => {
   const tokenOf = async (query: string) =>
     (await jsonOf<{ nextPageToken: string }>(await store.fetch(`${album}/images?pageSize=1&${query}`))).nextPageToken;
 
-  test("goes by the moment; those without one come last, either way", async () => {
+  test("is ordered by the moment, and images without one come last in both directions", async () => {
     for (const pageSize of [1, 2, 3, 4, 5, 50]) {
       expect(await namesOf(`orderBy=takenAt&pageSize=${pageSize}`)).toEqual([
         "old",
@@ -178,7 +172,7 @@ describe("a listing by takenAt", () => {
     }
   });
 
-  test("is cut by moments, exclusively, in each order", async () => {
+  test("is filtered by moments, exclusively, in each order", async () => {
     for (const order of ["takenAt", "-takenAt", "name", "-updatedAt"]) {
       const cut = async (query: string) => (await namesOf(`orderBy=${order}&pageSize=2&${query}`)).toSorted();
       expect(await cut("takenAfter=2026-07-14T07:30:00Z")).toEqual(["no offset"]);
@@ -188,7 +182,7 @@ describe("a listing by takenAt", () => {
     }
   });
 
-  test("has tokens of its own", async () => {
+  test("has page tokens of its own", async () => {
     const refused = [
       `orderBy=createdAt&pageToken=${await tokenOf("orderBy=takenAt")}`,
       `orderBy=-takenAt&pageToken=${await tokenOf("orderBy=takenAt")}`,
@@ -208,7 +202,7 @@ describe("a listing by takenAt", () => {
     "/v1/albums?orderBy=takenAt",
     "/v1/albums?takenAfter=2026-01-01T00:00:00Z",
     "/v1/images?takenAfter=today",
-  ])("%s is refused", async (path) => {
+  ])("with %s is refused", async (path) => {
     expect((await store.fetch(path)).status).toBe(400);
   });
 });

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => store[Symbol.asyncDispose]());
 
-test("the page loads only from here and runs nothing inline", async () => {
+test("the documentation page loads only from this store and runs no inline script", async () => {
   const response = await store.fetch("/docs");
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
@@ -37,20 +37,20 @@ test("the page loads only from here and runs nothing inline", async () => {
   }
 });
 
-test("it shows our description and asks no validator elsewhere", async () => {
+test("the documentation page shows this store's description and calls no external validator", async () => {
   const script = await (await store.fetch("/docs/start.js")).text();
   const options: Record<string, unknown>[] = [];
   runInNewContext(script, { SwaggerUIBundle: (given: Record<string, unknown>) => options.push(given) });
   expect(options).toMatchObject([{ url: "openapi.json", validatorUrl: "none" }]);
 });
 
-test("openapi.json is what the routes say", async () => {
+test("GET /openapi.json is generated from the routes", async () => {
   const response = await store.fetch("/openapi.json");
   expect(response.headers.get("content-type")).toBe("application/json");
   expect(await response.text()).toBe(describeApi());
 });
 
-test("what the client has already is not sent again", async () => {
+test("the documentation and openapi.json are revalidated by their ETags", async () => {
   for (const path of ["/docs", "/docs/swagger-ui.css", "/openapi.json"]) {
     const etag = (await store.fetch(path)).headers.get("etag") ?? "";
     const again = await store.fetch(path, { headers: { "If-None-Match": etag } });
@@ -60,8 +60,31 @@ test("what the client has already is not sent again", async () => {
   }
 });
 
-test("nothing else of the package is served", async () => {
+test("no other file of swagger-ui-dist is served", async () => {
   for (const file of ["package.json", "index.html", "swagger-ui.js", "swagger-initializer.js", "constructor"]) {
     expect((await store.fetch(`/docs/${file}`)).status).toBe(404);
   }
+});
+
+test("/ of a store without a page redirects a browser to the documentation, and gives programs its address", async () => {
+  await using bare = await startStore({ PAGE: "false" });
+  const browser = { Accept: "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8" };
+  const sent = await bare.fetch("/", { headers: browser });
+  expect([sent.status, sent.headers.get("location"), sent.headers.get("vary")]).toEqual([302, "docs", "Accept"]);
+  for (const headers of [{}, { Accept: "*/*" }, { Accept: "application/json" }] as Record<string, string>[]) {
+    const response = await bare.fetch("/", { headers });
+    const about = (await response.json()) as { docs: string; openapi: string };
+    expect(response.headers.get("link")).toContain(`<${about.openapi}>; rel="service-desc"`);
+    for (const path of [about.docs, about.openapi]) expect((await bare.fetch(path)).status).toBe(200);
+  }
+  expect((await bare.fetch("/", { headers: { Accept: "image/png" } })).status).toBe(406);
+});
+
+test("/docs/ is /docs, also behind a proxy with a path prefix", async () => {
+  const { status, headers } = await store.fetch("/docs/");
+  expect(status).toBe(308);
+  const location = headers.get("location") ?? "";
+  expect(new URL(location, "http://localhost/docs/").pathname).toBe("/docs");
+  expect(new URL(location, "http://localhost/pictures/docs/").pathname).toBe("/pictures/docs");
+  expect(await (await fetch(`${store.url}/docs/`)).text()).toContain("swagger-ui");
 });

@@ -1,15 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import type { Album } from "../../src/domain/album.ts";
-import { type CloudEvent, encodeCursor } from "../../src/domain/event.ts";
+import { type CloudEvent, encodeCursor, type LogState } from "../../src/domain/event.ts";
 import { createAccess } from "../../src/http/access.ts";
-import { type EventNeeds, eventRoutes } from "../../src/http/routes/events.ts";
+import { type EventRouteDeps, eventRoutes } from "../../src/http/routes/events.ts";
 import { createHttpApp, serve } from "../../src/http/server.ts";
 import { createEventFeed } from "../../src/operations/event-feed.ts";
-import { createLinkSigner } from "../../src/operations/link-signer.ts";
-import type { LogState } from "../../src/ports.ts";
-import { openStream } from "./event-stream.ts";
+import { type Block, openStream } from "./event-stream.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
+import { WITHOUT_KEYS } from "./no-credentials.ts";
 
 interface EventPage {
   readonly items: readonly CloudEvent[];
@@ -53,8 +52,8 @@ async function openStreams(): Promise<number> {
   return Number(/^image_store_sse_clients (\d+)$/m.exec(metrics)?.[1]);
 }
 
-describe("reading the log", () => {
-  test("each change has its event, with the whole record, in the order of the changes", async () => {
+describe("reading events", () => {
+  test("each change has an event with the whole record, in the order of the changes", async () => {
     const album = await createAlbum({ title: 'Tïtle "quoted"', metadata: { ключ: "\t\n" } });
     const path = `/v1/albums/${encodeURIComponent(album.name)}`;
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -71,10 +70,11 @@ describe("reading the log", () => {
     expect((await store.fetch(`${path}%20renamed`, { method: "DELETE" })).status).toBe(204);
 
     const { items } = await since();
+    const actor = { kind: "local", id: null, name: null };
     expect(items.map(({ type, data }) => [type, data])).toEqual([
-      ["imagestore.album.created", { ...album, reason: "user" }],
-      ["imagestore.album.updated", { ...renamedAlbum, reason: "user", previousName: album.name }],
-      ["imagestore.album.deleted", { ...renamedAlbum, reason: "user" }],
+      ["imagestore.album.created", { ...album, reason: "user", actor }],
+      ["imagestore.album.updated", { ...renamedAlbum, reason: "user", actor, previousName: album.name }],
+      ["imagestore.album.deleted", { ...renamedAlbum, reason: "user", actor }],
     ] as never);
     const sequences = items.map(({ sequence }) => sequence);
     expect([...new Set(sequences)].sort()).toEqual(sequences);
@@ -91,13 +91,13 @@ describe("reading the log", () => {
     expect(new Set(items.map(({ id }) => id)).size).toBe(3);
   });
 
-  test("reading takes nothing away: whoever reads again reads the same", async () => {
+  test("reading does not remove events", async () => {
     await createAlbum();
     const [first, second] = await Promise.all([since(), since()]);
     expect(first).toEqual(second);
   });
 
-  test("page after page, each event once, also by following the links", async () => {
+  test("pages and their links give each event once", async () => {
     const albums = await Promise.all(Array.from({ length: 7 }, () => createAlbum()));
     const expected = (await since()).items.map(({ id }) => id);
     expect(expected.length).toBe(albums.length);
@@ -121,7 +121,7 @@ describe("reading the log", () => {
     expect(linked).toEqual(expected);
   });
 
-  test("without a cursor from the oldest that is kept, with `latest` from now on", async () => {
+  test("starts without a cursor at the oldest event, and with `latest` after the newest", async () => {
     const album = await createAlbum();
     const all: string[] = [];
     for (let page = await read("limit=1000"); page.items.length > 0; page = await read(`after=${page.nextCursor}`)) {
@@ -141,7 +141,7 @@ describe("reading the log", () => {
     ["type=album.created,imagestore.album.deleted", ["created", "deleted"]],
     ["type=album.deleted&type=album.created", ["created", "deleted"]],
     ["type=image.created", []],
-  ])("%s selects, and the cursor moves past what it leaves out", async (query, expected) => {
+  ])("%s filters events, and the cursor moves past the others", async (query, expected) => {
     const album = await createAlbum();
     await store.fetch(`/v1/albums/${encodeURIComponent(album.name)}`, { method: "DELETE" });
     const { items, nextCursor } = await since(`&${query}`);
@@ -149,13 +149,13 @@ describe("reading the log", () => {
     expect(nextCursor).toBe((await read("after=latest")).nextCursor);
   });
 
-  test("albumId selects", async () => {
+  test("albumId filters events", async () => {
     const [album] = await Promise.all([createAlbum(), createAlbum()]);
     const { items } = await since(`&albumId=${album.id}`);
     expect(items.map(({ partitionkey }) => partitionkey)).toEqual([album.id]);
   });
 
-  test("a selection finds what lies far behind", async () => {
+  test("a filter finds events far ahead", async () => {
     await using far = await startStore();
     const { id } = await jsonOf<Album>(await far.send("POST", "/v1/albums", { name: "far" }));
     const catalog = await far.openCatalog();
@@ -171,7 +171,7 @@ describe("reading the log", () => {
     expect(page.items.map(({ partitionkey }) => partitionkey)).toEqual([id]);
   });
 
-  test("a listing's watermark is where to follow from: nothing is missed", async () => {
+  test("reading from a listing's watermark misses no event", async () => {
     const before = await createAlbum();
     const listing = await jsonOf<{ items: Album[]; watermark: string }>(await store.fetch("/v1/albums?pageSize=1000"));
     const after = await createAlbum();
@@ -180,7 +180,7 @@ describe("reading the log", () => {
     expect(items.map(({ partitionkey }) => partitionkey)).toEqual([after.id]);
   });
 
-  test("HEAD answers as GET would, without the body", async () => {
+  test("HEAD has the headers of GET and no body", async () => {
     const got = await store.fetch(`/v1/events?after=${start}`);
     const head = await store.fetch(`/v1/events?after=${start}`, { method: "HEAD" });
     expect([head.status, await head.text()]).toEqual([200, ""]);
@@ -188,7 +188,7 @@ describe("reading the log", () => {
   });
 });
 
-describe("the form of the answer", () => {
+describe("media types of events", () => {
   const batch = "application/cloudevents-batch+json";
   test.each([
     ["*/*", "application/json"],
@@ -198,7 +198,7 @@ describe("the form of the answer", () => {
     [`application/json;q=0.5, ${batch}`, batch],
     [`${batch};q=0, */*`, "application/json"],
     [`application/json;q=0, */*;q=0.1`, batch],
-  ])("Accept: %s gives %s", async (accept, type) => {
+  ])("Accept: %s is answered with %s", async (accept, type) => {
     await createAlbum();
     const response = await store.fetch(`/v1/events?after=${start}`, { headers: { accept } });
     expect(response.headers.get("content-type")).toBe(type);
@@ -215,13 +215,42 @@ describe("the form of the answer", () => {
     },
   );
 
-  test("a stream is asked for as a stream", async () => {
+  test("an Accept with only the error type gets the default type of the path", async () => {
+    const accept = "application/problem+json";
+    const page = await store.fetch("/v1/events", { headers: { accept } });
+    expect(page.headers.get("content-type")).toBe("application/json");
+    const stream = await store.fetch("/v1/events/stream?duration=1&after=latest", { headers: { accept } });
+    expect(stream.headers.get("content-type")).toBe("text/event-stream");
+    await stream.body?.cancel();
+  });
+
+  test("batches have a path of their own with a link to the next", async () => {
+    await createAlbum();
+    const { items, nextCursor } = await since();
+    const response = await store.fetch(`/v1/events/batch?after=${start}`);
+    expect(response.headers.get("content-type")).toBe(batch);
+    expect(await jsonOf<CloudEvent[]>(response)).toEqual(items as CloudEvent[]);
+    expect(response.headers.get("link")).toBe(`</v1/events/batch?after=${nextCursor}>; rel="next"`);
+    const refused = await store.fetch("/v1/events/batch", { headers: { accept: "application/json" } });
+    expect(refused.status).toBe(406);
+  });
+
+  test("a stream with a duration ends after it, with all events until then", async () => {
+    await createAlbum();
+    const { items } = await since();
+    const stream = await openStream(`${store.url}/v1/events/stream?duration=1&after=${start}`);
+    const blocks: Block[] = [];
+    for (let block = await stream.next(); block !== undefined; block = await stream.next()) blocks.push(block);
+    expect(blocks.map(({ data }) => JSON.parse(data ?? "") as CloudEvent)).toEqual(items as CloudEvent[]);
+  });
+
+  test("the stream path has only server-sent events", async () => {
     const response = await store.fetch("/v1/events/stream", { headers: { accept: "application/json" } });
     expect(response.status).toBe(406);
   });
 });
 
-describe("refuses", () => {
+describe("GET /v1/events refuses", () => {
   test.each([
     ["limit=0", 400, "invalid_request"],
     ["limit=1001", 400, "invalid_request"],
@@ -235,19 +264,19 @@ describe("refuses", () => {
     ["after=", 410, "cursor_unknown"],
     ["after=nonsense", 410, "cursor_unknown"],
     [`after=${Buffer.from("1.1.1e3").toString("base64url")}`, 410, "cursor_unknown"],
-  ])("%s: %d %s", async (query, status, code) => {
+  ])("%s with %d %s", async (query, status, code) => {
     const response = await store.fetch(`/v1/events?${query}`);
     expect([response.status, (await jsonOf<{ code: string }>(response)).code]).toEqual([status, code]);
   });
 
-  test("a cursor of another epoch or from beyond the end, on both routes", async () => {
+  test("a cursor of another epoch or beyond the end, on both routes", async () => {
     const catalog = await store.openCatalog();
-    const { epoch, head } = await catalog.log();
+    const { epoch, lastSequence } = await catalog.log();
     await catalog[Symbol.asyncDispose]();
     const foreign = [
-      { epoch: epoch + 1, seq: head },
+      { epoch: epoch + 1, seq: lastSequence },
       { epoch: epoch - 1, seq: 0 },
-      { epoch, seq: head + 1 },
+      { epoch, seq: lastSequence + 1 },
     ];
     for (const after of foreign.map(encodeCursor)) {
       for (const route of ["events", "events/stream"]) {
@@ -257,7 +286,7 @@ describe("refuses", () => {
     }
   });
 
-  test("a cursor whose events are gone, and says which is the oldest", async () => {
+  test("a cursor whose events were pruned, and names the oldest cursor", async () => {
     await using pruned = await startStore();
     const old = await jsonOf<EventPage>(await pruned.fetch("/v1/events?after=latest"));
     await pruned.send("POST", "/v1/albums", { name: "a" });
@@ -276,7 +305,7 @@ describe("refuses", () => {
 });
 
 describe("a long poll", () => {
-  test("answers as soon as something happens, all who wait", async () => {
+  test("is answered as soon as an event arrives, for every client that waits", async () => {
     const polls = Array.from({ length: 30 }, () => seconds(since(`&wait=${WAIT}`)));
     await Bun.sleep(50);
     const album = await createAlbum();
@@ -286,27 +315,27 @@ describe("a long poll", () => {
     }
   });
 
-  test("answers at once when there is something already", async () => {
+  test("is answered at once when events exist", async () => {
     await createAlbum();
     const [{ items }, took] = await seconds(since(`&wait=${WAIT}`));
     expect(items.length).toBe(1);
     expect(took).toBeLessThan(WAIT);
   });
 
-  test("is not answered by what its filter leaves out, but by what it does not", async () => {
+  test("ignores events that its filter excludes", async () => {
     const poll = since(`&wait=${WAIT}&type=album.deleted`);
     const album = await createAlbum();
     await store.fetch(`/v1/albums/${encodeURIComponent(album.name)}`, { method: "DELETE" });
     expect((await poll).items.map(({ type }) => type)).toEqual(["imagestore.album.deleted"]);
   });
 
-  test("answers an empty page when its time is over", async () => {
+  test("is answered with an empty page at its timeout", async () => {
     const [page, took] = await seconds(since("&wait=1"));
     expect(page).toEqual({ items: [], nextCursor: start });
     expect(took).toBeGreaterThan(0.9);
   });
 
-  test("sees what another process wrote", async () => {
+  test("is answered with an event that another process wrote", async () => {
     const poll = since(`&wait=${WAIT}`);
     const catalog = await store.openCatalog();
     const fields = { title: null, description: null, metadata: {} };
@@ -316,8 +345,8 @@ describe("a long poll", () => {
   });
 });
 
-describe("a stream", () => {
-  test("has what reading has, with the type as event and a cursor as id", async () => {
+describe("an event stream", () => {
+  test("has the events of a read, with type as event and cursor as id", async () => {
     await createAlbum();
     const stream = await openStream(streamUrl());
     await createAlbum();
@@ -331,7 +360,7 @@ describe("a stream", () => {
     await stream.close();
   });
 
-  test("goes on after Last-Event-ID, whatever `after` says", async () => {
+  test("resumes after Last-Event-ID, which takes precedence over after", async () => {
     await createAlbum();
     const stream = await openStream(streamUrl());
     const first = await stream.next();
@@ -342,7 +371,7 @@ describe("a stream", () => {
     await resumed.close();
   });
 
-  test("takes the same selection", async () => {
+  test("accepts the filters of a read", async () => {
     const stream = await openStream(streamUrl("&type=album.deleted"));
     const album = await createAlbum();
     await store.fetch(`/v1/albums/${encodeURIComponent(album.name)}`, { method: "DELETE" });
@@ -350,18 +379,18 @@ describe("a stream", () => {
     await stream.close();
   });
 
-  test("opens at once, with the place where it stands", async () => {
+  test("opens at once with its present cursor", async () => {
     const stream = await openStream(streamUrl());
     expect(await stream.nextBlock()).toEqual({ id: start, event: undefined, data: undefined });
     await stream.close();
   });
 
-  test("is told by HEAD without being opened", async () => {
+  test("has the same headers for HEAD, which opens no stream", async () => {
     const response = await store.fetch("/v1/events/stream", { method: "HEAD" });
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
   });
 
-  test("reaches all who follow, and who left is not counted any more", async () => {
+  test("reaches every client, and a client that left is not counted", async () => {
     const streams = await Promise.all(Array.from({ length: 25 }, () => openStream(streamUrl())));
     expect(await openStreams()).toBe(25);
     const album = await createAlbum();
@@ -373,7 +402,7 @@ describe("a stream", () => {
   });
 });
 
-test("a server that stops ends polls and streams at once", async () => {
+test("a stopping server ends polls and streams at once", async () => {
   const stopping = await startStore();
   const poll = stopping.fetch(`/v1/events?wait=${WAIT}`);
   const stream = await openStream(`${stopping.url}/v1/events/stream`);
@@ -386,8 +415,8 @@ test("a server that stops ends polls and streams at once", async () => {
 });
 
 /** Only the events' routes, on a catalog whose log is as long as the test wants. */
-async function serveEvents(needs: Partial<EventNeeds>) {
-  const log: LogState = { epoch: 7, floor: 0, head: 0, bytes: 0 };
+async function serveEvents(needs: Partial<EventRouteDeps>) {
+  const log: LogState = { epoch: 7, prunedThrough: 0, lastSequence: 0, bytes: 0 };
   const catalog = {
     storeId: "store",
     log: async () => log,
@@ -397,13 +426,7 @@ async function serveEvents(needs: Partial<EventNeeds>) {
   let clients = 0;
   const sseClients = { inc: () => void clients++, dec: () => void clients-- };
   const eventFeed = createEventFeed(catalog);
-  const access = createAccess({
-    apiKeys: [],
-    publicRead: false,
-    publicUrl: undefined,
-    corsOrigins: [],
-    links: createLinkSigner([]),
-  });
+  const access = createAccess(WITHOUT_KEYS);
   const app = createHttpApp(
     eventRoutes,
     { catalog, eventFeed, sseClients, heartbeat: 100, ...needs },
@@ -421,20 +444,27 @@ async function serveEvents(needs: Partial<EventNeeds>) {
   };
 }
 
-const endless = (fail: () => boolean): EventNeeds["catalog"] => ({
+const endless = (fail: () => boolean): EventRouteDeps["catalog"] => ({
   storeId: "store",
-  log: async () => ({ epoch: 7, floor: 0, head: 1e9, bytes: 0 }),
+  log: async () => ({ epoch: 7, prunedThrough: 0, lastSequence: 1e9, bytes: 0 }),
   events: async ({ after }) => {
     if (fail()) throw new Error("the catalog broke");
     const seq = (after?.seq ?? 0) + 1;
-    const event = { seq, id: `id ${seq}`, type: "imagestore.album.updated", albumId: "a", imageId: null } as const;
+    const event = {
+      seq,
+      id: `id ${seq}`,
+      type: "imagestore.album.updated",
+      albumId: "a",
+      imageId: null,
+      subject: null,
+    } as const;
     const data = JSON.stringify({ description: "x".repeat(30_000) });
     return { events: [{ ...event, time: 0, traceparent: null, data }], next: { epoch: 7, seq }, atEnd: false };
   },
 });
 
-describe("a stream, with little patience", () => {
-  test("says again and again that it lives, and where it stands", async () => {
+describe("an event stream with short intervals", () => {
+  test("sends heartbeats with its present cursor", async () => {
     await using server = await serveEvents({});
     const stream = await openStream(server.url);
     for (let count = 0; count < 4; count++) {
@@ -444,7 +474,7 @@ describe("a stream, with little patience", () => {
     await stream.close();
   });
 
-  test("lets a reader go that takes nothing; it resumes without a gap", async () => {
+  test("drops a client that does not read; the client resumes without a gap", async () => {
     let reads = 0;
     await using server = await serveEvents({ catalog: endless(() => reads++ < 0) });
     const socket = connect(server.port, "127.0.0.1");
@@ -471,7 +501,7 @@ describe("a stream, with little patience", () => {
     await resumed.close();
   });
 
-  test("ends when the catalog fails under it", async () => {
+  test("ends when the catalog fails", async () => {
     let reads = 0;
     await using server = await serveEvents({ catalog: endless(() => reads++ > 3) });
     const stream = await openStream(server.url);
@@ -482,21 +512,21 @@ describe("a stream, with little patience", () => {
   });
 });
 
-describe("durable cursors", () => {
+describe("GET and DELETE /v1/cursors", () => {
   interface Cursors {
     readonly items: readonly { readonly name: string; readonly cursor: string; readonly lagEvents: number }[];
   }
   const list = async () => (await jsonOf<Cursors>(await store.fetch("/v1/cursors"))).items;
 
-  test("are listed with their lag, and given up", async () => {
+  test("list durable cursors with their lag, and delete one", async () => {
     const name = "a topic with spaces";
     const catalog = await store.openCatalog();
     await catalog.write({ type: "registerCursor", name });
-    const { epoch, head } = await catalog.log();
-    await catalog.write({ type: "advanceCursor", name, seq: head });
+    const { epoch, lastSequence } = await catalog.log();
+    await catalog.write({ type: "advanceCursor", name, seq: lastSequence });
     await catalog[Symbol.asyncDispose]();
     await createAlbum();
-    expect(await list()).toMatchObject([{ name, cursor: encodeCursor({ epoch, seq: head }), lagEvents: 1 }]);
+    expect(await list()).toMatchObject([{ name, cursor: encodeCursor({ epoch, seq: lastSequence }), lagEvents: 1 }]);
     const path = `/v1/cursors/${encodeURIComponent(name)}`;
     expect((await store.fetch(path, { method: "DELETE" })).status).toBe(204);
     expect(await list()).toEqual([]);

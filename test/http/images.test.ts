@@ -40,8 +40,8 @@ async function readPages(path: string): Promise<Image[]> {
 const namesOf = async (path: string, query: string) =>
   (await readPages(`${path}/images?${query}`)).map(({ name }) => name);
 
-describe("an image's record", () => {
-  test("is the same by name and by id, with the same ETag, and revalidated by it", async () => {
+describe("an image record", () => {
+  test("is equal by name and by id, with one ETag that revalidates both", async () => {
     const image = await newImage(store, album, newName());
     for (const path of [image.links.self, `/v1/images/${image.id}`]) {
       const response = await store.fetch(path);
@@ -57,7 +57,7 @@ describe("an image's record", () => {
     }
   });
 
-  test("stays by its id through a rename, of itself and of its album", async () => {
+  test("keeps its id when the image or its album is renamed", async () => {
     const path = await newAlbum(store, "before");
     const image = await newImage(store, path, newName());
     await store.send("PATCH", image.links.self, { name: "renamed ✓" });
@@ -72,7 +72,7 @@ describe("an image's record", () => {
     expect(await codeOf(await store.fetch(imagePath("/v1/albums/after", image.name)))).toBe("image_not_found");
   });
 
-  test("that is not there is 404", async () => {
+  test("that does not exist is 404", async () => {
     expect(await codeOf(await store.fetch(imagePath(album, "none")))).toBe("image_not_found");
     expect(await codeOf(await store.fetch("/v1/albums/none/images/a"))).toBe("album_not_found");
     for (const id of [Bun.randomUUIDv7(), "none", "%00", "../x"]) {
@@ -82,7 +82,7 @@ describe("an image's record", () => {
     expect(await codeOf(await store.fetch(`${album}/images/%ff`))).toBe("invalid_name");
   });
 
-  test("is gone with its album, by id too", async () => {
+  test("is removed with its album, by id too", async () => {
     const path = await newAlbum(store);
     const image = await newImage(store, path, newName());
     expect((await store.fetch(`${path}?recursive=true`, { method: "DELETE" })).status).toBe(204);
@@ -92,10 +92,14 @@ describe("an image's record", () => {
   });
 });
 
-describe("PATCH", () => {
-  test("merges", async () => {
+describe("PATCH of an image", () => {
+  test("merges fields", async () => {
     const { links, ...image } = await newImage(store, album, newName());
-    const first = await store.send("PATCH", links.self, { title: "T", metadata: { a: "1", b: "2" }, tags: ["x", "y"] });
+    const first = await store.send("PATCH", links.self, {
+      title: "T",
+      metadata: { a: "1", b: "2" },
+      tags: ["x", "y"],
+    });
     expect(await first.json()).toMatchObject({
       title: "T",
       metadata: { a: "1", b: "2" },
@@ -111,7 +115,7 @@ describe("PATCH", () => {
     expect((await store.fetch(links.self)).headers.get("etag")).toBe(second.headers.get("etag"));
   });
 
-  test("under If-Match changes that revision only, and by the ETag of either link", async () => {
+  test("with If-Match changes only that revision, by name and by id", async () => {
     const image = await newImage(store, album, newName());
     const etag = (await store.fetch(`/v1/images/${image.id}`)).headers.get("etag") ?? "";
     expect((await store.send("PATCH", image.links.self, { title: "1" }, { "If-Match": etag })).status).toBe(200);
@@ -121,7 +125,7 @@ describe("PATCH", () => {
     expect(missing.status).toBe(404);
   });
 
-  test("to a name that is taken is 409; what is wrong with it is 400", async () => {
+  test("to a taken name is 409, and an invalid patch is 400", async () => {
     const [one, two] = [await newImage(store, album, newName()), await newImage(store, album, newName())];
     const taken = await store.send("PATCH", one.links.self, { name: two.name });
     expect(taken.status).toBe(409);
@@ -133,6 +137,7 @@ describe("PATCH", () => {
       { tags: [""] },
       { tags: Array.from({ length: 65 }, (_, index) => `${index}`) },
       { tags: ["x".repeat(65)] },
+      { tags: Array.from({ length: 40 }, (_, index) => "😀".repeat(62) + String(index)) },
       { title: "a\u0000b" },
       { title: "\ud800" },
       { title: "x".repeat(201) },
@@ -148,8 +153,8 @@ describe("PATCH", () => {
   });
 });
 
-describe("DELETE", () => {
-  test("takes the image, its content and its name's hold", async () => {
+describe("DELETE of an image", () => {
+  test("removes the record and its content, and frees the name", async () => {
     const image = await newImage(store, album, newName());
     const etag = (await store.fetch(image.links.self)).headers.get("etag") ?? "";
     const stale = await store.fetch(image.links.self, { method: "DELETE", headers: { "If-Match": '"x"' } });
@@ -170,7 +175,7 @@ describe("DELETE", () => {
   });
 });
 
-describe("a listing", () => {
+describe("a listing of images", () => {
   const names = Array.from(
     { length: 23 },
     (_, index) => `${index % 2 === 0 ? "even" : "odd"} ${String(index).padStart(2, "0")}`,
@@ -187,7 +192,7 @@ describe("a listing", () => {
   });
   const byName = () => [...images].sort((one, other) => (one.name < other.name ? -1 : 1));
 
-  test.each([1, 7, 23, 1000])("in pages of %p has every image once, in order", async (pageSize) => {
+  test.each([1, 7, 23, 1000])("in pages of %p has every image once and in order", async (pageSize) => {
     expect(await readPages(`${listed}/images?pageSize=${pageSize}`)).toEqual(byName());
     const backwards = await readPages(`${listed}/images?pageSize=${pageSize}&orderBy=-name`);
     expect(backwards).toEqual(byName().toReversed());
@@ -197,7 +202,7 @@ describe("a listing", () => {
     }
   });
 
-  test("filters", async () => {
+  test("applies filters", async () => {
     expect(await namesOf(listed, "q=odd&pageSize=3")).toEqual(names.filter((name) => name.startsWith("odd")).sort());
     expect(await namesOf(listed, "q=ODD")).toEqual([]);
     expect(await namesOf(listed, "contentType=image/gif")).toEqual(["odd 07"]);
@@ -211,7 +216,7 @@ describe("a listing", () => {
     expect((await namesOf(listed, `createdAfter=${encodeURIComponent("2000-01-01T00:00:00+02:00")}`)).length).toBe(23);
   });
 
-  test("over all albums finds equal bytes wherever they are", async () => {
+  test("of all albums finds equal bytes by digest", async () => {
     const [first] = images;
     const copy = await newImage(store, album, newName(), await contentOf(first?.links.content ?? ""));
     const found = await readPages(`/v1/images?sha256=${first?.sha256}&pageSize=1`);
@@ -221,7 +226,7 @@ describe("a listing", () => {
     for (const image of images) expect(all).toContainEqual(image);
   });
 
-  test("has the watermark of its first page on every page, and events go on from there", async () => {
+  test("has the watermark of its first page on every page, and events continue from it", async () => {
     const first = await jsonOf<ImagePage>(await store.fetch(`${listed}/images?pageSize=5`));
     const added = await newImage(store, album, newName());
     const second = await jsonOf<ImagePage>(
@@ -232,7 +237,7 @@ describe("a listing", () => {
     expect(events.items.map(({ data }) => data.id)).toEqual([added.id]);
   });
 
-  test("refuses a token of another listing, filter, order or album, and what is wrong in the query", async () => {
+  test("refuses a page token of another listing, and an invalid query", async () => {
     const { nextPageToken } = await jsonOf<ImagePage>(await store.fetch(`${listed}/images?pageSize=5`));
     for (const path of [
       `/v1/images`,
@@ -261,7 +266,7 @@ describe("a listing", () => {
     expect(await codeOf(await store.fetch("/v1/albums/none/images"))).toBe("album_not_found");
   });
 
-  test("shows what stays exactly once while others come and go", async () => {
+  test("has every unchanged image once during concurrent writes", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.nat({ max: 40 }), fc.boolean()), { maxLength: 8 }), async (changes) => {
         const path = await newAlbum(store);
@@ -291,43 +296,39 @@ const corpora = process.env["IMAGE_STORE_CORPORA"] ?? join(import.meta.dir, "../
 const naughty = Bun.file(join(corpora, "http/naughty-strings.json"));
 if (!existsSync(naughty.name ?? "")) console.warn(`SKIPPED: hostile names, since ${naughty.name} is not there`);
 
-describe("hostile names", () => {
-  test.skipIf(!existsSync(naughty.name ?? ""))(
-    "are stored and given back as they are, or refused",
-    async () => {
-      const path = await newAlbum(store, "naughty");
-      const accepted = new Set<string>();
-      for (const text of (await naughty.json()) as string[]) {
-        const name = nameOf(text);
-        // What the URL itself cannot carry as one segment is no name either.
-        const response = await store.fetch(`${path}/images?name=${encodeURIComponent(text.toWellFormed())}`, {
-          method: "POST",
-          body: newPng(),
-        });
-        if (name === undefined) {
-          expect({ text, code: await codeOf(response) }).toEqual({ text, code: "invalid_name" });
-        } else if (accepted.has(name)) {
-          expect({ text, status: response.status }).toEqual({ text, status: 409 });
-        } else {
-          expect({ text, status: response.status }).toEqual({ text, status: 201 });
-          accepted.add(name);
-          const image = await jsonOf<Image>(response);
-          expect(image.name).toBe(name);
-          expect(response.headers.get("location")).toBe(image.links.self);
-          expect(await (await store.fetch(image.links.self)).json()).toEqual(image);
-          const content = await store.fetch(`${image.links.self}/content`);
-          expect(content.status).toBe(200);
-          const disposition = content.headers.get("content-disposition") ?? "";
-          expect(disposition).toMatch(/^inline; filename="[\x20-\x7e]*"; filename\*=UTF-8''[\w.~%!$&+^`|#-]*$/);
-          expect(decodeURIComponent(/UTF-8''(.*)$/.exec(disposition)?.[1] ?? "")).toBe(name);
-        }
+describe("hostile image names", () => {
+  test.skipIf(!existsSync(naughty.name ?? ""))("are stored and returned unchanged, or refused", async () => {
+    const path = await newAlbum(store, "naughty");
+    const accepted = new Set<string>();
+    for (const text of (await naughty.json()) as string[]) {
+      const name = nameOf(text);
+      // What the URL itself cannot carry as one segment is no name either.
+      const response = await store.fetch(`${path}/images?name=${encodeURIComponent(text.toWellFormed())}`, {
+        method: "POST",
+        body: newPng(),
+      });
+      if (name === undefined) {
+        expect({ text, code: await codeOf(response) }).toEqual({ text, code: "invalid_name" });
+      } else if (accepted.has(name)) {
+        expect({ text, status: response.status }).toEqual({ text, status: 409 });
+      } else {
+        expect({ text, status: response.status }).toEqual({ text, status: 201 });
+        accepted.add(name);
+        const image = await jsonOf<Image>(response);
+        expect(image.name).toBe(name);
+        expect(response.headers.get("location")).toBe(image.links.self);
+        expect(await (await store.fetch(image.links.self)).json()).toEqual(image);
+        const content = await store.fetch(`${image.links.self}/content`);
+        expect(content.status).toBe(200);
+        const disposition = content.headers.get("content-disposition") ?? "";
+        expect(disposition).toMatch(/^inline; filename="[\x20-\x7e]*"; filename\*=UTF-8''[\w.~%!$&+^`|#-]*$/);
+        expect(decodeURIComponent(/UTF-8''(.*)$/.exec(disposition)?.[1] ?? "")).toBe(name);
       }
-      expect(accepted.size).toBeGreaterThan(300);
-      const pages = await readPages(`${path}/images?pageSize=100`);
-      expect(pages.map(({ name }) => name).sort()).toEqual([...accepted].sort());
-    },
-    60_000,
-  );
+    }
+    expect(accepted.size).toBeGreaterThan(300);
+    const pages = await readPages(`${path}/images?pageSize=100`);
+    expect(pages.map(({ name }) => name).sort()).toEqual([...accepted].sort());
+  });
 });
 
 function nameOf(text: string): string | undefined {

@@ -15,7 +15,7 @@ async function metricsOf(store: TestStore): Promise<Map<string, number>> {
   );
 }
 
-test("metrics tell what a store did and holds", async () => {
+test("metrics report requests and contents of the store", async () => {
   await using store = await startStore();
   await store.send("POST", "/v1/albums", { name: "private" });
   const path = "/v1/albums/private/images/dusk.jpg/content";
@@ -47,7 +47,7 @@ test("metrics tell what a store did and holds", async () => {
   await reader?.cancel();
 });
 
-test("while Kafka is away the store works, and its metrics tell how far the relay is behind", async () => {
+test("the store works while Kafka is unavailable, and metrics report the relay's lag", async () => {
   await using store = await startStore({ KAFKA_URL: "kafka://127.0.0.1:1/topic" });
   for (const name of ["one", "two"]) expect((await store.send("POST", "/v1/albums", { name })).status).toBe(201);
   expect((await store.fetch("/readyz")).status).toBe(200);
@@ -58,7 +58,7 @@ test("while Kafka is away the store works, and its metrics tell how far the rela
   expect(metrics.get("image_store_relay_events_total")).toBe(0);
 });
 
-test("with keys, metrics are for administrators", async () => {
+test("with keys, metrics require the admin right", async () => {
   await using store = await startStore({ API_KEYS: `app:read+write:${digest("app")},root:admin:${digest("root")}` });
   const get = (key: string) => store.fetch("/metrics", { headers: { Authorization: `Bearer ${key}` } });
   expect([(await get("app")).status, (await get("root")).status]).toEqual([403, 200]);

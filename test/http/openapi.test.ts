@@ -11,6 +11,8 @@ interface Media {
 }
 interface Operation {
   readonly operationId: string;
+  readonly description?: string;
+  readonly "x-alternatives"?: Readonly<Record<string, { readonly operationId: string }>>;
   readonly parameters?: readonly { readonly $ref?: string; readonly name?: string; readonly in?: string }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> };
   readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, Media>> }>>;
@@ -18,7 +20,12 @@ interface Operation {
 interface Document {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly examples: Readonly<Record<string, { readonly value: { readonly code: string } }>> };
+  readonly components: {
+    readonly examples: Readonly<Record<string, { readonly value: { readonly code: string } }>>;
+    readonly schemas: Readonly<
+      Record<string, { readonly type?: string | string[]; readonly properties?: Readonly<Record<string, object>> }>
+    >;
+  };
 }
 
 const text = describeApi();
@@ -29,11 +36,11 @@ const operations = Object.entries(document.paths).flatMap(([path, item]) =>
 const isBytes = ({ schema }: Media): boolean => schema.type === "string";
 const contentPath = (path: string, method: string, ...rest: string[]) => ["paths", path, method, ...rest, "schema"];
 
-test("openapi.json in the repository is what the routes say: npm run openapi writes it", async () => {
+test("openapi.json is up to date with the routes (npm run openapi)", async () => {
   expect(await Bun.file(join(import.meta.dir, "../../openapi.json")).text()).toBe(text);
 });
 
-test("is OpenAPI 3.1, and every reference in it leads somewhere", () => {
+test("openapi.json is OpenAPI 3.1 and every reference in it resolves", () => {
   expect(document.openapi).toStartWith("3.1.");
   const references = [...text.matchAll(/"\$ref": "#\/([^"]+)"/g)].map((match) => (match[1] ?? "").split("/"));
   expect(references.length).toBeGreaterThan(100);
@@ -46,7 +53,7 @@ test("is OpenAPI 3.1, and every reference in it leads somewhere", () => {
   }
 });
 
-test("operation ids are unique, and path parameters are those of the path", () => {
+test("operation ids are unique and path parameters match their paths", () => {
   const ids = operations.map(({ operation }) => operation.operationId);
   expect(new Set(ids).size).toBe(ids.length);
   for (const { path, operation } of operations) {
@@ -55,8 +62,40 @@ test("operation ids are unique, and path parameters are those of the path", () =
   }
 });
 
-describe("examples", () => {
-  test("every JSON body has one, and it fits its schema", () => {
+test("a nullable component is nullable only where it is referenced, so generators accept null", () => {
+  const { schemas } = document.components;
+  const nullable = Object.entries(schemas).filter(([, { type }]) => [type].flat().includes("null"));
+  expect(nullable).toEqual([]);
+  expect(schemas["ImagePatch"]?.properties?.["focalPoint"]).toMatchObject({
+    anyOf: [{ $ref: "#/components/schemas/FocalPoint" }, { type: "null" }],
+  });
+  expect(text).not.toMatch(/"allOf"/);
+});
+
+test("each operation has one kind of body and one kind of answer", () => {
+  const ids = new Set(operations.map(({ operation }) => operation.operationId));
+  let others = 0;
+  for (const { operation } of operations) {
+    const bodies = Object.values(operation.requestBody?.content ?? {}).map(({ schema }) => JSON.stringify(schema));
+    expect([operation.operationId, new Set(bodies).size <= 1]).toEqual([operation.operationId, true]);
+    for (const [type, { operationId }] of Object.entries(operation["x-alternatives"] ?? {})) {
+      expect([type, ids.has(operationId)]).toEqual([type, true]);
+      expect(operation.description).toContain(`\`${type}\`; see \`${operationId}\`.`);
+      others++;
+    }
+  }
+  expect(others).toBe(5);
+});
+
+test("uploads are declared with a generic media type first, which generators use", () => {
+  const uploads = operations.filter(({ operation }) => operation.requestBody?.content["image/png"] !== undefined);
+  const first = uploads.map(({ operation }) => Object.keys(operation.requestBody?.content ?? {})[0]);
+  expect(first).toHaveLength(3);
+  expect(new Set(first)).toEqual(new Set(["application/octet-stream"]));
+});
+
+describe("openapi.json examples", () => {
+  test("exist for every JSON body and match its schema", () => {
     let seen = 0;
     for (const { path, method, operation } of operations) {
       const bodies = Object.entries(operation.requestBody?.content ?? {}).map(
@@ -78,7 +117,7 @@ describe("examples", () => {
     expect(seen).toBeGreaterThan(10);
   });
 
-  test("every error answer has one for each of its codes, under the right status", () => {
+  test("exist for each error code under its status", () => {
     for (const { operation } of operations) {
       for (const [status, answer] of Object.entries(operation.responses)) {
         if (Number(status) < 400) continue;
@@ -94,7 +133,7 @@ describe("examples", () => {
   });
 });
 
-test("every code is documented for some operation, but what is answered where no operation is", () => {
+test("cover every code except those outside of any operation", () => {
   const documented = new Set(
     operations.flatMap(({ operation }) =>
       Object.values(operation.responses).flatMap((answer) =>

@@ -1,5 +1,6 @@
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
 import { Client } from "pg";
+import type { Config } from "../../src/config.ts";
 import { startPostgres } from "../services/postgres-server.ts";
 import { createS3Client, startS3 } from "../services/s3-server.ts";
 
@@ -36,18 +37,19 @@ async function makePlaces(): Promise<Places> {
   return place;
 }
 
-/** There an event is readable a moment after its 201. Here at once: resolves when none is on its way. */
-export async function eventsReadable(dataFolder: string): Promise<void> {
-  const { CATALOG_URL } = await placesFor(dataFolder);
-  if (CATALOG_URL === undefined) return;
-  const known = clients.get(CATALOG_URL) ?? connect(CATALOG_URL);
-  clients.set(CATALOG_URL, known);
+/** In PostgreSQL an event becomes readable a moment after its 201: resolves when no event is on its way. */
+export async function eventsReadable(catalog: Config["catalog"]): Promise<void> {
+  if (catalog.kind !== "postgres") return;
+  const known = clients.get(catalog.url) ?? connect(catalog.url);
+  clients.set(catalog.url, known);
   const client = await known;
   while ((await client.query("select 1 from events where seq is null limit 1")).rowCount !== 0) await Bun.sleep(1);
 }
 
 async function connect(connectionString: string): Promise<Client> {
   const client = new Client({ connectionString });
+  // A test may cut it off after its last request: without a listener that would end the run.
+  client.on("error", () => clients.delete(connectionString));
   await client.connect();
   return client;
 }

@@ -5,13 +5,22 @@ import { createHttpApp, serve } from "../../src/http/server.ts";
 const refuse = () => {
   throw new Error("There are no routes.");
 };
-const nobody: Access = { admit() {}, authorize: refuse, authorizeLink: refuse };
+const noAccess: Access = {
+  admit() {},
+  authenticate: refuse,
+  changes: refuse,
+  authenticateAgain: refuse,
+  endSession: refuse,
+  watch: refuse,
+  authenticateLink: refuse,
+  anyone: refuse,
+};
 const goneBody = () => Bun.file("/no/such/file").slice(0, 10).stream();
 
-test("an answer whose file has gone when it is to be sent is no page of the runtime", async () => {
+test("a file that is removed before it is sent is answered with a problem", async () => {
   const told: unknown[] = [];
   const app = createHttpApp([], undefined, {
-    access: nobody,
+    access: noAccess,
     corsOrigins: [],
     maxJson: 1,
     onError: (error) => told.push(error),
@@ -25,7 +34,14 @@ test("an answer whose file has gone when it is to be sent is no page of the runt
     expect(response.status).toBe(503);
     expect(response.headers.get("content-type")).toBe("application/problem+json");
     expect(response.headers.get("retry-after")).toBe("1");
-    expect(await response.json()).toMatchObject({ code: "unavailable", detail: expect.not.stringContaining("/") });
+    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+    const requestId = response.headers.get("x-request-id");
+    expect(requestId).toBeString();
+    expect(await response.json()).toMatchObject({
+      code: "unavailable",
+      requestId,
+      detail: expect.not.stringContaining("/"),
+    });
     expect(told).toEqual([expect.objectContaining({ code: "ENOENT" })]);
   } finally {
     await server.stop(0);

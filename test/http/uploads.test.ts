@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import type { Image } from "../../src/domain/image.ts";
-import { parseContentDigest } from "../../src/http/digest.ts";
+import { parseDigests } from "../../src/http/digest.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 import {
   codeOf,
@@ -47,12 +47,14 @@ const statusesOf = (answers: readonly Response[]): number[] =>
 const digestOf = (algorithm: "sha-256" | "sha-512", bytes: Uint8Array): string =>
   `${algorithm}=:${createHash(algorithm.replace("-", "")).update(bytes).digest("base64")}:`;
 
+const md5Of = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("base64");
+
 const bytesOfLength = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
 
-describe("a Content-Digest field", () => {
-  test("gives back the digests that were written, whatever stands around them", () => {
+describe("Content-Digest", () => {
+  test("is read back as it was written, whatever surrounds it", () => {
     const other = fc.constantFrom("", "md5=:YWJj:", "unixsum=:YQ==:;a=1;b", 'crc32c=:AA==:;c="x,y"');
     fc.assert(
       fc.property(
@@ -62,36 +64,37 @@ describe("a Content-Digest field", () => {
         fc.constantFrom(",", ", ", " ,\t"),
         (short, long, more, comma) => {
           const members = [`sha-256=:${base64(short)}:`, more, `sha-512=:${base64(long)}:`];
-          const digests = parseContentDigest(members.filter((member) => member !== "").join(comma));
-          expect(new Map([...digests].map(([name, bytes]) => [name, base64(bytes)]))).toEqual(
-            new Map([
+          const value = members.filter((member) => member !== "").join(comma);
+          for (const field of ["Content-Digest", "Repr-Digest"]) {
+            const digests = parseDigests(new Headers({ [field]: value }));
+            expect(digests.map(({ algorithm, digest }) => [algorithm, base64(digest)])).toEqual([
               ["sha256", base64(short)],
               ["sha512", base64(long)],
-            ]),
-          );
+            ]);
+          }
         },
       ),
     );
   });
 
-  test("is understood or refused, and quickly, whatever it says", () => {
+  test("is parsed or refused soon, for any text", () => {
     const unit = fc.constantFrom(...'sha-256=:;, \t"abcAB09+/*._x\\'.split(""), "sha-256=:", "=:YWJj:", '="');
     fc.assert(
       fc.property(fc.string({ unit, maxLength: 3000 }), (field) => {
         try {
-          parseContentDigest(field);
+          parseDigests(new Headers({ "Content-Digest": field }));
         } catch (error) {
           expect(error).toMatchObject({ code: "invalid_request" });
         }
       }),
       { numRuns: 1000 },
     );
-    expect(parseContentDigest(null).size).toBe(0);
+    expect(parseDigests(new Headers())).toEqual([]);
   });
 });
 
 describe("PUT content", () => {
-  test("creates an image, with its record, where it is, and the ETag of its bytes", async () => {
+  test("creates an image with its record, Location and the ETag of its bytes", async () => {
     const name = newName();
     const png = newPng();
     const response = await putContent(store, album, name, png);
@@ -119,7 +122,7 @@ describe("PUT content", () => {
     expect(Buffer.from(await (await store.fetch(image.links.content)).arrayBuffer())).toEqual(png);
   });
 
-  test("replaces the bytes of one: same id, text kept, old link gone", async () => {
+  test("replaces the bytes of an image: id and text stay, the old digest URL is 404", async () => {
     const before = await newImage(store, album, newName());
     await store.send("PATCH", before.links.self, { title: "kept", tags: ["a"] });
     const response = await putContent(store, album, before.name, GIF);
@@ -132,7 +135,7 @@ describe("PUT content", () => {
     expect((await store.fetch(after.links.content)).status).toBe(200);
   });
 
-  test("of the same bytes changes nothing and makes no event", async () => {
+  test("of equal bytes changes nothing and writes no event", async () => {
     const png = newPng();
     const before = await newImage(store, album, newName(), png);
     const events = await eventCount();
@@ -142,7 +145,7 @@ describe("PUT content", () => {
     expect(await eventCount()).toBe(events);
   });
 
-  test("under If-None-Match: * creates only", async () => {
+  test("with If-None-Match: * only creates", async () => {
     const name = newName();
     expect((await putContent(store, album, name, newPng(), { "If-None-Match": "*" })).status).toBe(201);
     await expectNothingStored(async () => {
@@ -152,7 +155,7 @@ describe("PUT content", () => {
     });
   });
 
-  test("under If-Match replaces those bytes only", async () => {
+  test("with If-Match replaces only those bytes", async () => {
     const image = await newImage(store, album, newName());
     const etag = `"${image.sha256}"`;
     for (const other of [`"${"0".repeat(64)}"`, `W/${etag}`, '"x"']) {
@@ -171,7 +174,7 @@ describe("PUT content", () => {
     expect(await codeOf(malformed)).toBe("invalid_request");
   });
 
-  test("of one name at the same time: one creates, the others replace, and none is lost", async () => {
+  test("concurrently under one name: one creates, the others replace, and none is lost", async () => {
     const name = newName();
     const images = Array.from({ length: 8 }, () => newPng());
     const answers = await Promise.all(images.map((png) => putContent(store, album, name, png)));
@@ -184,7 +187,7 @@ describe("PUT content", () => {
     expect(statusesOf(created)).toEqual([201, 412, 412, 412, 412, 412, 412, 412]);
   });
 
-  test("takes no query and no form", async () => {
+  test("refuses a query and a form", async () => {
     const path = `${imagePath(album, newName())}/content`;
     const query = await store.fetch(`${path}?name=a`, { method: "PUT", body: newPng() });
     expect(await codeOf(query)).toBe("unknown_parameter");
@@ -195,7 +198,7 @@ describe("PUT content", () => {
 });
 
 describe("POST of a body", () => {
-  test("answers the record, where it is, and its ETag", async () => {
+  test("returns the record, its Location and its ETag", async () => {
     const name = newName();
     const response = await postImage(store, album, name, newPng());
     expect(response.status).toBe(201);
@@ -205,7 +208,7 @@ describe("POST of a body", () => {
     expect(await read.json()).toEqual(await response.json());
   });
 
-  test("with a name that is taken is 409", async () => {
+  test("with a taken name is 409", async () => {
     const { name } = await newImage(store, album, `${newName()} é`);
     await expectNothingStored(async () => {
       for (const form of ["NFC", "NFD"]) {
@@ -216,13 +219,13 @@ describe("POST of a body", () => {
     });
   });
 
-  test("of one name at the same time: one is stored", async () => {
+  test("concurrently under one name: one is stored", async () => {
     const name = newName();
     const answers = await Promise.all(Array.from({ length: 8 }, () => postImage(store, album, name, newPng())));
     expect(statusesOf(answers)).toEqual([201, 409, 409, 409, 409, 409, 409, 409]);
   });
 
-  test("needs a name, and a good one", async () => {
+  test("requires a valid name", async () => {
     const missing = await store.fetch(`${album}/images`, { method: "POST", body: newPng() });
     expect(missing.status).toBe(400);
     expect(await codeOf(missing)).toBe("invalid_request");
@@ -237,8 +240,9 @@ describe("POST of a body", () => {
   });
 });
 
-describe("what is refused, leaving nothing", () => {
-  const text = Buffer.from("no image at all, whatever its name says");
+const text = Buffer.from("no image at all, whatever its name says");
+
+describe("a refused upload leaves nothing", () => {
   const cases: [string, number, string, Uint8Array<ArrayBuffer>, Record<string, string>][] = [
     ["text called .png", 415, "unsupported_image", text, {}],
     ["SVG", 415, "unsupported_image", Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), {}],
@@ -251,10 +255,14 @@ describe("what is refused, leaving nothing", () => {
     ["a PNG that ends in its header", 422, "invalid_image", newPng().subarray(0, 20), {}],
     ["another SHA-256", 422, "digest_mismatch", newPng(), { "Content-Digest": digestOf("sha-256", text) }],
     ["another SHA-512", 422, "digest_mismatch", newPng(), { "Content-Digest": digestOf("sha-512", text) }],
+    ["another representation", 422, "digest_mismatch", newPng(), { "Repr-Digest": digestOf("sha-256", text) }],
+    ["another MD5", 422, "digest_mismatch", newPng(), { "Content-MD5": md5Of(text) }],
+    ["a malformed MD5", 400, "invalid_request", newPng(), { "Content-MD5": "0".repeat(32) }],
+    ["a malformed representation digest", 400, "invalid_request", newPng(), { "Repr-Digest": "sha-256=abc" }],
     ["a malformed digest", 400, "invalid_request", newPng(), { "Content-Digest": "sha-256=abc" }],
     ["a digest of another length", 400, "invalid_request", newPng(), { "Content-Digest": "sha-256=:YWJj:" }],
   ];
-  test.each(cases)("%s: %i %s", async (_, status, code, body, headers) => {
+  test.each(cases)("and is, for %s, %i %s", async (_, status, code, body, headers) => {
     await expectNothingStored(async () => {
       for (const response of [
         await putContent(store, album, newName(), body, headers),
@@ -266,7 +274,7 @@ describe("what is refused, leaving nothing", () => {
     });
   });
 
-  test("an empty body, declared or chunked: 400 empty_body", async () => {
+  test("and is 400 empty_body for an empty body, declared or chunked", async () => {
     const path = `${imagePath(album, newName())}/content`;
     await expectNothingStored(async () => {
       expect(await codeOf(await store.fetch(path, { method: "PUT" }))).toBe("empty_body");
@@ -279,7 +287,7 @@ describe("what is refused, leaving nothing", () => {
     });
   });
 
-  test("too many pixels: 422 image_too_large", async () => {
+  test("and is 422 image_too_large for too many pixels", async () => {
     await using small = await startStore({ MAX_PIXELS: "11" });
     const path = await newAlbum(small);
     const response = await putContent(small, path, "a", newPng());
@@ -288,7 +296,7 @@ describe("what is refused, leaving nothing", () => {
     expect(await storedBlobs(small)).toEqual([]);
   });
 
-  test("an album that is not there, before the body is read: 404 album_not_found", async () => {
+  test("and is 404 album_not_found before its body is read", async () => {
     for (const response of [
       await putContent(store, "/v1/albums/none", "a", newPng()),
       await postImage(store, "/v1/albums/none", "a", newPng()),
@@ -300,10 +308,13 @@ describe("what is refused, leaving nothing", () => {
   });
 });
 
-describe("what is accepted", () => {
+describe("an upload accepts", () => {
   test.each([
     undefined,
     "application/octet-stream",
+    "binary/octet-stream",
+    "image/*",
+    "*/*",
     "application/x-www-form-urlencoded",
     "image/png",
     "IMAGE/PNG; q=1",
@@ -320,7 +331,7 @@ describe("what is accepted", () => {
     expect((await jsonOf<Image>(response)).contentType).toBe("image/png");
   });
 
-  test("digests that hold, and those of algorithms that nobody knows", async () => {
+  test("matching digests, and digests of unknown algorithms", async () => {
     const png = newPng();
     for (const digest of [
       digestOf("sha-256", png),
@@ -330,6 +341,16 @@ describe("what is accepted", () => {
     ]) {
       expect((await putContent(store, album, newName(), png, { "Content-Digest": digest })).status).toBe(201);
     }
+    const all = { "Repr-Digest": digestOf("sha-256", png), "Content-MD5": md5Of(png) };
+    expect((await putContent(store, album, newName(), png, all)).status).toBe(201);
+    await expectNothingStored(async () => {
+      const contradiction = { ...all, "Content-Digest": digestOf("sha-256", text) };
+      const refused = await putContent(store, album, newName(), png, contradiction);
+      expect(await jsonOf<object>(refused)).toMatchObject({
+        code: "digest_mismatch",
+        errors: [{ parameter: "Content-Digest" }],
+      });
+    });
     const form = formOf({ [newName()]: png });
     const encoded = new Response(form);
     const headers = { "Content-Type": encoded.headers.get("content-type") ?? "" };
@@ -342,7 +363,7 @@ describe("what is accepted", () => {
     expect((await send(digestOf("sha-256", body))).status).toBe(201);
   });
 
-  test("the coding identity", async () => {
+  test("Content-Encoding: identity", async () => {
     const headers = { "Content-Encoding": "identity" };
     expect((await putContent(store, album, newName(), newPng(), headers)).status).toBe(201);
   });
@@ -354,10 +375,11 @@ const raw = (lines: readonly string[]) => ({
   body: lines.join("\r\n"),
 });
 const record = (json: string) => ["--X", 'Content-Disposition: form-data; name="record"', "", json];
+const field = (name: string, value: string) => ["--X", `Content-Disposition: form-data; name="${name}"`, "", value];
 const file = (name: string) => ["--X", `Content-Disposition: form-data; name="file"; filename="${name}"`, "", "GIF"];
 
 describe("POST of a form", () => {
-  test("stores one or many, each under its file name, in their order", async () => {
+  test("stores one or several files under their file names, in order", async () => {
     const names = ["b.png", "a.gif", 'ünï ✓ "quoted".png'].map((name) => `${crypto.randomUUID()} ${name}`);
     const form = formOf({ [names[0] ?? ""]: newPng(), [names[1] ?? ""]: GIF, [names[2] ?? ""]: newPng(200_000) });
     const response = await postForm(store, album, form);
@@ -370,7 +392,7 @@ describe("POST of a form", () => {
     expect(Buffer.from(await (await store.fetch(gif?.links.content ?? "")).arrayBuffer())).toEqual(GIF);
   });
 
-  test("takes a record before each file", async () => {
+  test("accepts a record before each file", async () => {
     const name = newName();
     const form = new FormData();
     form.append("record", JSON.stringify({ name, title: "One", tags: ["x"], metadata: { a: "b" } }));
@@ -386,7 +408,23 @@ describe("POST of a form", () => {
     ]);
   });
 
-  test("never takes a path for a name", async () => {
+  test("has a path of its own that accepts only forms", async () => {
+    const name = newName();
+    const body = formOf({ [name]: newPng() });
+    const response = await store.fetch(`${album}/forms`, { method: "POST", body });
+    expect(response.status).toBe(201);
+    const { items } = await jsonOf<{ items: Image[] }>(response);
+    expect(items.map((image) => image.name)).toEqual([name]);
+    for (const type of ["image/png", "application/octet-stream", "application/json"]) {
+      const headers = { "Content-Type": type };
+      const refused = await store.fetch(`${album}/forms`, { method: "POST", headers, body: newPng() });
+      expect([refused.status, await codeOf(refused)]).toEqual([415, "unsupported_media_type"]);
+    }
+    const named = await store.fetch(`${album}/forms?name=x`, { method: "POST", body: formOf({ x: newPng() }) });
+    expect(await codeOf(named)).toBe("unknown_parameter");
+  });
+
+  test("removes directories from file names", async () => {
     const unique = crypto.randomUUID();
     const form = formOf({ [`../../${unique}.png`]: newPng() });
     const { items } = await jsonOf<{ items: Image[] }>(await postForm(store, album, form));
@@ -395,12 +433,13 @@ describe("POST of a form", () => {
 
   const forms: [string, number, string, readonly string[]][] = [
     ["no file", 400, "empty_body", ["--X--"]],
-    [
-      "a field that is no file",
-      400,
-      "invalid_request",
-      ["--X", "Content-Disposition: form-data; name=a", "", "b", "--X--"],
-    ],
+    ["text alone", 400, "empty_body", ["--X", "Content-Disposition: form-data; name=file", "", "b", "--X--"]],
+    ["a file that was not chosen", 400, "empty_body", [...file("").toSpliced(3, 1, ""), "--X--"]],
+    ["a title that is too long", 400, "invalid_request", [...field("title", "x".repeat(201)), ...file("a"), "--X--"]],
+    ["a bad name in a field", 400, "invalid_name", [...file("a"), ...field("name", "a/b"), "--X--"]],
+    ["metadata that is no JSON", 400, "invalid_request", [...field("metadata", "{"), ...file("a"), "--X--"]],
+    ["two titles", 400, "invalid_request", [...field("title", "a"), ...field("title", "b"), ...file("a"), "--X--"]],
+    ["a field that is too long", 413, "too_large", [...field("title", "x".repeat(70_000)), ...file("a"), "--X--"]],
     ["a record without a file", 400, "invalid_request", [...record("{}"), "--X--"]],
     ["two records for a file", 400, "invalid_request", [...record("{}"), ...record("{}"), ...file("a"), "--X--"]],
     ["a record that is no JSON", 400, "invalid_request", [...record("{"), ...file("a"), "--X--"]],
@@ -422,7 +461,7 @@ describe("POST of a form", () => {
     ["no end", 400, "invalid_request", file("a")],
     ["no form", 400, "invalid_request", ["nothing"]],
   ];
-  test.each(forms)("with %s: %i %s", async (_, status, code, lines) => {
+  test.each(forms)("with %s is %i %s", async (_, status, code, lines) => {
     await expectNothingStored(async () => {
       const response = await store.fetch(`${album}/images`, raw(lines));
       expect(response.status).toBe(status);
@@ -431,7 +470,7 @@ describe("POST of a form", () => {
   });
 
   test.each(["", "; boundary=", `; boundary=${"x".repeat(71)}`, "; boundary=a;boundary=b", '; boundary="a'])(
-    "with a Content-Type that ends in %p: 400",
+    "with a Content-Type that ends in %p is 400",
     async (end) => {
       const headers = { "Content-Type": `multipart/form-data${end}` };
       const response = await store.fetch(`${album}/images`, { method: "POST", headers, body: "--a--" });
@@ -439,7 +478,7 @@ describe("POST of a form", () => {
     },
   );
 
-  test("takes no name in the query, and none twice", async () => {
+  test("refuses a name in the query and two equal names", async () => {
     const form = formOf({ a: newPng() });
     const named = await store.fetch(`${album}/images?name=a`, { method: "POST", body: form });
     expect(await codeOf(named)).toBe("invalid_request");
@@ -453,7 +492,7 @@ describe("POST of a form", () => {
     });
   });
 
-  test("is all or none: whichever image is refused, and why", async () => {
+  test("stores all images or none, and reports the refused one", async () => {
     const taken = await newImage(store, album, newName());
     const bad: [string, Uint8Array<ArrayBuffer>, string][] = [
       ["bad.png", Buffer.from("no image"), "unsupported_image"],
@@ -476,7 +515,7 @@ describe("POST of a form", () => {
     }
   });
 
-  test("is one change: many at once, each with its event", async () => {
+  test("is one change with an event per image", async () => {
     const path = await newAlbum(store);
     const before = await eventCount();
     const form = formOf(Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`${index}.png`, newPng()])));
@@ -490,7 +529,7 @@ describe("POST of a form", () => {
 const key = () => ({ "Idempotency-Key": crypto.randomUUID() });
 
 describe("an Idempotency-Key", () => {
-  test("gives the first answer again, also after the image changed", async () => {
+  test("replays the first answer, even after the image changed", async () => {
     const headers = key();
     const name = newName();
     const png = newPng();
@@ -508,7 +547,7 @@ describe("an Idempotency-Key", () => {
     expect(await eventCount()).toBe(events);
   });
 
-  test("gives the first answer again, also after the album was renamed or deleted", async () => {
+  test("replays the first answer, even after the album was renamed or deleted", async () => {
     const headers = key();
     const [path, name, png] = [`/v1/albums/${newName()}`, newName(), newPng()];
     const send = (bytes = png, more: Record<string, string> = headers) =>
@@ -534,7 +573,7 @@ describe("an Idempotency-Key", () => {
     await expectReplay();
   });
 
-  test("with other content, or another name, is refused", async () => {
+  test("with other content or another name is refused", async () => {
     const headers = key();
     const name = newName();
     const png = newPng();
@@ -548,7 +587,7 @@ describe("an Idempotency-Key", () => {
     }
   });
 
-  test("covers a form: its files and records, in order, whatever its boundary", async () => {
+  test("covers a form: its files and records in order, whatever its boundary", async () => {
     const headers = key();
     const [one, two] = [newPng(), newPng()];
     const names = [newName(), newName()] as const;
@@ -566,7 +605,7 @@ describe("an Idempotency-Key", () => {
     expect(await codeOf(await postForm(store, album, titled, headers))).toBe("idempotency_key_reused");
   });
 
-  test("many times at once: stored once, and answered alike or 409 request_in_progress", async () => {
+  test("used concurrently stores once; the others are replayed or 409 request_in_progress", async () => {
     const headers = key();
     const name = newName();
     const png = newPng(50_000);

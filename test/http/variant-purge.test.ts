@@ -47,25 +47,28 @@ test.each([
     "replaced",
     async (store: TestStore, image: string) => store.fetch(`${image}/content`, { method: "PUT", body: await noise() }),
   ],
-])("of an image that is %s, no byte of it or its variants is in the data folder after the grace", async (_, remove) => {
-  await using store = await startStore({ GRACE: "1s", DESCRIBE: "false" });
-  const album = await newAlbum(store);
-  const image = imagePath(album, "image.png");
-  const original = await noise();
-  expect((await putContent(store, album, "image.png", original)).status).toBe(201);
-  const wishes = ["w=160", "w=240&format=webp", "preset=thumb", "w=320&format=jpeg"];
-  const variants = await Promise.all(wishes.map((wish) => bytesOf(store, `${image}/content?${wish}`)));
-  const patterns = [original, ...variants].map(middleOf);
-  for (const pattern of patterns) expect(await filesWith(store.dataFolder, pattern)).toHaveLength(1);
+])(
+  "after an image is %s, its old bytes and variants are nowhere in the data folder once the grace period is over",
+  async (_, remove) => {
+    await using store = await startStore({ GRACE: "1s", DESCRIBE: "false" });
+    const album = await newAlbum(store);
+    const image = imagePath(album, "image.png");
+    const original = await noise();
+    expect((await putContent(store, album, "image.png", original)).status).toBe(201);
+    const wishes = ["w=160", "w=240&format=webp", "preset=thumb", "w=320&format=jpeg"];
+    const variants = await Promise.all(wishes.map((wish) => bytesOf(store, `${image}/content?${wish}`)));
+    const patterns = [original, ...variants].map(middleOf);
+    for (const pattern of patterns) expect(await filesWith(store.dataFolder, pattern)).toHaveLength(1);
 
-  expect((await remove(store, image)).ok).toBe(true);
-  for (const pattern of patterns) while ((await filesWith(store.dataFolder, pattern)).length > 0) await Bun.sleep(50);
-  const metrics = await (await store.fetch("/metrics")).text();
-  expect(metrics).toContain("\nimage_store_variant_cache_entries 0\n");
-  expect(metrics).toContain("\nimage_store_variant_cache_bytes 0\n");
-});
+    expect((await remove(store, image)).ok).toBe(true);
+    for (const pattern of patterns) while ((await filesWith(store.dataFolder, pattern)).length > 0) await Bun.sleep(50);
+    const metrics = await (await store.fetch("/metrics")).text();
+    expect(metrics).toContain("\nimage_store_variant_cache_entries 0\n");
+    expect(metrics).toContain("\nimage_store_variant_cache_bytes 0\n");
+  },
+);
 
-test("metrics tell how the cache is used", async () => {
+test("metrics report the use of the variant cache", async () => {
   await using store = await startStore({ DESCRIBE: "false" });
   const album = await newAlbum(store);
   await putContent(store, album, "image.png", await noise());

@@ -24,10 +24,10 @@ function verify(signer: ReturnType<typeof createLinkSigner>, target: string): Ve
   }
 }
 
-describe("the expiry", () => {
+describe("the expiry of a link", () => {
   const lives = fc.integer({ min: MIN_LINK_LIFE, max: MAX_LINK_LIFE });
 
-  test("is never sooner than asked, nor more than a quarter and a second later", () => {
+  test("is never earlier than requested and at most a quarter and a second later", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 4e12 }), lives, (now, life) => {
         const left = linkExpiry(now, life) - now / 1000;
@@ -37,7 +37,7 @@ describe("the expiry", () => {
     );
   });
 
-  test("changes at most once while a quarter of the life goes by", () => {
+  test("changes at most once per quarter of its life", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 4e9 }), lives, (second, life) => {
         const window = Math.ceil(life / 4);
@@ -49,12 +49,12 @@ describe("the expiry", () => {
   });
 });
 
-describe("a link", () => {
+describe("a signed link", () => {
   let now = NOW;
   const signer = createLinkSigner([keyOf("one")], () => now);
   const { target, expiresAt } = signer.sign(PATH, QUERY, 3600);
 
-  test("says what was signed, and for how long", () => {
+  test("contains what was signed and for how long", () => {
     now = NOW + 500;
     expect(verify(signer, target)).toEqual({
       query: QUERY,
@@ -64,7 +64,7 @@ describe("a link", () => {
     now = NOW;
   });
 
-  test("works until its time and no longer, and has no time left before it is over", () => {
+  test("is valid until its time and not longer", () => {
     now = expiresAt - 1;
     expect(verify(signer, target)).toMatchObject({ maxAge: 0 });
     now = expiresAt;
@@ -73,7 +73,7 @@ describe("a link", () => {
     now = NOW;
   });
 
-  test("is verified by any of the keys, and by nothing once its key is dropped or replaced", () => {
+  test("is verified by any of the keys and by none after its key was dropped or replaced", () => {
     expect(
       verify(
         createLinkSigner([keyOf("two"), keyOf("one")], () => NOW),
@@ -89,12 +89,39 @@ describe("a link", () => {
       ).toBe("invalid_link");
   });
 
-  test("is signed with the first", () => {
+  test("with an excessive lifetime is refused although its signature matches", () => {
+    for (let life = MIN_LINK_LIFE; life <= MAX_LINK_LIFE; life += 7919) {
+      const link = createLinkSigner([keyOf("one")], () => NOW).sign(PATH, QUERY, life);
+      // Another node's clock may be late.
+      for (const late of [0, 900_000])
+        expect(
+          verify(
+            createLinkSigner([keyOf("one")], () => NOW - late),
+            link.target,
+          ),
+        ).toMatchObject({ query: QUERY });
+    }
+    const longest = MAX_LINK_LIFE * 1.25 + 900;
+    for (const [life, outcome] of [
+      [longest + 2, "invalid_link"],
+      [365 * 86_400, "invalid_link"],
+    ] as const) {
+      const link = createLinkSigner([keyOf("one")], () => NOW).sign(PATH, QUERY, life);
+      expect(
+        verify(
+          createLinkSigner([keyOf("one")], () => NOW),
+          link.target,
+        ),
+      ).toBe(outcome);
+    }
+  });
+
+  test("is signed with the first key", () => {
     const { target: signed } = createLinkSigner([keyOf("two"), keyOf("one")], () => NOW).sign(PATH, QUERY, 3600);
     expect(signed).toContain("&key=two&signature=");
   });
 
-  test("has one spelling: signature's last character too", () => {
+  test("has one spelling, including the last character of the signature", () => {
     const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const verified = alphabet
       .split("")
@@ -102,7 +129,7 @@ describe("a link", () => {
     expect(verified).toEqual([target.slice(-1)]);
   });
 
-  test("is no link with any character changed, left out, put in or moved", () => {
+  test("is invalid with any character changed, removed, added or moved", () => {
     const place = fc.nat({ max: target.length - 1 });
     const end = fc.oneof(place, fc.constant(target.length));
     const character = fc.oneof(
@@ -130,7 +157,7 @@ describe("a link", () => {
     );
   });
 
-  test("cannot be made of another's parts", () => {
+  test("cannot be combined from parts of others", () => {
     const other = signer.sign(PATH.replace("ab", "cd"), QUERY, 3600).target;
     const another = signer.sign(PATH, "w=4000", 3600).target;
     const later = signer.sign(PATH, QUERY, 86_400).target;
@@ -146,6 +173,6 @@ describe("a link", () => {
   });
 });
 
-test("a signer without keys signs nothing", () => {
+test("a signer without keys refuses to sign", () => {
   expect(() => createLinkSigner([]).sign(PATH, QUERY, 60)).toThrow("no key");
 });

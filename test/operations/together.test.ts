@@ -1,21 +1,24 @@
 import { expect, test } from "bun:test";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openDiskBlobs } from "../../src/adapters/blobs/disk.ts";
 import { openSqliteCatalog } from "../../src/adapters/catalog/sqlite.ts";
 import { checkStore, type Finding } from "../../src/cli/check/check-store.ts";
+import { LOCAL } from "../../src/domain/caller.ts";
 import { StoreError } from "../../src/domain/errors.ts";
 import { createRunningKeys } from "../../src/operations/idempotency.ts";
-import { type IncomingImage, type UploadPorts, uploadImages } from "../../src/operations/upload.ts";
+import type { IncomingImage } from "../../src/operations/stage-images.ts";
+import { type UploadDeps, uploadImages } from "../../src/operations/upload.ts";
 import { createUploadSlots } from "../../src/operations/upload-slots.ts";
 import type { BlobStore, Catalog } from "../../src/ports.ts";
 import { finishAlbumDeletions } from "../../src/workers/album-deletion.ts";
+import { claimUnrecorded } from "../../src/workers/claim-unrecorded.ts";
 import { compactBlobs } from "../../src/workers/compact.ts";
-import { claimUnrecorded, sweepCondemned } from "../../src/workers/sweep.ts";
-import { contentBytes, patterned, sha256 } from "../contracts/blob-store.ts";
-import { albumNamed, JPEG } from "../contracts/catalog-changes.ts";
-import { failTest } from "../contracts/catalog-sqlite.ts";
+import { sweepCondemned } from "../../src/workers/sweep.ts";
+import { failTest } from "../adapters/catalog/open-sqlite.ts";
+import { contentBytes, patterned, sha256 } from "../blobs.ts";
+import { albumNamed, JPEG } from "../catalog-changes.ts";
+import { newFolder, removeFolder } from "../temporary-folder.ts";
 
 const CLIENTS = 6;
 const TURNS = 30;
@@ -28,8 +31,8 @@ const onFailure = (error: unknown) => {
   throw error;
 };
 
-test("uploads, deletions, sweeps and checks at once lose nothing, and leave nothing", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "image-store-together-"));
+test("concurrent uploads, deletions, sweeps and checks lose nothing and leave nothing", async () => {
+  const folder = await newFolder("together");
   try {
     await using catalog = await openSqliteCatalog({
       path: join(folder, "catalog.sqlite"),
@@ -59,7 +62,7 @@ test("uploads, deletions, sweeps and checks at once lose nothing, and leave noth
       await sweepCondemned({ catalog, blobs }, { grace: GRACE, onFailure });
     };
 
-    let moved = 0;
+    const counted = { moves: 0 };
     const done = new AbortController();
     const untilDone = async (pause: number, work: () => Promise<unknown>) => {
       while (!done.signal.aborted) {
@@ -70,36 +73,38 @@ test("uploads, deletions, sweeps and checks at once lose nothing, and leave noth
     const background = [
       untilDone(1, sweep),
       untilDone(1, () =>
-        compactBlobs({ catalog: countingMoves(catalog, (moves) => void (moved += moves)), blobs }, done.signal),
+        compactBlobs({ catalog: countingMoves(catalog, (moves) => void (counted.moves += moves)), blobs }, done.signal),
       ),
       untilDone(5, () => readAsClients({ catalog, blobs })),
       // As by a process of its own: it knows nothing of what is on its way.
       untilDone(100, async () => expect(await damageIn(checkedCatalog, slowBlobs(checkedBlobs))).toEqual([])),
     ];
-    const clients = Array.from({ length: CLIENTS }, (_, index) => runClient({ catalog, blobs }, `client ${index}`));
-    const expected = (await Promise.all(clients)).flat();
+    const expected: string[] = [];
+    // Where the clients have ended before compaction had its turn, there are more of them.
+    for (let round = 0; counted.moves <= 10; round++) {
+      const names = Array.from({ length: CLIENTS }, (_, index) => `client ${round}.${index}`);
+      expected.push(...(await Promise.all(names.map((name) => runClient({ catalog, blobs }, name)))).flat());
+    }
     done.abort();
     await Promise.all(background);
 
-    expect(moved).toBeGreaterThan(10);
-
     await Bun.sleep(2);
     await sweep();
-    const { items } = await catalog.images({ orderBy: "name", limit: 1000 });
+    const { items } = await catalog.images({ visibility: "all", orderBy: "name", limit: 1000 });
     expect(items.map(({ album, name, sha256: digest }) => `${album}/${name} ${digest}`).toSorted()).toEqual(
       expected.toSorted(),
     );
     for (const { id, size, sha256: digest } of items) {
-      const location = (await catalog.imageById(id))?.location ?? "";
+      const location = (await catalog.imageById(id, "all"))?.location ?? "";
       expect(sha256(await contentBytes(await blobs.read(location, { size })))).toBe(digest);
     }
     expect(await Array.fromAsync(blobs.list())).toHaveLength(items.length);
     expect(await catalog.blobs({ limit: 1000 })).toHaveLength(items.length);
     expect(await readdir(join(folder, "blobs", "tmp"))).toEqual([]);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   }
-}, 120_000);
+});
 
 const countingMoves = (catalog: Catalog, tell: (moves: number) => void): Pick<Catalog, "write"> => ({
   async write(change) {
@@ -111,17 +116,17 @@ const countingMoves = (catalog: Catalog, tell: (moves: number) => void): Pick<Ca
 
 /** What was looked up a moment ago is there, wherever it was moved meanwhile, unless its record went too. */
 async function readAsClients({ catalog, blobs }: { catalog: Catalog; blobs: BlobStore }): Promise<void> {
-  const { items } = await catalog.images({ orderBy: "-updatedAt", limit: 20 });
+  const { items } = await catalog.images({ visibility: "all", orderBy: "-updatedAt", limit: 20 });
   await Promise.all(
     items.map(async ({ id, size, sha256: digest }) => {
-      const location = (await catalog.imageById(id))?.location;
+      const location = (await catalog.imageById(id, "all"))?.location;
       if (location === undefined) return;
       await Bun.sleep(3);
       try {
         expect(sha256(await contentBytes(await blobs.read(location, { size })))).toBe(digest);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
-        const now = await catalog.imageById(id);
+        const now = await catalog.imageById(id, "all");
         // With no grace at all the bytes go with their record; another record has other bytes.
         if (now?.image.sha256 === digest && now.image.size === size && now.location === location) throw error;
       }
@@ -147,7 +152,8 @@ async function damageIn(catalog: Catalog, blobs: BlobStore): Promise<readonly Fi
   const findings: Finding[] = [];
   const report = (finding: Finding) => void findings.push(finding);
   await checkStore({ catalog, blobs, grace: HOUR, progress: () => {}, report });
-  return findings.filter(({ kind }) => kind !== "young");
+  // A copy is what compaction had made, and not yet named in the catalog, when the check began.
+  return findings.filter(({ kind }) => kind !== "young" && kind !== "copy");
 }
 
 /** Works in an album of its own, one thing after another; answers what must be there at the end. */
@@ -156,7 +162,7 @@ async function runClient(
   name: string,
 ): Promise<readonly string[]> {
   const expected = new Map<string, string>();
-  const ports: UploadPorts = {
+  const ports: UploadDeps = {
     catalog,
     blobs: slowBlobs(blobs),
     prober: {
@@ -175,7 +181,7 @@ async function runClient(
     const contents = sizes.map((size) => patterned(size));
     const images = contents.map((bytes, index) => incoming(`i${index}`, bytes));
     try {
-      await uploadImages(ports, { album: name, mode: "put", images });
+      await uploadImages(ports, { caller: LOCAL, album: name, mode: "put", images });
       for (const [index, bytes] of contents.entries()) expected.set(`i${index}`, sha256(bytes));
     } catch (error) {
       expect((error as StoreError).code).toBe("unsupported_image");

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { LOCAL } from "../../src/domain/caller.ts";
 import type { Change, ChangeResult, PutImages } from "../../src/domain/change.ts";
 import { type ErrorCode, StoreError } from "../../src/domain/errors.ts";
 import type { ImageInfo, StoredImage } from "../../src/domain/image.ts";
 import { createRunningKeys } from "../../src/operations/idempotency.ts";
-import { type IncomingImage, type Upload, type UploadPorts, uploadImages } from "../../src/operations/upload.ts";
+import type { IncomingImage, StagedImages } from "../../src/operations/stage-images.ts";
+import { type Upload, type UploadDeps, uploadImages } from "../../src/operations/upload.ts";
 import { createUploadSlots } from "../../src/operations/upload-slots.ts";
 
 const INFO: ImageInfo = { contentType: "image/png", width: 1, height: 1, frames: 1, hasAlpha: false, orientation: 1 };
@@ -31,7 +33,7 @@ function rig(failure?: Failure, present?: StoredImage, { shared = false } = {}) 
     if (failure?.step === name && (failure.call ?? 0) === call) throw new StoreError(failure.code, "As told.");
   };
   let staged = 0;
-  const ports: UploadPorts = {
+  const ports: UploadDeps = {
     catalog: {
       async album(name) {
         await step("album", name);
@@ -40,6 +42,8 @@ function rig(failure?: Failure, present?: StoredImage, { shared = false } = {}) 
       async hasAnswered({ key }) {
         return key === "known";
       },
+      recentQuotas: async () => [],
+      quotas: async () => [],
       async image(_album, name) {
         await step("image", name);
         return present;
@@ -62,7 +66,7 @@ function rig(failure?: Failure, present?: StoredImage, { shared = false } = {}) 
         const key = `k${staged++}`;
         await step("stage", key);
         const location = shared ? { location: `at ${key}` } : {};
-        return { key, ...location, size, sha256: `digest of ${key}`, source: { path: key } };
+        return { key, ...location, size, sha256: `digest of ${key}`, crc32: staged, source: { path: key } };
       },
       async commit({ key }) {
         await step("commit", key);
@@ -71,8 +75,8 @@ function rig(failure?: Failure, present?: StoredImage, { shared = false } = {}) 
       async discard({ key }) {
         log.push(`discard ${key}`);
       },
-      settle(keys) {
-        log.push(`settle ${keys.join()}`);
+      release(keys) {
+        log.push(`release ${keys.join()}`);
       },
       async remove(location) {
         log.push(`remove ${location}`);
@@ -102,7 +106,13 @@ const image = (name: string, more: Partial<IncomingImage> = {}): IncomingImage =
   ...more,
 });
 const images = (count: number) => Array.from({ length: count }, (_, index) => image(`image ${index}`));
-const upload = (more: Partial<Upload> = {}): Upload => ({ album: "a", mode: "put", images: images(1), ...more });
+const upload = (more: Partial<Upload> = {}): Upload => ({
+  caller: LOCAL,
+  album: "a",
+  mode: "put",
+  images: images(1),
+  ...more,
+});
 
 const codeOf = async (promise: Promise<unknown>): Promise<unknown> => {
   const error: unknown = await promise.then(
@@ -117,14 +127,14 @@ async function* brokenForm(): AsyncGenerator<IncomingImage> {
   throw new StoreError("invalid_request", "It ends too early.");
 }
 
-const idempotency = (received: readonly { readonly name: string }[]) => ({
+const idempotency = {
   scope: "s",
   key: "k",
-  fingerprint: received.map(({ name }) => name).join(),
-});
+  fingerprint: ({ images: staged }: StagedImages) => staged.map(({ name }) => name).join(),
+};
 
 describe("an upload", () => {
-  test("stages, probes, commits, records, and then settles", async () => {
+  test("stages, probes, commits, records, and then releases", async () => {
     const { ports, log, changes } = rig();
     const fields = { title: "T", description: null, metadata: {}, tags: [], focalPoint: null };
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -136,11 +146,12 @@ describe("an upload", () => {
       "commit k0",
       "commit k1",
       "write at k0,at k1",
-      "settle k0,k1",
+      "release k0,k1",
     ]);
     expect(changes).toEqual([
       {
         type: "putImages",
+        by: { actor: { kind: "local", id: null, name: null }, albums: "all", shared: "all" },
         albumId: "id of a",
         mode: "put",
         images: [
@@ -149,13 +160,13 @@ describe("an upload", () => {
             name: "one",
             fields,
             info: INFO,
-            blob: { key: "k0", location: "at k0", size: 5, sha256: "digest of k0" },
+            blob: { key: "k0", location: "at k0", size: 5, sha256: "digest of k0", crc32: 1 },
           },
           {
             id: expect.any(String),
             name: "two",
             info: INFO,
-            blob: { key: "k1", location: "at k1", size: 5, sha256: "digest of k1" },
+            blob: { key: "k1", location: "at k1", size: 5, sha256: "digest of k1", crc32: 2 },
           },
         ],
         traceparent,
@@ -163,7 +174,7 @@ describe("an upload", () => {
     ]);
   });
 
-  test("asks for the album before it reads a byte", async () => {
+  test("finds the album before it reads a byte", async () => {
     const { ports, log } = rig();
     let read = false;
     async function* untouched(): AsyncGenerator<IncomingImage> {
@@ -182,14 +193,14 @@ describe("an upload", () => {
     [{ step: "probe", call: 0, code: "unsupported_image" }, 1, ["discard k0"]],
     [{ step: "probe", call: 0, code: "invalid_image" }, 3, ["discard k0", "discard k1"]],
     [{ step: "probe", call: 2, code: "busy" }, 3, ["discard k0", "discard k1", "discard k2"]],
-  ])("that fails at %o discards what it staged, and records nothing", async (failure, count, ends) => {
+  ])("that fails at %o discards its staged bytes and records nothing", async (failure, count, ends) => {
     const { ports, log, changes } = rig(failure);
     expect(await codeOf(uploadImages(ports, upload({ images: images(count) })))).toBe(failure.code);
-    expect(log.filter((line) => /^(discard|settle|commit)/.test(line))).toEqual([...ends]);
+    expect(log.filter((line) => /^(discard|commit)/.test(line))).toEqual([...ends]);
     expect(changes).toEqual([]);
   });
 
-  test("whose commit fails waits for the others, discards, settles, and records nothing", async () => {
+  test("whose commit fails waits for the others, discards, releases, and records nothing", async () => {
     const { ports, log, changes } = rig({ step: "commit", call: 0, code: "unavailable" });
     expect(await codeOf(uploadImages(ports, upload({ images: images(3) })))).toBe("unavailable");
     expect(log.slice(-7)).toEqual([
@@ -199,22 +210,22 @@ describe("an upload", () => {
       "discard k0",
       "discard k1",
       "discard k2",
-      "settle k0,k1,k2",
+      "release k0,k1,k2",
     ]);
     expect(changes).toEqual([]);
   });
 
   test.each<ErrorCode>(["unavailable", "image_exists", "busy", "insufficient_storage", "precondition_failed"])(
-    "whose change answers %s leaves its bytes to the sweeper",
+    "whose change fails with %s leaves its bytes to the sweeper",
     async (code) => {
       const { ports, log } = rig({ step: "write", code });
       expect(await codeOf(uploadImages(ports, upload({ images: images(2) })))).toBe(code);
       expect(log.filter((line) => line.startsWith("discard"))).toEqual([]);
-      expect(log.at(-1)).toBe("settle k0,k1");
+      expect(log.at(-1)).toBe("release k0,k1");
     },
   );
 
-  test("refuses a declared type that disagrees, two of a name, too many, and an empty one, and leaves nothing", async () => {
+  test("refuses a wrong declared type, equal names, too many files and an empty file, and leaves nothing", async () => {
     const refused: [ErrorCode, IncomingImage[]][] = [
       ["unsupported_image", [image("one"), image("two", { declaredType: "image/gif" })]],
       ["invalid_request", [image("one"), image("one")]],
@@ -226,12 +237,12 @@ describe("an upload", () => {
       const { ports, log, changes } = rig();
       expect(await codeOf(uploadImages(ports, upload({ images: incoming })))).toBe(code);
       const staged = log.filter((line) => line.startsWith("stage")).map((line) => line.replace("stage", "discard"));
-      expect(log.filter((line) => line.startsWith("discard"))).toEqual(staged);
+      expect(log.filter((line) => line.startsWith("discard")).toSorted()).toEqual(staged);
       expect(changes).toEqual([]);
     }
   });
 
-  test("discards when the sender fails between two images", async () => {
+  test("discards when the client fails between two images", async () => {
     const { ports, log } = rig();
     expect(await codeOf(uploadImages(ports, upload({ images: brokenForm() })))).toBe("invalid_request");
     expect(log.slice(-2)).toEqual(["probe k0", "discard k0"]);
@@ -244,21 +255,21 @@ const ends = (log: readonly string[]) => log.slice(log.findLastIndex((line) => l
 describe("an upload to a shared store", () => {
   const shared = true;
 
-  test("has rows for its bytes before any of them is sent", async () => {
+  test("creates rows for its bytes before it sends any", async () => {
     const { ports, log, changes } = rig(undefined, undefined, { shared });
     await uploadImages(ports, upload({ images: images(2) }));
-    expect(ends(log)).toEqual(["reserve at k0,at k1", "commit k0", "commit k1", "write at k0,at k1", "settle k0,k1"]);
+    expect(ends(log)).toEqual(["reserve at k0,at k1", "commit k0", "commit k1", "write at k0,at k1", "release k0,k1"]);
     expect(changes[0]?.images.map(({ blob }) => blob.reserved)).toEqual([true, true]);
   });
 
-  test("sends nothing when there can be no rows", async () => {
+  test("sends nothing when the rows cannot be created", async () => {
     const { ports, log, changes } = rig({ step: "reserve", code: "unavailable" }, undefined, { shared });
     expect(await codeOf(uploadImages(ports, upload({ images: images(2) })))).toBe("unavailable");
-    expect(ends(log)).toEqual(["reserve at k0,at k1", "discard k0", "discard k1", "settle k0,k1"]);
+    expect(ends(log)).toEqual(["reserve at k0,at k1", "discard k0", "discard k1", "release k0,k1"]);
     expect(changes).toEqual([]);
   });
 
-  test("removes its bytes itself when they were swept, and only then", async () => {
+  test("removes its bytes itself only when they were swept", async () => {
     for (const code of ["upload_expired", "unavailable", "busy", "image_exists"] as const) {
       const { ports, log } = rig({ step: "write", code }, undefined, { shared });
       expect(await codeOf(uploadImages(ports, upload({ images: images(2) })))).toBe(code);
@@ -268,14 +279,14 @@ describe("an upload to a shared store", () => {
     }
   });
 
-  test("tells that its bytes were swept also when it cannot remove them", async () => {
+  test("reports that its bytes were swept also when it cannot remove them", async () => {
     const { ports } = rig({ step: "write", code: "upload_expired" }, undefined, { shared });
     const broken = { ...ports, blobs: { ...ports.blobs, remove: async () => Promise.reject(new Error("away")) } };
     expect(await codeOf(uploadImages(broken, upload()))).toBe("upload_expired");
   });
 });
 
-describe("what the change would refuse", () => {
+describe("conflicts that the change would find", () => {
   const present = { image: { sha256: "here" } } as StoredImage;
   const cases: [Partial<Upload>, StoredImage | undefined, ErrorCode | undefined][] = [
     [{ mode: "create" }, present, "image_exists"],
@@ -291,45 +302,47 @@ describe("what the change would refuse", () => {
     [{ preconditions: { ifMatch: ["other"] } }, present, "precondition_failed"],
     [{ preconditions: { ifMatch: [] } }, present, "precondition_failed"],
   ];
-  test.each(cases)("%o with %o there: %p, before the bytes come", async (more, there, code) => {
+  test.each(cases)("%o with %o present: %p, before the body is read", async (more, there, code) => {
     const { ports, log, changes } = rig(undefined, there);
     expect(await codeOf(uploadImages(ports, upload(more)))).toBe(code);
     expect(log.some((line) => line.startsWith("stage"))).toBe(code === undefined);
     expect(changes.length).toBe(code === undefined ? 1 : 0);
   });
 
-  test("may be the first answer again under an idempotency key, so the change decides", async () => {
+  test("are left to the change under an idempotency key, which may replay", async () => {
     const { ports, changes } = rig(undefined, present);
     await uploadImages(ports, upload({ mode: "create", images: images(2), idempotency }));
     expect(changes[0]?.idempotency).toEqual({ scope: "s", key: "k", fingerprint: "image 0,image 1" });
   });
 });
 
-test("under a known idempotency key the album need not be there any more", async () => {
+test("a replay under a known idempotency key needs no album", async () => {
   const { ports, changes } = rig();
-  const known = { scope: "s", key: "known", fingerprint: "f" };
-  await uploadImages(ports, upload({ album: "none", mode: "create", idempotency: () => known }));
-  expect(changes[0]).toMatchObject({ albumId: null, idempotency: known });
+  const known = { scope: "s", key: "known" };
+  await uploadImages(
+    ports,
+    upload({ album: "none", mode: "create", idempotency: { ...known, fingerprint: () => "f" } }),
+  );
+  expect(changes[0]).toMatchObject({ albumId: null, idempotency: { ...known, fingerprint: "f" } });
 });
 
-describe("uploads in flight", () => {
-  test("are bounded, counted, and free their place however they end", async () => {
+describe("concurrent uploads", () => {
+  test("are limited, counted, and leave their slot however they end", async () => {
     const counts: number[] = [];
     let inFlight = 0;
     const gauge = { inc: () => counts.push(++inFlight), dec: () => counts.push(--inFlight) };
     const slots = createUploadSlots(2, gauge);
-    const gate = Promise.withResolvers<void>();
-    const first = slots.run(() => gate.promise);
-    const second = slots.run(() => gate.promise.then(() => Promise.reject(new Error("no"))));
-    expect(await codeOf(slots.run(async () => undefined))).toBe("busy");
-    gate.resolve();
-    await first;
-    expect(((await codeOf(second)) as Error).message).toBe("no");
-    expect(await slots.run(async () => "free")).toBe("free");
+    const hold = () => {
+      using first = slots.take();
+      using second = slots.take();
+      slots.take();
+    };
+    expect(hold).toThrow(new StoreError("busy", "Too many uploads are running. Try again soon."));
+    slots.take()[Symbol.dispose]();
     expect(counts).toEqual([1, 2, 1, 0, 1, 0]);
   });
 
-  test("under one idempotency key: one, and the others 409", async () => {
+  test("under one idempotency key: one runs, the others are 409", async () => {
     const { ports } = rig();
     const codes = await Promise.all([1, 2].map(() => codeOf(uploadImages(ports, upload({ idempotency })))));
     expect(codes).toEqual([undefined, "request_in_progress"]);

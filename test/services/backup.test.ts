@@ -1,12 +1,12 @@
-import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../../src/cli/run.ts";
-import { decodeRecord } from "../contracts/publisher.ts";
+import { decodeRecord } from "../cloud-events.ts";
 import { startStore, type TestStore } from "../http/harness.ts";
 import { newAlbum, newImage } from "../http/image-fixtures.ts";
+import { openDatabaseFile } from "../open-database-file.ts";
+import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { type KafkaBroker, kafkaIsMissing, startKafka } from "./kafka-broker.ts";
 import { consumeTopic } from "./kafka-consumer.ts";
 import { dropLateDuplicates, readLog, waitForRelay } from "./relayed-log.ts";
@@ -17,20 +17,20 @@ let kafka: KafkaBroker;
 let home: string;
 const missing = kafkaIsMissing();
 beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), "image-store-backup-"));
+  home = await newFolder("backup");
   if (!missing) kafka = await startKafka();
 });
 afterAll(async () => {
   if (!missing) await kafka[Symbol.asyncDispose]();
-  await rm(home, { recursive: true, force: true });
+  await removeFolder(home);
 });
 
 async function runCli(dataFolder: string, ...argv: string[]): Promise<void> {
   let output = "";
   const print = (text: string) => void (output += text);
   const env = { IMAGE_STORE_DATA: dataFolder, IMAGE_STORE_MIN_FREE: "0" };
-  const surroundings = { argv, env, isTerminal: false, out: print, err: print, readFile: () => "" };
-  expect({ code: await run({ ...surroundings, onStop: () => () => {} }), output }).toMatchObject({ code: 0 });
+  const context = { argv, env, isTerminal: false, out: print, err: print, readFile: () => "" };
+  expect({ code: await run({ ...context, onStop: () => () => {} }), output }).toMatchObject({ code: 0 });
 }
 
 /** Some changes of every kind in each album. */
@@ -47,7 +47,7 @@ async function change(store: TestStore, albums: readonly string[], round: string
 /** Of the one cursor that the backup has, and of its log. */
 async function positionsIn(backup: string): Promise<{ cursor: number; head: number }> {
   const name = (await readdir(backup)).find((file) => file.startsWith("catalog-")) ?? "";
-  const database = new Database(join(backup, name), { readonly: true });
+  const database = openDatabaseFile(join(backup, name), { readonly: true });
   const row = database.query("select cursors.seq as cursor, head from cursors, log_state").get();
   database.close();
   return row as { cursor: number; head: number };
@@ -56,7 +56,7 @@ async function positionsIn(backup: string): Promise<{ cursor: number; head: numb
 const epochOf = (sequence: string): string => sequence.slice(0, 8);
 
 describe.skipIf(missing)("a restored store with Kafka", () => {
-  test("goes on from the relay's cursor, and who follows the rule for consumers misses nothing", async () => {
+  test("resumes at the relay's cursor, and a consumer that follows the documented rule misses nothing", async () => {
     const topic = `image-store-test-${crypto.randomUUID()}`;
     const settings = { KAFKA_URL: `kafka://${kafka.address}/${topic}` };
     const [backup, restored] = [join(home, "backup"), join(home, "restored")];

@@ -38,8 +38,29 @@ export async function toSrgb(path: string, folder: string): Promise<string[]> {
     return file;
   };
   if (icc !== undefined) return ["-intent", "Perceptual", "-profile", await profile("srgb")];
-  if (space !== "cmyk") return ["-set", "colorspace", "sRGB"];
+  if (space !== "cmyk") return fromGamma(await gammaOf(path));
   return ["-intent", "Perceptual", "-profile", await profile("cmyk"), "-profile", await profile("srgb")];
+}
+
+/** As browsers do it: gAMA says how to come to linear light. The tag that ImageMagick derives from it is overridden. */
+function fromGamma(gamma: number | undefined): string[] {
+  if (gamma === undefined) return ["-set", "colorspace", "sRGB"];
+  const power = ["-channel", "RGB", "-evaluate", "Pow", String(1 / gamma), "+channel"];
+  return ["-set", "colorspace", "sRGB", ...power, "-set", "colorspace", "RGB", "-colorspace", "sRGB"];
+}
+
+/** What gAMA of a PNG says, where no sRGB chunk is stronger (W3C PNG, 4.3). */
+async function gammaOf(path: string): Promise<number | undefined> {
+  const file = Buffer.from(await Bun.file(path).arrayBuffer());
+  if (file.toString("latin1", 1, 4) !== "PNG") return undefined;
+  let gamma: number | undefined;
+  for (let offset = 8; offset + 12 <= file.length; offset += 12 + file.readUInt32BE(offset)) {
+    const type = file.toString("latin1", offset + 4, offset + 8);
+    if (type === "sRGB") return undefined;
+    if (type === "gAMA") gamma = file.readUInt32BE(offset + 8) / 100_000;
+    if (type === "IDAT") break;
+  }
+  return gamma;
 }
 
 /** Mean difference of the channels, of 255; what cannot be seen has no colour. */

@@ -1,7 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Admin } from "@platformatic/kafka";
+import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { freePorts } from "./free-ports.ts";
 import { kafkaCommand, missingForKafka } from "./kafka-jars.ts";
 import { run } from "./run.ts";
@@ -49,7 +48,7 @@ export async function useKafka(): Promise<Pick<KafkaBroker, "address"> & AsyncDi
  * list grants, and none grants the creation of topics.
  */
 export async function startKafka(options: { properties?: Record<string, string> } = {}): Promise<KafkaBroker> {
-  const folder = await mkdtemp(join(tmpdir(), "image-store-kafka-"));
+  const folder = await newFolder("kafka");
   const [plain, controller, sasl, saslTls, tls] = await freePorts(5);
   const caFile = await makeCertificate(folder);
   const configFile = join(folder, "server.properties");
@@ -129,7 +128,7 @@ export async function startKafka(options: { properties?: Record<string, string> 
     createTopic: (topic, topicOptions) => createTopic(address, topic, topicOptions),
     async [Symbol.asyncDispose]() {
       await broker.end("SIGKILL");
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder(folder);
     },
   };
   try {

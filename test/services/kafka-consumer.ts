@@ -1,11 +1,11 @@
 import { ListOffsetTimestamps } from "@platformatic/kafka";
-import type { ConsumedRecord } from "../contracts/publisher.ts";
+import type { ConsumedRecord } from "../cloud-events.ts";
+import { PATIENCE_MS } from "../waiting.ts";
 import { createAdmin } from "./kafka-broker.ts";
 import { kafkaCommand } from "./kafka-jars.ts";
 import { run } from "./run.ts";
 
 const HEADER_END = "\u0001";
-const GIVE_UP_MILLISECONDS = 60_000;
 
 /**
  * Everything in the topic, each partition in its order, read by Kafka's own consumer: a client of ours on both ends would
@@ -18,7 +18,7 @@ export async function consumeTopic(address: string, topic: string): Promise<Cons
   const properties = [...shown, `headers.separator=${HEADER_END}`, "key.separator=\t"];
   const consumer = "org.apache.kafka.tools.consumer.ConsoleConsumer";
   const which = ["--bootstrap-server", address, "--topic", topic, "--from-beginning"];
-  const until = ["--max-messages", String(count), "--timeout-ms", String(GIVE_UP_MILLISECONDS)];
+  const until = ["--max-messages", String(count), "--timeout-ms", String(PATIENCE_MS)];
   const format = properties.flatMap((property) => ["--property", property]);
   const output = await run(await kafkaCommand(consumer, [...which, ...until, ...format]));
   const lines = output.split("\n").filter((line) => line !== "");

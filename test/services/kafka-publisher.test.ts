@@ -8,7 +8,8 @@ import {
   ResourceTypes,
 } from "@platformatic/kafka";
 import { createKafkaPublisher, type KafkaOptions } from "../../src/adapters/publisher/kafka.ts";
-import { asReceived, decodeRecord, makeEvent, publisherContract } from "../contracts/publisher.ts";
+import { asReceived, decodeRecord, makeEvent } from "../cloud-events.ts";
+import { publisherContract } from "../contracts/publisher.ts";
 import { createAdmin, KAFKA_USER, type KafkaBroker, kafkaIsMissing, startKafka, useKafka } from "./kafka-broker.ts";
 import { consumeTopic } from "./kafka-consumer.ts";
 
@@ -33,7 +34,7 @@ async function failure(options: KafkaOptions): Promise<string> {
   );
 }
 
-describe.skipIf(missing)("on a real broker", () => {
+describe.skipIf(missing)("the Kafka publisher on a real broker", () => {
   let kafka: Awaited<ReturnType<typeof useKafka>>;
   beforeAll(async () => {
     kafka = await useKafka();
@@ -52,7 +53,7 @@ describe.skipIf(missing)("on a real broker", () => {
     });
   });
 
-  test("a topic that does not exist is created with room for many readers, and albums are spread over it", async () => {
+  test("creates a missing topic with several partitions and spreads albums over them", async () => {
     const options = optionsOf(kafka.address);
     await using publisher = createKafkaPublisher(options);
     await publisher.publish(Array.from({ length: 100 }, (_, index) => makeEvent(`album ${index}`)));
@@ -79,7 +80,7 @@ describe.skipIf(missing)("on a real broker", () => {
   });
 });
 
-describe.skipIf(missing)("on a broker of our own", () => {
+describe.skipIf(missing)("the Kafka publisher with broker limits and security", () => {
   let kafka: KafkaBroker;
   beforeAll(async () => {
     kafka = await startKafka();
@@ -101,7 +102,7 @@ describe.skipIf(missing)("on a broker of our own", () => {
     await admin.close();
   }
 
-  test("events that are too large for the topic go without their metadata, the others whole and in order", async () => {
+  test("sends an event that is too large without its metadata, and the others whole and in order", async () => {
     const options = optionsOf(kafka.address);
     await kafka.createTopic(options.topic, { partitions: 2, configs: { "max.message.bytes": "6000" } });
     const large = makeEvent("a", { metadata: { note: "x".repeat(8000) } });
@@ -125,8 +126,46 @@ describe.skipIf(missing)("on a broker of our own", () => {
     expect(received.length).toBe(events.length);
   });
 
+  test.each(["binary", "structured"] as const)(
+    "sends an event that is still too large with ids and digest only, %s",
+    async (mode) => {
+      const options = optionsOf(kafka.address, { mode });
+      await kafka.createTopic(options.topic, { partitions: 1, configs: { "max.message.bytes": "6000" } });
+      const identifying = { albumId: "a", sha256: "0".repeat(64), revision: 7, reason: "user" };
+      const large = makeEvent("a", {
+        ...identifying,
+        description: "d".repeat(4000),
+        tags: Array.from({ length: 64 }, (_, index) => `${index}`.padEnd(100, "t")),
+      });
+      const events = [makeEvent("a"), large, makeEvent("a")];
+      await using publisher = createKafkaPublisher(options);
+      const refused: unknown[] = [];
+      await publisher.publish(events, (one) => refused.push(one));
+      await publisher.publish([makeEvent("a")]);
+      const received = (await consumeTopic(kafka.address, options.topic)).map(decodeRecord);
+      expect(received.slice(0, 3) as unknown[]).toEqual(
+        events.map((event) => {
+          const whole = asReceived(event);
+          return event === large ? { ...whole, data: { id: "a", ...identifying, truncated: true } } : whole;
+        }),
+      );
+      expect({ received: received.length, refused }).toEqual({ received: 4, refused: [] });
+    },
+  );
+
+  test("reports and skips every event when the topic refuses all forms", async () => {
+    const options = optionsOf(kafka.address);
+    await kafka.createTopic(options.topic, { partitions: 1, configs: { "max.message.bytes": "100" } });
+    await using publisher = createKafkaPublisher(options);
+    const events = [makeEvent("a"), makeEvent("b"), makeEvent("a")];
+    const refused: unknown[] = [];
+    await publisher.publish(events, ({ event }) => refused.push(event));
+    expect(refused).toEqual(events);
+    expect(await consumeTopic(kafka.address, options.topic)).toEqual([]);
+  });
+
   test.each(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] as const)(
-    "SASL %s, and a wrong password",
+    "connects with SASL %s and refuses a wrong password",
     async (mechanism) => {
       const options = optionsOf(kafka.secure.sasl, { sasl: { mechanism, ...KAFKA_USER } });
       await kafka.createTopic(options.topic);
@@ -138,7 +177,7 @@ describe.skipIf(missing)("on a broker of our own", () => {
     },
   );
 
-  test("TLS: the authority is asked for, the broker's name checked, and SASL goes inside", async () => {
+  test("verifies the TLS authority and server name, and runs SASL inside TLS", async () => {
     const { caFile, tls, saslTls } = kafka.secure;
     const files = { caFile, certFile: undefined, keyFile: undefined };
     const options = optionsOf(tls, { tls: files });
@@ -153,7 +192,7 @@ describe.skipIf(missing)("on a broker of our own", () => {
     expect((await consumeTopic(kafka.address, options.topic)).length).toBe(2);
   });
 
-  test("a topic that does not exist and may not be created is told, until somebody creates it", async () => {
+  test("reports a missing topic until it is created", async () => {
     const options = optionsOf(kafka.secure.sasl, { sasl: { mechanism: "PLAIN", ...KAFKA_USER } });
     await allow(options.topic, AclOperations.WRITE);
     for (let attempt = 0; attempt < 2; attempt++) {

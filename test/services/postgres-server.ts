@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { chown, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chown, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "pg";
+import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { cachedFolder } from "./cached-folder.ts";
 import { freePort } from "./free-ports.ts";
 import { missingForPostgres, type PostgresBinaries, postgresBinaries } from "./postgres-binaries.ts";
@@ -74,7 +74,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const { bin, user } = binaries;
   const template = await dataTemplate(binaries);
   const port = await freePort();
-  const folder = await mkdtemp(join(tmpdir(), "image-store-postgres-"));
+  const folder = await newFolder("postgres");
   const data = join(folder, "data");
   const url = `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`;
   const certificate = join(folder, "certificate.pem");
@@ -129,7 +129,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     },
     async [Symbol.asyncDispose]() {
       await server.end("SIGQUIT");
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder(folder);
     },
   };
   try {
@@ -156,7 +156,7 @@ async function dataTemplate({ bin, user, cache }: PostgresBinaries): Promise<str
   const key = Bun.hash(options.join(" ")).toString(36);
   const made = await cachedFolder(join(cache, `data-${version}-${key}`), async (folder) => {
     // It is made elsewhere, since only we may enter a folder that is being filled.
-    const elsewhere = await mkdtemp(join(tmpdir(), "image-store-initdb-"));
+    const elsewhere = await newFolder("initdb");
     try {
       const password = join(elsewhere, "password");
       await Bun.write(password, PASSWORD);

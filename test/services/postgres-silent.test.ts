@@ -10,7 +10,7 @@ setDefaultTimeout(90_000);
 const PATIENCE = 25_000;
 
 if (!postgresIsMissing())
-  test("a node stops while PostgreSQL is silent, whatever its workers wait for", async () => {
+  test("a node stops while PostgreSQL is silent, whatever its workers are waiting for", async () => {
     await using postgres = await usePostgres({ settings: { fsync: "off" } });
     const url = await postgres.createDatabase();
     await using proxy = await startProxy(Number(new URL(url).port));

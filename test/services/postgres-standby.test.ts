@@ -1,14 +1,15 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { openPostgresCatalog } from "../../src/adapters/catalog/postgres.ts";
-import { createAlbum, expectCode } from "../contracts/catalog-changes.ts";
-import { connectTo } from "../contracts/catalog-postgres.ts";
+import { connectTo } from "../adapters/catalog/open-postgres.ts";
+import { createAlbum } from "../catalog-changes.ts";
+import { expectCode } from "../errors.ts";
 import { postgresIsMissing, startPostgres } from "./postgres-server.ts";
 
 setDefaultTimeout(60_000);
 
 if (!postgresIsMissing() && process.env["IMAGE_STORE_TEST_POSTGRES"] === undefined)
-  test("a server that became a standby is read from, and takes no changes for now", async () => {
+  test("a server that became a standby is read, and changes are unavailable", async () => {
     await using postgres = await startPostgres({ settings: { fsync: "off" } });
     const url = await postgres.createDatabase();
     await using catalog = await openPostgresCatalog({ url, poolSize: 2, as: "server" });
@@ -25,7 +26,7 @@ if (!postgresIsMissing() && process.env["IMAGE_STORE_TEST_POSTGRES"] === undefin
     await postgres.start();
     await expectCode(createAlbum(catalog, "b"), "unavailable");
     await expectCode(catalog.probe(), "unavailable");
-    expect((await catalog.album("a"))?.name).toBe("a");
+    expect((await catalog.album("a", "all"))?.name).toBe("a");
 
     await postgres.stop();
     await signal.delete();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmod, chown, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, chown } from "node:fs/promises";
 import { join } from "node:path";
 import { openPostgresCatalog } from "../../src/adapters/catalog/postgres.ts";
+import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { postgresBinaries } from "./postgres-binaries.ts";
 import { type PostgresServer, postgresIsMissing, startPostgres } from "./postgres-server.ts";
 import { run } from "./run.ts";
@@ -25,7 +25,7 @@ if (!postgresIsMissing() && !opensslIsMissing())
     /** Its certificate is for `localhost`, and the server goes by an address too. */
     let url: string;
     beforeAll(async () => {
-      folder = await mkdtemp(join(tmpdir(), "image-store-tls-"));
+      folder = await newFolder("tls");
       const openssl = (options: string) => run(["openssl", ...options.split(" ")], { cwd: folder });
       for (const name of ["ours", "other"]) await openssl(`${request(name)} -x509 -days 2 -out ${name}.pem`);
       await Bun.write(join(folder, "names"), "subjectAltName=DNS:localhost");
@@ -51,7 +51,7 @@ if (!postgresIsMissing() && !opensslIsMissing())
     });
     afterAll(async () => {
       await postgres[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder(folder);
     });
 
     const open = async (host: "localhost" | "127.0.0.1", query: string): Promise<string> => {
@@ -63,7 +63,8 @@ if (!postgresIsMissing() && !opensslIsMissing())
         await catalog.log();
         return "open";
       } catch (error) {
-        return (error as { code?: string }).code ?? String(error);
+        const { cause = error } = error as { cause?: unknown };
+        return (cause as { code?: string }).code ?? String(error);
       }
     };
 
@@ -73,7 +74,7 @@ if (!postgresIsMissing() && !opensslIsMissing())
       ["127.0.0.1", "sslmode=verify-ca&sslrootcert=ours.pem"],
       ["localhost", "sslmode=verify-full&sslrootcert=ours.pem"],
       ["localhost", "sslmode=verify-full&sslrootcert=ours.pem&sslcert=client.pem&sslkey=client.key"],
-    ] as const)("%s is trusted with %s", async (host, query) => {
+    ] as const)("accepts %s with %s", async (host, query) => {
       expect(await open(host, query)).toBe("open");
     });
 
@@ -83,7 +84,7 @@ if (!postgresIsMissing() && !opensslIsMissing())
       ["127.0.0.1", "sslmode=verify-full&sslrootcert=ours.pem", "ERR_TLS_CERT_ALTNAME_INVALID"],
       ["localhost", "sslmode=verify-full&sslrootcert=other.pem", "SELF_SIGNED_CERT_IN_CHAIN"],
       ["localhost", "sslmode=verify-full", "SELF_SIGNED_CERT_IN_CHAIN"],
-    ] as const)("%s is not trusted with %s", async (host, query, code) => {
+    ] as const)("refuses %s with %s", async (host, query, code) => {
       expect(await open(host, query)).toBe(code);
     });
   });

@@ -1,17 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import { createProber } from "../../src/adapters/renderer/probe.ts";
 import { createRenderer } from "../../src/adapters/renderer/renderer.ts";
 import { DEFAULT_PRESETS, parsePresets } from "../../src/config/presets.ts";
 import { StoreError } from "../../src/domain/errors.ts";
+import { VARIANT_FORMATS } from "../../src/domain/formats.ts";
 import type { ImageInfo } from "../../src/domain/image.ts";
-import { type Picture, VARIANT_FORMATS } from "../../src/domain/variant.ts";
-import { resolvePicture } from "../../src/domain/variant-picture.ts";
+import { planRender } from "../../src/domain/render-plan.ts";
+import type { RenderPlan } from "../../src/domain/variant.ts";
 import type { Renderer } from "../../src/ports.ts";
+import { newFolder, removeFolder } from "../temporary-folder.ts";
 
 /** `IMAGE_STORE_TEST_CORPORA=all` takes every file instead of every tenth. */
 const every = process.env["IMAGE_STORE_TEST_CORPORA"] === "all" ? 1 : 10;
@@ -30,7 +31,7 @@ const never = new AbortController().signal;
 let folder: string;
 let renderer: Renderer;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "image-store-renders-"));
+  folder = await newFolder("renders");
   renderer = createRenderer({
     maxPixels: MAX_PIXELS,
     exposeLocation: false,
@@ -41,7 +42,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await renderer[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
+  await removeFolder(folder);
 });
 
 const outcomeOf = (work: Promise<unknown>): Promise<string> =>
@@ -51,7 +52,7 @@ const outcomeOf = (work: Promise<unknown>): Promise<string> =>
   );
 
 describe.skipIf(process.platform !== "linux" || !isThere)("every default variant of the corpora", () => {
-  test("is made, or refused as it is documented, in its time and memory", async () => {
+  test("is rendered or refused as documented, within time and memory limits", async () => {
     await using prober = createProber({ maxPixels: MAX_PIXELS, acceptTiff: true, children: 1 });
     const presets = [...parsePresets(DEFAULT_PRESETS).values()];
     const names = (readdirSync(CORPORA, { recursive: true }) as string[]).sort();
@@ -84,10 +85,10 @@ describe.skipIf(process.platform !== "linux" || !isThere)("every default variant
   }, 3_600_000);
 });
 
-type Spec = Parameters<typeof resolvePicture>[0];
+type Spec = Parameters<typeof planRender>[0];
 
 /** In the format of the original and in all others; of what the prober refuses, as if it had not. */
-function picturesOf(spec: Spec, probed: ImageInfo | undefined): Picture[] {
+function picturesOf(spec: Spec, probed: ImageInfo | undefined): RenderPlan[] {
   const original = probed ?? {
     contentType: "image/webp",
     width: 4000,
@@ -96,25 +97,21 @@ function picturesOf(spec: Spec, probed: ImageInfo | undefined): Picture[] {
     hasAlpha: true,
     orientation: 1,
   };
-  const own = resolvePicture(spec, { ...original, focalPoint: null }, []);
+  const own = planRender(spec, { ...original, focalPoint: null }, []);
   if (own.kind !== "resized") return [own];
   const others = every === 1 ? VARIANT_FORMATS : VARIANT_FORMATS.slice(0, 1);
   return [own, ...others.filter((format) => format !== own.format).map((format) => ({ ...own, format }))];
 }
 
 describe.skipIf(process.platform !== "linux")("many renders", () => {
-  test(`${renders} of them leave no memory behind`, async () => {
+  test(`do not leak memory (${renders} renders)`, async () => {
     const originals = await Promise.all(ORIGINALS.map(({ image }) => image().toBuffer()));
     const presets = [...parsePresets(DEFAULT_PRESETS).values()];
     const samples: { readonly parent: number; readonly child: number }[] = [];
     for (let index = -WARMING_UP; index < renders; index++) {
       const which = Math.abs(index) % originals.length;
       const spec = presets[Math.abs(index) % presets.length] as Spec;
-      const picture = resolvePicture(
-        spec,
-        { ...(ORIGINALS[which] as (typeof ORIGINALS)[0]).info, focalPoint: null },
-        [],
-      );
+      const picture = planRender(spec, { ...(ORIGINALS[which] as (typeof ORIGINALS)[0]).info, focalPoint: null }, []);
       const format = VARIANT_FORMATS[Math.abs(index) % VARIANT_FORMATS.length] ?? "jpeg";
       const target = join(folder, String(index));
       const source = { bytes: originals[which] as Buffer };

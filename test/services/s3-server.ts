@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { freePort } from "./free-ports.ts";
 import { S3_PROGRAMS } from "./s3-programs.ts";
 import { createServerProcess } from "./server-process.ts";
@@ -52,7 +51,7 @@ function chosenProgram(): S3ProgramName {
 export async function startS3(options: { server?: S3ProgramName } = {}): Promise<S3Server> {
   const { server: name = chosenProgram() } = options;
   const port = await freePort();
-  const folder = await mkdtemp(join(tmpdir(), "image-store-s3-"));
+  const folder = await newFolder("s3");
   const endpoint = `http://127.0.0.1:${port}`;
   const access = { region: "eu-central-1", accessKeyId: "image-store", secretAccessKey: "image-store-secret" };
   try {
@@ -86,11 +85,11 @@ export async function startS3(options: { server?: S3ProgramName } = {}): Promise
       kill: () => server.end("SIGKILL"),
       async [Symbol.asyncDispose]() {
         await server.end("SIGKILL");
-        await rm(folder, { recursive: true, force: true });
+        await removeFolder(folder);
       },
     };
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
     throw error;
   }
 }

@@ -1,18 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openOriginalsCache } from "../../src/adapters/blobs/originals-cache.ts";
+import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { openS3Blobs, type S3BlobsOptions } from "../../src/adapters/blobs/s3.ts";
-import {
-  blobStoreContract,
-  contentBytes,
-  expectCode,
-  patterned,
-  pieces,
-  putBlob,
-  sha256,
-} from "../contracts/blob-store.ts";
+import { behindCache } from "../adapters/blobs/behind-cache.ts";
+import { contentBytes, patterned, pieces, putBlob, sha256 } from "../blobs.ts";
+import { blobStoreContract } from "../contracts/blob-store.ts";
+import { expectCode } from "../errors.ts";
+import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { type S3Server, s3IsMissing, startS3 } from "./s3-server.ts";
 import { startProxy } from "./tcp-proxy.ts";
 
@@ -25,14 +19,14 @@ if (!s3IsMissing()) {
   let bucket: string;
   let folder: string;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "image-store-s3-test-"));
+    folder = await newFolder("s3-test");
     s3 = await startS3();
     Object.assign(process.env, s3.env);
     bucket = await s3.createBucket();
   });
   afterAll(async () => {
     await s3[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   });
 
   const open = (options: Partial<S3BlobsOptions> = {}) =>
@@ -49,24 +43,27 @@ if (!s3IsMissing()) {
       ...options,
     });
 
-  blobStoreContract("a real object store", () => open());
+  blobStoreContract("the S3 blob store on a real server", () => open());
   blobStoreContract("a real object store, in parts", () => open({ partsAbove: MEBIBYTE, partBytes: LEAST_PART }));
-  blobStoreContract("a real object store behind a cache", async () => {
-    const blobs = await open();
-    const cacheFolder = join(folder, crypto.randomUUID());
-    const options = { folder: cacheFolder, maxBytes: 64 * MEBIBYTE, minFree: 0, memoryBytes: MEBIBYTE };
-    const cached = await openOriginalsCache(blobs, options);
-    return {
-      ...cached,
-      async [Symbol.asyncDispose]() {
-        await cached[Symbol.asyncDispose]();
-        await blobs[Symbol.asyncDispose]();
-      },
-    };
-  });
+  blobStoreContract("a real object store behind a cache", async () =>
+    behindCache(await open(), join(folder, crypto.randomUUID())),
+  );
 
-  describe("a real object store", () => {
-    test("takes 70 MB in parts, as it is configured", async () => {
+  describe("the S3 blob store on a real server", () => {
+    test("relies on If-None-Match: of 16 concurrent conditional writes of one object, one succeeds", async () => {
+      const client = new S3Client({ endpoint: s3.endpoint, region: s3.region, forcePathStyle: true });
+      const write = (writer: number) =>
+        client.send(new PutObjectCommand({ Bucket: bucket, Key: "claimed", Body: `${writer}`, IfNoneMatch: "*" })).then(
+          () => "written",
+          (error: unknown) => (error as Error).name,
+        );
+      const outcomes = await Promise.all(Array.from({ length: 16 }, (_, writer) => write(writer)));
+      expect(outcomes.filter((outcome) => outcome === "written")).toHaveLength(1);
+      expect(await write(16)).toBe("PreconditionFailed");
+      client.destroy();
+    });
+
+    test("uploads 70 MB in parts", async () => {
       await using store = await open();
       const size = 70_000_000;
       const { location } = await putBlob(store, patterned(size));
@@ -76,7 +73,7 @@ if (!s3IsMissing()) {
       await expectCode(store.read(location, { size }), "blob_damaged");
     });
 
-    test("may be cut off in the middle of whatever it gives and takes", async () => {
+    test("survives connections cut anywhere in requests and answers", async () => {
       await using proxy = await startProxy(s3.port);
       await using store = await open({ endpoint: proxy.through(s3.endpoint).replace(/\/$/, "") });
       const size = 12 * MEBIBYTE;
@@ -98,7 +95,7 @@ if (!s3IsMissing()) {
       expect(sha256(await contentBytes(await store.read(await committed, { size })))).toBe(sha256(patterned(size)));
     });
 
-    test("that stands still is given up, and what was held back comes late and is removed", async () => {
+    test("gives up a stalled request, and removes bytes that arrive late", async () => {
       await using proxy = await startProxy(s3.port);
       const endpoint = proxy.through(s3.endpoint).replace(/\/$/, "");
       const prefix = "late/";
@@ -115,7 +112,7 @@ if (!s3IsMissing()) {
       expect(await Array.fromAsync(direct.list())).toEqual([]);
     });
 
-    test("is there again after a restart, without one of ours", async () => {
+    test("recovers from a server restart without restarting itself", async () => {
       await using store = await open({ retryWithin: 500 });
       const { location } = await putBlob(store, patterned(1000));
       await s3.kill();

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { PATIENCE_MS } from "../waiting.ts";
 
 /** Whom a program runs as, by number. */
 export interface User {
@@ -62,7 +63,7 @@ export function createServerProcess(options: {
         closeSync(log);
       }
       const started = child;
-      const deadline = Date.now() + 60_000;
+      const deadline = Date.now() + PATIENCE_MS;
       while (!(await options.answers())) {
         const isGone = started.exitCode !== null || started.signalCode !== null;
         if (isGone || Date.now() > deadline) {

@@ -15,20 +15,20 @@ import { createS3Client, type S3Server, s3IsMissing, startS3 } from "./s3-server
 // What other tests take for granted about the servers that they start.
 
 if (!postgresIsMissing()) {
-  describe("PostgreSQL", () => {
+  describe("the PostgreSQL test server", () => {
     let postgres: PostgresServer;
     beforeAll(async () => {
       postgres = await startPostgres();
     });
     afterAll(() => postgres[Symbol.asyncDispose]());
 
-    test("is durable, and sorts as most of its installations do", async () => {
+    test("is durable and has a common collation", async () => {
       expect(await query(postgres.url, "SHOW fsync")).toEqual([{ fsync: "on" }]);
       const sorted = await query(postgres.url, "SELECT name FROM (VALUES ('B'), ('a')) AS v (name) ORDER BY name");
       expect(sorted).toEqual([{ name: "a" }, { name: "B" }]);
     });
 
-    test("gives each test an empty database of its own", async () => {
+    test("gives each test an empty database", async () => {
       const [one, other] = await Promise.all([postgres.createDatabase(), postgres.createDatabase()]);
       await query(one, "CREATE TABLE t (x integer)");
       const tables = "SELECT count(*)::integer AS count FROM pg_tables WHERE schemaname = 'public'";
@@ -36,7 +36,7 @@ if (!postgresIsMissing()) {
       expect(await query(other, tables)).toEqual([{ count: 0 }]);
     });
 
-    test("takes connections with TLS, under a name that its certificate has", async () => {
+    test("accepts TLS connections under the name in its certificate", async () => {
       await using secure = await startPostgres({ tls: true, settings: { fsync: "off" } });
       const encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
       const options = `sslmode=verify-full&sslrootcert=${secure.caFile}`;
@@ -48,7 +48,7 @@ if (!postgresIsMissing()) {
     });
 
     for (const end of ["restart", "stop", "kill"] as const) {
-      test(`keeps its data and its port over a ${end}`, async () => {
+      test(`keeps its data and port over a ${end}`, async () => {
         const url = await postgres.createDatabase();
         await query(url, "CREATE TABLE t (x integer)");
         await query(url, "INSERT INTO t VALUES (1)");
@@ -70,7 +70,7 @@ if (!postgresIsMissing()) {
 }
 
 if (!s3IsMissing()) {
-  describe("S3", () => {
+  describe("the S3 test server", () => {
     let s3: S3Server;
     let bucket: string;
     beforeAll(async () => {
@@ -79,7 +79,7 @@ if (!s3IsMissing()) {
     });
     afterAll(() => s3[Symbol.asyncDispose]());
 
-    test("puts, describes, gives ranges of and deletes an object", async () => {
+    test("stores, describes, reads in ranges and deletes an object", async () => {
       using client = disposable(createS3Client(s3));
       const object = { Bucket: bucket, Key: "a/b" };
       await client.send(new PutObjectCommand({ ...object, Body: Buffer.from("0123456789") }));
@@ -90,7 +90,7 @@ if (!s3IsMissing()) {
       expect(await client.send(new HeadObjectCommand(object)).catch(nameOf)).toBe("NotFound");
     });
 
-    test("joins parts", async () => {
+    test("completes multipart uploads", async () => {
       using client = disposable(createS3Client(s3));
       const object = { Bucket: bucket, Key: "parts" };
       const parts = [Buffer.alloc(5 * 1024 * 1024, "a"), Buffer.from("end")];
@@ -108,7 +108,7 @@ if (!s3IsMissing()) {
       expect(Buffer.concat(parts).equals(bytes)).toBe(true);
     });
 
-    test("refuses who does not know the secret, and bytes that are not what was said", async () => {
+    test("refuses a wrong secret and a wrong digest", async () => {
       using stranger = disposable(createS3Client({ ...s3, secretAccessKey: "wrong" }));
       const put = new PutObjectCommand({ Bucket: bucket, Key: "k", Body: "x" });
       expect(await stranger.send(put).catch(nameOf)).toBe("SignatureDoesNotMatch");
@@ -119,7 +119,7 @@ if (!s3IsMissing()) {
       expect(await client.send(new HeadObjectCommand({ Bucket: bucket, Key: "torn" })).catch(nameOf)).toBe("NotFound");
     });
 
-    test("is told to the store by a URL", () => {
+    test("is reachable by the URL that the store accepts", () => {
       const url = new URL(s3.blobsUrl(bucket, "some/prefix"));
       expect([url.hostname, url.pathname]).toEqual([bucket, "/some/prefix"]);
       const { endpoint, region } = s3;
@@ -127,7 +127,7 @@ if (!s3IsMissing()) {
     });
 
     for (const end of ["stop", "kill"] as const) {
-      test(`keeps its data and its port over a ${end}`, async () => {
+      test(`keeps its data and port over a ${end}`, async () => {
         using client = disposable(createS3Client(s3));
         const object = { Bucket: bucket, Key: `kept over a ${end}` };
         await client.send(new PutObjectCommand({ ...object, Body: "kept" }));

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { startProxy, type TcpProxy, type TcpProxyOptions } from "./tcp-proxy.ts";
 
-describe("a proxy", () => {
-  test("sends everything on, both ways and in order", async () => {
+describe("the TCP test proxy", () => {
+  test("forwards bytes both ways and in order", async () => {
     await using bench = await startBench();
     const { client, server } = await bench.open();
     const bytes = crypto.getRandomValues(Buffer.alloc(60_000));
@@ -17,7 +17,7 @@ describe("a proxy", () => {
     await once(client, "end");
   });
 
-  test("cuts connections on both sides, and takes new ones", async () => {
+  test("closes connections on both sides and accepts new ones", async () => {
     await using bench = await startBench();
     const { client, server } = await bench.open();
     const ends = Promise.all([closed(client), closed(server)]);
@@ -28,7 +28,7 @@ describe("a proxy", () => {
     await bench.open();
   });
 
-  test("holds bytes back while it is paused, of new connections too", async () => {
+  test("holds bytes while it is paused, of new connections too", async () => {
     await using bench = await startBench();
     const { client, server } = await bench.open();
     bench.proxy.pause();
@@ -47,7 +47,7 @@ describe("a proxy", () => {
     expect(received).toBe("held");
   });
 
-  test("refuses new connections, keeps those that there are, and accepts again", async () => {
+  test("refuses new connections, keeps existing ones, and accepts again", async () => {
     await using bench = await startBench();
     const { client, server } = await bench.open();
     bench.proxy.refuse();
@@ -58,7 +58,7 @@ describe("a proxy", () => {
     await bench.open();
   });
 
-  test("delays each byte, and all by the same", async () => {
+  test("delays every byte by the same time", async () => {
     await using bench = await startBench();
     const { client, server } = await bench.open();
     bench.proxy.delay(200);
@@ -76,7 +76,7 @@ describe("a proxy", () => {
     expect(performance.now() - started).toBeLessThan(3900);
   });
 
-  test("closes one way, and the other goes on", async () => {
+  test("closes one direction while the other stays open", async () => {
     await using bench = await startBench();
     const { client, server } = await bench.open();
     server.resume();
@@ -91,7 +91,7 @@ describe("a proxy", () => {
     await once(client, "end");
   });
 
-  test("cuts where a hook says so: what it saw does not arrive, and other connections stay", async () => {
+  test("closes a connection where a hook says, without forwarding what the hook saw", async () => {
     const seen: string[] = [];
     await using bench = await startBench({
       onData(direction, chunk, connection) {
@@ -116,7 +116,7 @@ describe("a proxy", () => {
     expect(seen).toEqual(["toServer BEGIN", "toServer COMMIT", "toClient answer"]);
   });
 
-  test("where nobody listens behind it, its clients are cut", async () => {
+  test("closes its clients when nothing listens behind it", async () => {
     const vacated = createServer();
     vacated.listen(0, "127.0.0.1");
     await once(vacated, "listening");
@@ -128,7 +128,7 @@ describe("a proxy", () => {
     await closed(client);
   });
 
-  test("stands in for a server in its URL", async () => {
+  test("replaces a server in its URL", async () => {
     await using bench = await startBench();
     const url = "postgres://user:password@localhost:5432/name?sslmode=disable";
     expect(bench.proxy.through(url)).toBe(

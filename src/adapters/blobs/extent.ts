@@ -1,23 +1,23 @@
 import { join } from "node:path";
 import type { Extent } from "../../ports.ts";
 import { parseKeyOfFile, pathOfKey } from "./files.ts";
-import { type Place, parseLocation, RECORD_HEADER_BYTES, segmentFileName } from "./segments/format.ts";
+import { parseLocation, RECORD_HEADER_BYTES, type RecordAddress, segmentFileName } from "./segments/format.ts";
 
 /**
- * Where the bytes of a blob lie on the disk, for who looks at them without trusting what stands around them; `folder` is
- * the store's. Undefined for what is no location.
+ * Where the bytes of a blob are on the disk, for a repair that does not trust what is around them. `folder` is the store's.
+ * Undefined where the location is invalid.
  */
 export function contentExtentOf(folder: string, location: string): Extent | undefined {
-  const place = parseLocation(location);
-  if (place === undefined) return fileExtentOf(folder, location);
-  return { path: segmentPath(folder, place), offset: place.offset + RECORD_HEADER_BYTES, length: place.length };
+  const address = parseLocation(location);
+  if (address === undefined) return fileExtentOf(folder, location);
+  return { path: segmentPath(folder, address), offset: address.offset + RECORD_HEADER_BYTES, length: address.length };
 }
 
-/** All that belongs to it: in a segment, the header of its record too. */
+/** All bytes of a blob: in a segment, with the header of its record. */
 export function ownedExtentOf(folder: string, location: string): Extent | undefined {
-  const place = parseLocation(location);
-  if (place === undefined) return fileExtentOf(folder, location);
-  return { path: segmentPath(folder, place), offset: place.offset, length: RECORD_HEADER_BYTES + place.length };
+  const address = parseLocation(location);
+  if (address === undefined) return fileExtentOf(folder, location);
+  return { path: segmentPath(folder, address), offset: address.offset, length: RECORD_HEADER_BYTES + address.length };
 }
 
 function fileExtentOf(folder: string, location: string): Extent | undefined {
@@ -26,9 +26,10 @@ function fileExtentOf(folder: string, location: string): Extent | undefined {
   return { path: pathOfKey(join(folder, "files"), key), offset: 0, length: Number.MAX_SAFE_INTEGER };
 }
 
-const segmentPath = (folder: string, { segment }: Place): string => join(folder, "segments", segmentFileName(segment));
+const segmentPath = (folder: string, { segment }: RecordAddress): string =>
+  join(folder, "segments", segmentFileName(segment));
 
-/** What is left of an extent without those parts of the same file, which come in order. */
+/** The extent without these parts of the same file, which are in order. */
 export function without(extent: Extent, parts: readonly Extent[]): readonly Extent[] {
   const end = extent.offset + extent.length;
   const left: Extent[] = [];

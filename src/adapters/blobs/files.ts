@@ -11,26 +11,26 @@ const KEY = /^[0-9a-f]{64}\.[0-9a-f]{16}$/;
 const KEPT_OPEN = 2048;
 const LOCATION = /^file:([0-9a-f]{64}\.[0-9a-f]{16})$/;
 
-/** One file a blob, in shard folders. */
+/** A file for each blob, in shard folders. */
 export interface BlobFiles extends Disposable {
-  /** Makes the folders that are missing; durable when it resolves. */
+  /** Creates the folders that are missing; durable when it resolves. */
   prepare(): Promise<void>;
-  /** Moves a synced file to where the key says; durable when it resolves. Answers the location. */
+  /** Moves a synced file to the place of its key, and returns the location; durable when it resolves. */
   place(key: string, path: string): Promise<string>;
   read(location: string, options: { size: number; range?: ByteRange }): Promise<BlobContent>;
-  /** The file itself. It stays where it is until it is removed. */
+  /** Returns the path of the file, which stays there until it is removed. */
   locate(location: string, options: { size: number }): Promise<string>;
   remove(location: string): Promise<void>;
-  /** In memory bounded by the names of one shard. */
+  /** Takes the memory of the names in one shard. */
   list(): AsyncIterable<FoundBlob>;
 }
 
 export const newKey = (sha256: string): string =>
   `${sha256}.${crypto.getRandomValues(Buffer.alloc(8)).toString("hex")}`;
 
-/** `folder` is that of the files. */
+/** `folder` is the one with the shards. */
 export const pathOfKey = (folder: string, key: string): string => join(folder, key.slice(0, 2), key);
-/** Undefined for what is no location of a file. */
+/** Undefined where the location is not one of a file. */
 export const parseKeyOfFile = (location: string): string | undefined => LOCATION.exec(location)?.[1];
 
 export function createBlobFiles(folder: string, folders: FolderSync): BlobFiles {
@@ -40,11 +40,11 @@ export function createBlobFiles(folder: string, folders: FolderSync): BlobFiles 
 
   return {
     async prepare() {
-      await mkdir(folder, { recursive: true });
+      await mkdir(folder, { recursive: true, mode: 0o700 });
       const there = new Set(await readdir(folder));
       const missing = SHARDS.filter((shard) => !there.has(shard));
-      await Promise.all(missing.map((shard) => mkdir(join(folder, shard))));
-      // Always, since the start that made them may have been cut off before this.
+      await Promise.all(missing.map((shard) => mkdir(join(folder, shard), { mode: 0o700 })));
+      // Always: the start that created them may have been cut off before its sync.
       await folders.sync(folder);
     },
 
@@ -72,9 +72,9 @@ export function createBlobFiles(folder: string, folders: FolderSync): BlobFiles 
     async remove(location) {
       const key = parseLocation(location);
       await unlinkIfThere(pathOf(key));
-      // Not before: whoever reads it meanwhile would open it once more, and keep its space.
+      // Not before: a concurrent read would open the file again, and keep its space.
       reader.forget(pathOf(key));
-      // Also when it was gone: whoever unlinked it may have ended before this.
+      // Also when it was gone: the process that unlinked it may have ended before its sync.
       await folders.sync(shardOf(key));
     },
 
@@ -91,7 +91,7 @@ export function createBlobFiles(folder: string, folders: FolderSync): BlobFiles 
   };
 }
 
-/** It comes from our catalog, and still is never taken for a path. */
+/** The location comes from this store's catalog, and still is never used as a path unchecked. */
 function parseLocation(location: string): string {
   const key = parseKeyOfFile(location);
   if (key === undefined) throw damaged(`${JSON.stringify(location)} is no location of this store.`);

@@ -1,276 +1,186 @@
-import { link, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { link } from "node:fs/promises";
 import { StoreError } from "../../domain/errors.ts";
 import type { BlobContent, BlobStore } from "../../ports.ts";
-import { type CachedFile, openCachedFiles, SHARDS } from "../files/cached-files.ts";
+import type { CacheObserver } from "../disk-cache/cache-index.ts";
+import type { CachedFile } from "../disk-cache/cached-files.ts";
+import { type DiskCache, openDiskCache } from "../disk-cache/disk-cache.ts";
 import { damaged } from "../files/file-reader.ts";
 import { close, unlinkIfThere } from "../files/file-system.ts";
-import { createFreeSpace } from "../files/free-space.ts";
 import { writeNewFile } from "../files/write-new-file.ts";
+import { inMemory, temporaryBlob } from "./local-blob.ts";
+import { type CachedBlob, newCachedBlob, type OriginalsIndex, originalsIndex } from "./originals-index.ts";
+import { chunksOf } from "./small-source.ts";
 
-/** A blob store of which this node keeps some. It may forget any at any time, and losing all of it loses nothing. */
+/** A blob store of which this node keeps copies. It may forget any of them at any time, and losing all loses nothing. */
 export interface OriginalsCache extends BlobStore {
-  /** Of the blobs that it has. */
+  /** Keys of the blobs that it has copies of. */
   cachedKeys(): readonly string[];
   /**
-   * Gone from the disk when it resolves.
-   * @throws StoreError `unavailable` when the disk refuses; what is left stays among the keys
+   * Removes copies from the disk; they are gone when it resolves.
+   * @throws StoreError `unavailable` when the disk refuses; `cachedKeys` then still has what may be left
    */
   forget(keys: readonly string[]): Promise<void>;
 }
 
 export interface OriginalsCacheOptions {
-  /** Nobody else's. */
+  /** Used by no other process. */
   readonly folder: string;
   /** The budget. */
   readonly maxBytes: number;
-  /** Below this much free space nothing more is kept; undefined: 1 % of the file system, at least 256 MiB. */
+  /** Below this much free space no more copies are kept; undefined: 1 % of the file system, at least 256 MiB. */
   readonly minFree: number | undefined;
-  /** For small ones that are read often. */
+  /** Memory for small blobs that are read often, in bytes. */
   readonly memoryBytes: number;
-  readonly observer?: OriginalsCacheObserver;
+  readonly observer?: CacheObserver;
 }
 
-export interface OriginalsCacheObserver {
-  /** Whether what was asked for was there. */
-  found(hit: boolean): void;
-  evicted(originals: number): void;
-  holds(totals: { bytes: number; entries: number }): void;
-}
+type Cache = DiskCache<CachedBlob, OriginalsIndex>;
+type ReadOptions = Parameters<BlobStore["read"]>[1];
 
-interface Original extends CachedFile {
-  readonly key: string;
-  readonly path: string;
-  readonly size: number;
-  /** Of one that an earlier process left: nothing was synced, so that its bytes are looked at once, when it is asked for. */
-  looked: Promise<void> | undefined;
-  /** By `performance`'s clock. */
-  usedAt: number;
-}
-
-const ignoring: OriginalsCacheObserver = { found() {}, evicted() {}, holds() {} };
-/** As locations and names of files have them. */
+const ignoring: CacheObserver = { found() {}, evicted() {}, holds() {} };
+/** In locations and names of files. */
 const KEY = /([0-9a-f]{64})\.([0-9a-f]{16})/;
-/** Of one that is not there, a part of more than this is read where it is. */
+/** Of a larger blob without a copy, a part is read from the store behind. */
 const PART_BYTES = 1024 * 1024;
-/** Lent from memory. */
-const LENT_BYTES = 1024 * 1024;
-/** A stream opens its file when it is sent: for so long, in milliseconds, it must not be evicted. */
-const OPENING_MS = 2000;
-/** None takes more of the budget than this share. */
+/** Up to this size `openLocal` returns the bytes themselves. */
+const IN_MEMORY_BYTES = 1024 * 1024;
+/** The share of the budget that one blob may take. */
 const LARGEST = 1 / 4;
-const BLOCK = 4096;
-
-/** What a file takes of the disk, and of the budget: a block at least, which bounds the number of files too. */
-const budgetBytes = (size: number): number => Math.max(1, Math.ceil(size / BLOCK)) * BLOCK;
 
 /**
- * A blob store in front of one that is elsewhere: what is read is kept in a folder of this node, a file each, named by its
- * key. Bytes that were fetched are believed when they have the digest that their key begins with. What the disk refuses is
- * read as if there were no cache. Disposing of it leaves the store behind it open.
+ * A blob store in front of another: what is read is kept in a folder of this node. Fetched bytes are trusted when they
+ * have the digest that their key begins with. Where the disk fails, it reads from the other store as if there were no
+ * cache. Disposing of it leaves the other store open.
  */
 export async function openOriginalsCache(blobs: BlobStore, options: OriginalsCacheOptions): Promise<OriginalsCache> {
-  const { maxBytes, memoryBytes, observer = ignoring } = options;
-  const folder = resolve(options.folder);
-  const files = await openCachedFiles(folder, memoryBytes);
-  const freeSpace = createFreeSpace(folder, options.minFree);
-  /** By key, least recently used first. */
-  const kept = new Map<string, Original>();
-  /** One fetch, however many wait for it. */
-  const fetching = new Map<string, Promise<Original | undefined>>();
-  let bytes = 0;
+  const { maxBytes, observer = ignoring } = options;
+  const cache: Cache = await openDiskCache<CachedBlob, OriginalsIndex>({
+    ...options,
+    of: "originals",
+    largestBytes: maxBytes * LARGEST,
+    index: originalsIndex({ maxBytes, streamedAbove: PART_BYTES }),
+    observer,
+  });
+  const fetcher = createFetcher(blobs, cache);
 
-  /** The oldest first. */
-  async function filesLeft(): Promise<readonly Original[]> {
-    const found: { original: Original; modifiedAt: number }[] = [];
-    for (const shard of SHARDS)
-      for (const file of await files.list(shard)) {
-        const path = files.pathOf(file);
-        const { size, mtimeMs } = await stat(path);
-        const key = `${file.name}.${file.generation}`;
-        found.push({
-          original: { ...file, key, path, size, looked: undefined, usedAt: -Infinity },
-          modifiedAt: mtimeMs,
-        });
-      }
-    return found.toSorted((one, other) => one.modifiedAt - other.modifiedAt).map(({ original }) => original);
+  /** Undefined where it must be read from the store behind. */
+  async function find(location: string, size: number, isWorthFetching: boolean): Promise<CachedBlob | undefined> {
+    const file = fileAt(location);
+    if (file === undefined) return undefined;
+    const blob = cache.index.current.use(keyAt(file));
+    observer.found(blob !== undefined);
+    if (blob === undefined) return isWorthFetching ? fetcher.fetch(location, size, file) : undefined;
+    return (await isVerified(blob)) && blob.size === size ? blob : undefined;
   }
 
-  const tell = () => observer.holds({ bytes, entries: kept.size });
-  /** What cannot be removed now goes with the next removal, or is found at the next start. */
-  const removeQuietly = (originals: readonly Original[]) =>
-    files.remove(originals.map(({ path }) => path)).catch(() => {});
-
-  function add(original: Original): void {
-    kept.set(original.key, original);
-    bytes += budgetBytes(original.size);
-  }
-
-  function drop(original: Original): void {
-    if (kept.get(original.key) !== original) return;
-    kept.delete(original.key);
-    bytes -= budgetBytes(original.size);
-  }
-
-  function evict(): readonly Original[] {
-    const evicted: Original[] = [];
-    const openedBy = performance.now() - OPENING_MS;
-    for (const original of kept.values()) {
-      if (bytes <= maxBytes) break;
-      if (original.size > PART_BYTES && original.usedAt > openedBy) continue;
-      drop(original);
-      evicted.push(original);
-    }
-    return evicted;
-  }
-
-  /** As it is kept, or will be; undefined where it is to be read elsewhere. */
-  async function find(location: string, size: number, isWorthFetching: boolean): Promise<Original | undefined> {
-    const [key, name, generation] = KEY.exec(location) ?? [];
-    if (key === undefined || name === undefined || generation === undefined) return undefined;
-    const original = kept.get(key);
-    observer.found(original !== undefined);
-    if (original !== undefined) return (await isSound(original, size)) ? use(original) : undefined;
-    if (!isWorthFetching || budgetBytes(size) > maxBytes * LARGEST) return undefined;
-    let fetched = fetching.get(key);
-    if (fetched === undefined) {
-      fetched = fetchOriginal(location, size, { name, generation }).finally(() => fetching.delete(key));
-      fetching.set(key, fetched);
-    }
-    return fetched;
-  }
-
-  function use(original: Original): Original {
-    original.usedAt = performance.now();
-    // A Map keeps the order of insertion.
-    if (kept.delete(original.key)) kept.set(original.key, original);
-    return original;
-  }
-
-  async function isSound(original: Original, size: number): Promise<boolean> {
+  async function isVerified(blob: CachedBlob): Promise<boolean> {
     try {
-      await (original.looked ??= look(original));
-      return original.size === size;
+      await cache.verify(blob);
+      return true;
     } catch {
-      await forgetOriginals([original]).catch(() => {});
+      await cache.remove([blob]).catch(() => {});
+      cache.observeTotals();
       return false;
     }
   }
 
-  async function look({ path, size, name }: Original): Promise<void> {
-    if (!(await files.isSound(path, { size, sha256: name }))) throw new Error("It has other bytes than were stored.");
-  }
-
-  /** @throws StoreError what the store says; undefined for what the disk does */
-  async function fetchOriginal(location: string, size: number, file: CachedFile): Promise<Original | undefined> {
-    let path: string | undefined;
-    try {
-      await freeSpace.take(size);
-      path = await files.newTemporaryPath();
-    } catch {
-      return undefined;
-    }
-    try {
-      const { fd, sha256 } = await writeNewFile(path, chunksOf(await blobs.read(location, { size })), size);
-      await close(fd);
-      if (sha256 !== file.name) throw damaged(`Its bytes have the digest ${sha256}.`);
-      await files.keep(path, file);
-    } catch (error) {
-      await unlinkIfThere(path).catch(() => {});
-      if (error instanceof StoreError) throw error;
-      return undefined;
-    }
-    const key = `${file.name}.${file.generation}`;
-    const original = {
-      ...file,
-      key,
-      path: files.pathOf(file),
-      size,
-      looked: Promise.resolve(),
-      usedAt: performance.now(),
-    };
-    add(original);
-    const evicted = evict();
-    observer.evicted(evicted.length);
-    tell();
-    await removeQuietly(evicted);
-    return original;
-  }
-
-  async function forgetOriginals(originals: readonly Original[]): Promise<void> {
-    for (const original of originals) drop(original);
-    tell();
-    await files.remove(originals.map(({ path }) => path));
-  }
-
-  async function forget(keys: readonly string[]): Promise<void> {
-    const originals = keys.flatMap((key) => kept.get(key) ?? []);
-    try {
-      if (originals.length > 0) await forgetOriginals(originals);
-    } catch (cause) {
-      for (const original of originals) if (!kept.has(original.key)) add(original);
-      throw new StoreError("unavailable", "The cache of originals could not be changed.", { cause });
-    }
-  }
-
-  async function read(location: string, what: Parameters<BlobStore["read"]>[1]): Promise<BlobContent> {
+  async function read(location: string, what: ReadOptions): Promise<BlobContent> {
     const { size, range } = what;
-    const original = await find(location, size, range === undefined || size <= PART_BYTES);
-    if (original === undefined) return blobs.read(location, what);
+    const blob = await find(location, size, range === undefined || size <= PART_BYTES);
+    if (blob === undefined) return blobs.read(location, what);
     try {
-      // A stream opens the file by its name only when it is sent.
-      if (size > PART_BYTES && (await stat(original.path)).size !== size) throw new Error("It became shorter.");
-      return await files.read(original.path, what);
+      return await cache.read(blob, range);
     } catch {
-      await forgetOriginals([original]).catch(() => {});
       return blobs.read(location, what);
     }
   }
 
-  /** A name of its own, under which it stays whatever is evicted. */
-  async function linkTo(original: Original): Promise<string | undefined> {
-    try {
-      const path = await files.newTemporaryPath();
-      await link(original.path, path);
-      return path;
-    } catch {
-      return undefined;
-    }
+  async function forget(keys: readonly string[]): Promise<void> {
+    const index = cache.index.current;
+    const copies = keys.flatMap((key) => index.get(key) ?? []);
+    if (copies.length === 0) return;
+    await cache.change(async () => {
+      try {
+        await cache.remove(copies);
+      } catch (error) {
+        for (const copy of copies) if (index.get(copy.key) === undefined) index.add(copy);
+        throw error;
+      }
+    });
   }
-
-  for (const left of await filesLeft()) add(left);
-  await removeQuietly(evict());
-  tell();
 
   return {
     ...blobs,
     read,
-    async lend(location, { size }, work) {
-      if (size <= LENT_BYTES) return work({ bytes: await new Response(await read(location, { size })).bytes() });
-      const original = await find(location, size, true);
-      const path = original && (await linkTo(original));
-      if (path === undefined) return blobs.lend(location, { size }, work);
-      try {
-        return await work({ path });
-      } finally {
-        await unlinkIfThere(path).catch(() => {});
-      }
+    async openLocal(location, { size }) {
+      if (size <= IN_MEMORY_BYTES) return inMemory(await new Response(await read(location, { size })).bytes());
+      const blob = await find(location, size, true);
+      const path = blob && (await linkTo(cache, blob));
+      return path === undefined ? blobs.openLocal(location, { size }) : temporaryBlob(path);
     },
     async remove(location) {
       await blobs.remove(location);
-      const [key] = KEY.exec(location) ?? [];
-      if (key !== undefined) await forget([key]);
+      const file = fileAt(location);
+      if (file !== undefined) await forget([keyAt(file)]);
     },
-    cachedKeys: () => [...kept.keys()],
+    cachedKeys: () => cache.index.current.keys(),
     forget,
     async [Symbol.asyncDispose]() {
-      await Promise.allSettled(fetching.values());
-      files[Symbol.dispose]();
+      await fetcher.whenIdle();
+      cache[Symbol.dispose]();
     },
   };
 }
 
-async function* chunksOf(content: BlobContent): AsyncGenerator<Uint8Array> {
-  if (content instanceof Uint8Array) yield content;
-  else yield* content instanceof Blob ? content.stream() : content;
+/** Copies blobs into the cache: once, however many readers wait for one. */
+function createFetcher(blobs: BlobStore, cache: Cache) {
+  const fetching = new Map<string, Promise<CachedBlob | undefined>>();
+
+  /** Undefined where the disk fails. @throws StoreError what the store behind throws */
+  async function fetchOnce(location: string, size: number, file: CachedFile): Promise<CachedBlob | undefined> {
+    if (!(await cache.hasRoom(size))) return undefined;
+    const path = await cache.files.newTemporaryPath().catch(() => undefined);
+    if (path === undefined) return undefined;
+    try {
+      const { fd, sha256 } = await writeNewFile(path, chunksOf(await blobs.read(location, { size })), size);
+      await close(fd);
+      if (sha256 !== file.name) throw damaged(`Its bytes have the digest ${sha256}.`);
+      const blob = newCachedBlob(file, size, Promise.resolve());
+      const kept = await cache.keep(path, blob);
+      if (kept.isKept) return blob;
+      await unlinkIfThere(kept.path);
+    } catch (error) {
+      await unlinkIfThere(path).catch(() => {});
+      if (error instanceof StoreError) throw error;
+    }
+    return undefined;
+  }
+
+  return {
+    fetch(location: string, size: number, file: CachedFile): Promise<CachedBlob | undefined> {
+      const key = keyAt(file);
+      const running = fetching.get(key) ?? fetchOnce(location, size, file).finally(() => fetching.delete(key));
+      fetching.set(key, running);
+      return running;
+    },
+    whenIdle: () => Promise.allSettled(fetching.values()),
+  };
+}
+
+/** A second name for the file, under which it stays even when it is evicted. Undefined where the disk fails. */
+async function linkTo({ files }: Cache, blob: CachedBlob): Promise<string | undefined> {
+  try {
+    const path = await files.newTemporaryPath();
+    await link(files.pathOf(blob), path);
+    return path;
+  } catch {
+    return undefined;
+  }
+}
+
+const keyAt = ({ name, generation }: CachedFile): string => `${name}.${generation}`;
+
+function fileAt(location: string): CachedFile | undefined {
+  const [, name, generation] = KEY.exec(location) ?? [];
+  return name === undefined || generation === undefined ? undefined : { name, generation };
 }

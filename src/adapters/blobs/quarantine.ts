@@ -3,14 +3,14 @@ import { basename, join, relative } from "node:path";
 import type { Extent } from "../../ports.ts";
 import { close, fdatasync, isMissing, open, writeAll } from "../files/file-system.ts";
 import type { FolderSync } from "./folder-sync.ts";
-import { stageFile } from "./staging.ts";
+import { stageFile } from "./staged-file.ts";
 
-/** What people need to know of bytes that are not where they belong. */
+/** What a person needs to know about bytes that are not where they belong. */
 export interface QuarantineNote {
   readonly reason: string;
-  /** Of the blob, where that is known. */
+  /** The key of the blob, if known. */
   readonly key?: string;
-  /** The images, as `album/name`, whose bytes should stand there. */
+  /** The images, as `album/name`, whose bytes should be there. */
   readonly images?: readonly string[];
 }
 
@@ -20,23 +20,23 @@ export interface QuarantineTotals {
 }
 
 /**
- * Copies of bytes that nothing can be told of for sure, each with a description beside it. Nobody but people ever
- * removes anything from it, and no other part of the store looks at it.
+ * Copies of bytes about which nothing is certain, each with a description beside it. Only people remove files from it, and
+ * no other part of the store reads it.
  */
 export interface Quarantine {
-  /** On the file system of the store, for something that is not finished; gone when this is opened the next time. */
+  /** For an unfinished file on the file system of the store, which is removed when the quarantine is opened again. */
   newTemporaryPath(): string;
   /**
-   * Durable, both files, when it resolves. Answers the size of what was added; undefined where the same bytes from the
-   * same place are there already.
-   * @throws what `source` and the file system throw; then nothing was added
+   * Adds the bytes and their description; both are durable when it resolves. Returns the size of the bytes, or undefined
+   * where the same bytes from the same place are there already.
+   * @throws what `source` and the file system throw; then it added nothing
    */
   add(bytes: QuarantinedBytes, note: QuarantineNote): Promise<number | undefined>;
 }
 
 export interface QuarantinedBytes {
   readonly extent: Extent;
-  /** As they were found. */
+  /** The digest of the bytes as they were found. */
   readonly sha256: string;
   readonly source: () => AsyncIterable<Uint8Array>;
 }
@@ -45,12 +45,12 @@ const DESCRIPTION = ".json";
 const UNFINISHED = ".unfinished";
 export const quarantineFolderOf = (blobsFolder: string): string => join(blobsFolder, "quarantine");
 
-/** For one process at a time, which has made the folder. */
+/** For one process at a time, which has created the folder. */
 export async function openQuarantine(blobsFolder: string, folders: FolderSync): Promise<Quarantine> {
   const folder = quarantineFolderOf(blobsFolder);
   for (const name of await readdir(folder)) if (name.endsWith(UNFINISHED)) await rm(join(folder, name));
 
-  /** Under its name only when it is whole. */
+  /** Gives the file its name once it is complete. */
   async function place(name: string, write: (path: string) => Promise<void>): Promise<void> {
     const path = join(folder, `${name}${UNFINISHED}`);
     try {
@@ -84,7 +84,7 @@ export async function openQuarantine(blobsFolder: string, folders: FolderSync): 
         ...note,
         quarantinedAt: new Date().toISOString(),
       };
-      // Last, since it says that the other one is there.
+      // The description comes last: it states that the bytes are there.
       await folders.sync(folder);
       await place(name + DESCRIPTION, (path) => writeDurably(path, `${JSON.stringify(description, undefined, 2)}\n`));
       await folders.sync(folder);
@@ -93,7 +93,7 @@ export async function openQuarantine(blobsFolder: string, folders: FolderSync): 
   };
 }
 
-/** They are not what they were a moment before: somebody writes there. */
+/** The bytes are not what they were a moment before: another process writes there. */
 export class BytesChanged extends Error {
   constructor() {
     super("The bytes changed while they were copied.");
@@ -101,7 +101,7 @@ export class BytesChanged extends Error {
   }
 }
 
-/** What is in it, descriptions not counted. */
+/** Counts the copies, without their descriptions. */
 export async function measureQuarantine(blobsFolder: string): Promise<QuarantineTotals> {
   const folder = quarantineFolderOf(blobsFolder);
   const names = await readdir(folder).catch((error: unknown) => {

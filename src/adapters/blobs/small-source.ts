@@ -1,6 +1,9 @@
-/** Memory for what is on its way, shared by all uploads. */
+import { freeMemory } from "../../domain/free-memory.ts";
+import type { BlobContent } from "../../ports.ts";
+
+/** Memory that all uploads share. */
 export interface MemoryBudget {
-  /** Whether there was so much left of it. */
+  /** Returns false, and takes nothing, where less is left. */
   take(bytes: number): boolean;
   give(bytes: number): void;
 }
@@ -19,7 +22,7 @@ export function createMemoryBudget(capacity: number): MemoryBudget {
   };
 }
 
-/** All of a small source, taken from the budget; or, where it is larger or memory is short, the same source from its start. */
+/** All bytes of a small source, taken from the budget. Where it is larger, or memory is short: the same source from its start. */
 export type Gathered =
   | { readonly bytes: Uint8Array; readonly source?: undefined }
   | { readonly bytes?: undefined; readonly source: AsyncIterable<Uint8Array> };
@@ -48,7 +51,10 @@ export async function gatherSmall(
     throw error;
   }
   const [only] = chunks;
-  return { bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size) };
+  if (chunks.length === 1 && only !== undefined) return { bytes: only };
+  const bytes = Buffer.concat(chunks, size);
+  for (const chunk of chunks) freeMemory(chunk);
+  return { bytes };
 }
 
 async function* resume(chunks: Uint8Array[], iterator: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -58,4 +64,10 @@ async function* resume(chunks: Uint8Array[], iterator: AsyncIterator<Uint8Array>
   } finally {
     await iterator.return?.();
   }
+}
+
+/** The bytes of a blob, as a source. */
+export async function* chunksOf(content: BlobContent): AsyncGenerator<Uint8Array> {
+  if (content instanceof Uint8Array) yield content;
+  else yield* content instanceof Blob ? content.stream() : content;
 }

@@ -1,18 +1,23 @@
 import type { Change, ChangeResult, ChangeResults } from "../../domain/change.ts";
 import { createAlbum, putAlbum, updateAlbum } from "./changes/albums.ts";
-import { claimUnrecorded, reserveBlobs } from "./changes/blobs.ts";
+import { runBatch } from "./changes/batch.ts";
+import { claimUnrecorded, moveBlobs, recordChecksums, reserveBlobs } from "./changes/blobs.ts";
 import type { ChangeContext } from "./changes/context.ts";
 import { deleteAlbum, deleteAlbumChunk } from "./changes/delete-album.ts";
-import { describeImage } from "./changes/describe-image.ts";
-import { hold, releaseHold } from "./changes/holds.ts";
+import { describeImage, forgetDescription } from "./changes/describe-image.ts";
 import { pruneIdempotency } from "./changes/idempotency.ts";
 import { deleteImage, updateImage } from "./changes/images.ts";
+import { createKey, noteUses, revokeKey, updateKey } from "./changes/keys.ts";
 import { acquireLease, releaseLease, requireLease } from "./changes/leases.ts";
 import { ensureLinkKey } from "./changes/link-key.ts";
 import { advanceCursor, deleteCursor, pruneEvents, registerCursor, renewEpoch } from "./changes/log.ts";
-import { moveBlobs } from "./changes/move-blobs.ts";
+import { moveImage } from "./changes/move-image.ts";
 import { putImages } from "./changes/put-images.ts";
-import { beginBlobDeletion, finishBlobDeletion } from "./changes/sweep.ts";
+import { recountUsage, setQuota } from "./changes/quotas.ts";
+import { createSession, deleteSession, pruneSessions } from "./changes/sessions.ts";
+import { createShare, revokeShare } from "./changes/shares.ts";
+import { beginBlobDeletion, finishBlobDeletion, hold, releaseHold } from "./changes/sweep.ts";
+import { createTicket, deleteTicket, pruneTickets } from "./changes/tickets.ts";
 import type { Driver } from "./driver.ts";
 
 type Apply<C extends Change> = (db: Driver, context: ChangeContext, change: C) => Promise<ChangeResult<C>>;
@@ -26,8 +31,22 @@ const CHANGES: { readonly [Type in Change["type"]]: Apply<Extract<Change, { type
   putImages,
   updateImage,
   deleteImage,
+  moveImage,
   describeImage,
+  forgetDescription,
   ensureLinkKey,
+  createKey,
+  createShare,
+  revokeShare,
+  createSession,
+  deleteSession,
+  pruneSessions,
+  updateKey,
+  revokeKey,
+  noteUses,
+  createTicket,
+  deleteTicket,
+  pruneTickets,
   registerCursor,
   advanceCursor,
   deleteCursor,
@@ -41,13 +60,17 @@ const CHANGES: { readonly [Type in Change["type"]]: Apply<Extract<Change, { type
   beginBlobDeletion,
   finishBlobDeletion,
   moveBlobs,
+  recordChecksums,
   hold,
   releaseHold,
+  setQuota,
+  recountUsage,
+  runBatch: (db, context, change) => runBatch(db, context, change, applyChange),
 };
 
 /**
- * Runs one change whole, inside a transaction (or savepoint) that the caller has opened and rolls back when this throws.
- * Locks are taken in one order: lease, idempotency row, album, image.
+ * Runs one change in the caller's transaction or savepoint, which the caller rolls back if this throws. The order of locks is
+ * lease, idempotency row, albums by id, image, ticket, quotas by scope and shard, which one statement locks.
  */
 export async function applyChange(
   db: Driver,

@@ -1,48 +1,106 @@
+import { createMemo, createRemembered } from "../../concurrency/memo.ts";
+import type { Idempotency } from "../../domain/change.ts";
+import type { UnnumberedEvents } from "../../domain/event.ts";
+import type { Quota } from "../../domain/quota.ts";
+import type { QuotaCatalog } from "../../ports/access.ts";
 import type { Catalog } from "../../ports.ts";
-import { createCachedTotals } from "./cached-totals.ts";
 import type { Driver, MaybePromise } from "./driver.ts";
 import { albumsBeingDeleted, findAlbum, listAlbums, totals } from "./queries/albums.ts";
 import { listBlobs, liveBlobs, recordedBlobs } from "./queries/blobs.ts";
-import { listCursors, logState, readEvents } from "./queries/events.ts";
-import { hasAnswered } from "./queries/idempotency.ts";
-import { listImages } from "./queries/image-listing.ts";
+import { accessState, findCredential } from "./queries/credentials.ts";
+import { listCursors, logState, readEvents, secondsSince } from "./queries/events.ts";
+import { imageFiles, newestImageAt } from "./queries/image-files.ts";
+import { listImageLayout, listImages } from "./queries/image-listing.ts";
+import { findImages } from "./queries/image-refs.ts";
 import { findContent, findContentById, findImage, findImageById } from "./queries/images.ts";
-import { undescribedImages } from "./queries/undescribed.ts";
+import { findKey, listKeys } from "./queries/keys.ts";
+import { knownImages } from "./queries/known-images.ts";
+import { anyQuota, listQuotas, miscounts, quotasOf } from "./queries/quotas.ts";
+import { createRememberedOrders } from "./queries/remembered-orders.ts";
+import { findShare, listShares } from "./queries/shares.ts";
+import { findTicket, listTickets } from "./queries/tickets.ts";
+import { describeBacklog, undescribedImages } from "./queries/undescribed.ts";
 
 /** How an engine runs a query. */
 export interface Reader {
-  /** One statement, which sees all that was committed before it. */
+  /** Runs one statement, which sees everything committed before it. */
   readonly read: <Value>(query: (db: Driver) => MaybePromise<Value>) => Promise<Value>;
-  /** Several statements that all see the same. */
+  /** Runs several statements on one snapshot. */
   readonly snapshot: <Value>(query: (db: Driver) => MaybePromise<Value>) => Promise<Value>;
 }
 
 type Queries = Omit<Catalog, "storeId" | "shared" | "write" | "onEvents" | "probe" | typeof Symbol.asyncDispose>;
 
-/** @param now the engine's time in milliseconds since 1970 */
-export function createQueries({ read, snapshot }: Reader, now: (db: Driver) => MaybePromise<number>): Queries {
+/** What differs between the engines. */
+export interface EngineQueries {
+  /** Milliseconds since 1970. */
+  readonly now: (db: Driver) => MaybePromise<number>;
+  readonly unnumbered: (db: Driver) => MaybePromise<UnnumberedEvents>;
+}
+
+/** Sums read many rows. Each is kept for ten times as long as it took, so they use at most a tenth of the time. */
+const TENTH_OF_THE_TIME = { keepFor: (tookMs: number) => 10 * tookMs, keepsFailures: false };
+
+export function createQueries({ read, snapshot }: Reader, { now, unnumbered }: EngineQueries): Queries {
+  const orders = createRememberedOrders();
   return {
-    album: (name) => read((db) => findAlbum(db, name)),
-    albums: (query) => snapshot((db) => listAlbums(db, query)),
-    image: (album, name) => read((db) => findImage(db, album, name)),
-    imageById: (id) => read((db) => findImageById(db, id)),
-    content: (album, name) => read((db) => findContent(db, album, name)),
-    contentById: (id) => read((db) => findContentById(db, id)),
-    images: (query) => snapshot((db) => listImages(db, query)),
+    album: (name, visibility) => read((db) => findAlbum(db, name, visibility)),
+    albums: (query) => snapshot((db) => listAlbums(db, query, orders)),
+    image: (album, name, visibility) => read((db) => findImage(db, album, name, visibility)),
+    imageById: (id, visibility) => read((db) => findImageById(db, id, visibility)),
+    content: (album, name, visibility) => read((db) => findContent(db, album, name, visibility)),
+    contentById: (id, visibility) => read((db) => findContentById(db, id, visibility)),
+    imagesByRefs: (refs, visibility) => snapshot((db) => findImages(db, refs, visibility)),
+    images: (query) => snapshot((db) => listImages(db, query, orders)),
+    imageLayout: (query) => snapshot((db) => listImageLayout(db, query, orders)),
+    imageFiles: (query) => read((db) => imageFiles(db, query)),
+    newestImageAt: (albumId) => read((db) => newestImageAt(db, albumId)),
+    knownImages: (query) => read((db) => knownImages(db, query)),
+    ticket: (id) => read((db) => findTicket(db, id)),
+    tickets: (query) => snapshot((db) => listTickets(db, query)),
 
     events: (query) => snapshot((db) => readEvents(db, query)),
     log: () => read(logState),
-    cursors: () => snapshot(async (db) => listCursors(db, await now(db))),
+    cursors: () => snapshot(async (db) => listCursors(db, await now(db), await unnumbered(db))),
+    unreadableSeconds: () => snapshot(async (db) => secondsSince((await unnumbered(db)).oldest, await now(db))),
 
-    undescribedImages: (limit, before) => read((db) => undescribedImages(db, limit, before)),
+    credential: (kind, id) => read((db) => findCredential(db, kind, id)),
+    accessState: () => read(accessState),
+    key: (id) => read((db) => findKey(db, id)),
+    keys: (query) => snapshot((db) => listKeys(db, query)),
+    share: (id) => read((db) => findShare(db, id)),
+    shares: (query) => snapshot((db) => listShares(db, query)),
+
+    undescribedImages: (query) => read((db) => undescribedImages(db, query)),
+    describeBacklog: createRemembered(() => read(describeBacklog), TENTH_OF_THE_TIME),
     hasAnswered: (key) => read((db) => hasAnswered(db, key)),
     albumsBeingDeleted: (limit) => read((db) => albumsBeingDeleted(db, limit)),
     recordedBlobs: (keys) => snapshot((db) => recordedBlobs(db, keys)),
     liveBlobs: (keys) => snapshot((db) => liveBlobs(db, keys)),
     blobs: (query) => read((db) => listBlobs(db, query)),
-    totals: createCachedTotals(() => read(totals)),
+    quotas: (scopes) => read((db) => quotasOf(db, scopes)),
+    allQuotas: (query) => snapshot((db) => listQuotas(db, query)),
+    recentQuotas: rememberQuotas(read),
+    miscounts: () => snapshot(miscounts),
+    totals: createRemembered(() => read(totals), TENTH_OF_THE_TIME),
   };
 }
+
+const REMEMBERED_QUOTAS = 1000;
+
+/** Most stores have no quota, which is known without asking for those of each album. */
+function rememberQuotas(read: Reader["read"]): QuotaCatalog["recentQuotas"] {
+  const options = { keepsFailures: false };
+  const any = createRemembered(() => read(anyQuota), options);
+  const known = createMemo<() => Promise<readonly Quota[]>>(REMEMBERED_QUOTAS);
+  return async (scopes) => {
+    if (!(await any())) return [];
+    return known.get(scopes.join(), () => createRemembered(() => read((db) => quotasOf(db, scopes)), options))();
+  };
+}
+
+const hasAnswered = async (db: Driver, { scope, key }: Pick<Idempotency, "scope" | "key">): Promise<boolean> =>
+  (await db.get("select 1 from idempotency where scope = $1 and key = $2", [scope, key])) !== undefined;
 
 export async function readStoreId(db: Driver): Promise<string> {
   const row = await db.get<{ store_id: string }>("select store_id from store");

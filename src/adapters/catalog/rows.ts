@@ -1,6 +1,6 @@
 import type { Album, Metadata } from "../../domain/album.ts";
+import type { ContentType } from "../../domain/formats.ts";
 import {
-  type ContentType,
   type DescribedFields,
   type Exif,
   type FocalPoint,
@@ -8,6 +8,7 @@ import {
   type ImageInfo,
   imageLinks,
 } from "../../domain/image.ts";
+import type { Quota, QuotaScope } from "../../domain/quota.ts";
 
 export interface AlbumRow {
   readonly id: string;
@@ -15,13 +16,18 @@ export interface AlbumRow {
   readonly title: string | null;
   readonly description: string | null;
   readonly metadata: string;
+  readonly public: number;
   readonly image_count: number;
+  readonly byte_count: number;
+  readonly max_bytes: number | null;
+  readonly max_images: number | null;
   readonly revision: number;
   readonly created_at: number;
   readonly updated_at: number;
 }
 
-export const ALBUM_COLUMNS = "id, name, title, description, metadata, image_count, revision, created_at, updated_at";
+export const ALBUM_COLUMNS =
+  "id, name, title, description, metadata, public, image_count, byte_count, max_bytes, max_images, revision, created_at, updated_at";
 
 export const toAlbum = (row: AlbumRow): Album => ({
   id: row.id,
@@ -29,24 +35,42 @@ export const toAlbum = (row: AlbumRow): Album => ({
   title: row.title,
   description: row.description,
   metadata: JSON.parse(row.metadata) as Metadata,
+  visibility: row.public === 0 ? "private" : "public",
   imageCount: row.image_count,
+  byteCount: row.byte_count,
   revision: row.revision,
   createdAt: toTime(row.created_at),
   updatedAt: toTime(row.updated_at),
 });
 
-/** What the store learns of an image by itself, some time after the upload. */
+export interface QuotaRow {
+  readonly scope: QuotaScope;
+  readonly max_bytes: number | null;
+  readonly max_images: number | null;
+  readonly images: number;
+  readonly bytes: number;
+}
+
+export const toQuota = ({ scope, max_bytes, max_images, images, bytes }: QuotaRow): Quota => ({
+  scope,
+  maxBytes: max_bytes,
+  maxImages: max_images,
+  used: { images, bytes },
+});
+
+/** The description that the store adds to an image some time after the upload. */
 export interface DescriptionColumns {
   readonly described: number;
   readonly placeholder: string | null;
   readonly dominant_colour: string | null;
   readonly exif: string | null;
   readonly taken_at: number | null;
+  /** `decodable` of the record, and `decodeError` below. Nodes of earlier versions know the columns by these names. */
   readonly sound: number | null;
   readonly unsound_reason: string | null;
 }
 
-/** As the tables have it by default. */
+/** The defaults of the tables. */
 export const UNDESCRIBED: DescriptionColumns = {
   described: 0,
   placeholder: null,
@@ -75,12 +99,14 @@ export interface ImageRow extends DescriptionColumns {
   readonly frames: number;
   readonly has_alpha: number;
   readonly orientation: number;
+  /** The key whose quota counts the image. */
+  readonly charged_to: string | null;
   readonly revision: number;
   readonly created_at: number;
   readonly updated_at: number;
 }
 
-/** All that a new image has: those of {@link UNDESCRIBED} come by default. */
+/** The columns of a new image; those of {@link UNDESCRIBED} have defaults. */
 export const NEW_IMAGE_COLUMNS = [
   "id",
   "album_id",
@@ -99,6 +125,7 @@ export const NEW_IMAGE_COLUMNS = [
   "frames",
   "has_alpha",
   "orientation",
+  "charged_to",
   "revision",
   "created_at",
   "updated_at",
@@ -147,13 +174,21 @@ export const toImage = (row: ImageRow, album: string): Image => ({
   links: imageLinks({ album, name: row.name, id: row.id, sha256: row.sha256 }),
 });
 
+/**
+ * JSON that a catalog stored before `sound` and `unsoundReason` became `decodable` and `decodeError`, with the names of
+ * today. Matches no text of a client: the values of metadata are strings, and quotes within strings are escaped.
+ */
+export const withCurrentNames = (json: string): string =>
+  json.includes('"unsoundReason":') ? json.replace(EARLIER_NAMES, '"decodable":$1,"decodeError":') : json;
+const EARLIER_NAMES = /"sound":(true|false|null),"unsoundReason":/g;
+
 const toDescribedFields = (row: DescriptionColumns): DescribedFields => ({
   described: row.described !== 0,
   placeholder: row.placeholder,
   dominantColour: row.dominant_colour,
   exif: row.exif === null ? null : (JSON.parse(row.exif) as Exif),
-  sound: row.sound === null ? null : row.sound !== 0,
-  unsoundReason: row.unsound_reason,
+  decodable: row.sound === null ? null : row.sound !== 0,
+  decodeError: row.unsound_reason,
 });
 
-const toTime = (milliseconds: number): string => new Date(milliseconds).toISOString();
+export const toTime = (milliseconds: number): string => new Date(milliseconds).toISOString();

@@ -9,28 +9,31 @@ import { openSqliteReader } from "./sqlite/reader.ts";
 import { createRecentReader } from "./sqlite/recent-reader.ts";
 import { refuseHalfRestored } from "./sqlite/restore.ts";
 import { type BatchReport, createWriteQueue } from "./sqlite/write-queue.ts";
+import type { Writer } from "./sqlite/writer.ts";
 import { createSqliteWriter } from "./sqlite/writer.ts";
-import type { Writer } from "./sqlite/writer-port.ts";
 import { startWriterThread } from "./sqlite/writer-thread.ts";
 
 export interface SqliteCatalogOptions {
-  /** The database file; its folder exists. */
+  /** Path of the database file. Its folder must exist. */
   readonly path: string;
-  /** The server: nobody else may serve this folder. Subcommands open it beside a running server without. */
+  /** `true` for a server, which locks the folder; `false` for a subcommand beside a server. */
   readonly exclusive: boolean;
-  /** `thread` (default) keeps reads from waiting for writes; `inline` is enough for a short-lived process. */
+  /** `thread` (default) keeps reads from waiting for writes; `inline` is enough for a process that ends soon. */
   readonly writer?: "thread" | "inline";
-  /** What was written last is in doubt, or the writer died: the process should end, and recover when it starts. */
+  /** The outcome of the last write is unknown, or the writer died. The process should end; the next start recovers. */
   readonly onFatal: (error: Error) => void;
   readonly observe?: (batch: BatchReport) => void;
-  /** Changes that may wait; past it, `busy`. */
+  /** Changes that may wait; above it, `busy`. */
   readonly maxWaiting?: number;
 }
 
+/** SQLite numbers an event in its transaction. */
+const NONE_UNNUMBERED = { events: 0, oldest: null };
+
 /**
  * The embedded catalog.
- * @throws CatalogOpenError when another server uses the folder, a newer version wrote it, an older version did and a
- * server uses it, it is restored only in part, or it would not be durable
+ * @throws StoreOpenError if another server uses the folder; a newer version wrote the catalog, or an older one did and a server
+ * uses it; a restore was interrupted; or SQLite would not be durable
  */
 export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<Catalog> {
   const { path, maxWaiting, observe, onFatal } = options;
@@ -56,7 +59,10 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
     storeId,
     shared: false,
     write: queue.write,
-    ...createQueries(reader, Date.now),
+    ...createQueries(reader, {
+      now: Date.now,
+      unnumbered: () => NONE_UNNUMBERED,
+    }),
     ...recent,
     probe: async () => void (await reader.read(logState)),
 

@@ -1,7 +1,7 @@
-/** Small blobs that are asked for often, in memory. Each is kept as a Blob, which an answer sends without a copy. */
+/** Small blobs that are read often, in memory. Each is a Blob, which a response sends without a copy. */
 export interface BlobCache {
   get(location: string): Blob | undefined;
-  /** Answers it for the answer when it is kept: from the second time on that it is asked for. */
+  /** Returns the cached Blob if it is kept: from the second time on that it is offered. */
   offer(location: string, bytes: Uint8Array<ArrayBuffer>): Blob | undefined;
   delete(location: string): void;
 }
@@ -11,12 +11,13 @@ interface Entry {
   wasUsed: boolean;
 }
 
-/** Names of what was seen once lately, as many as that. */
+/** How many locations are remembered that were offered once. */
 const SEEN_ONCE = 16_384;
 
 /**
- * `capacity` in bytes; 0: nothing is kept. Who reads everything once leaves it as it is: only what is asked for again
- * while its name is remembered gets in, and what was used since the hand last passed stays for another round (CLOCK).
+ * `capacity` in bytes; 0: nothing is kept. A client that reads everything once does not displace anything: only a blob
+ * that is offered again while its location is remembered gets in, and a blob that was used since the last round of eviction
+ * stays for another (CLOCK).
  */
 export function createBlobCache(capacity: number): BlobCache {
   const entries = new Map<string, Entry>();
@@ -33,7 +34,7 @@ export function createBlobCache(capacity: number): BlobCache {
       if (bytes + size <= capacity) return;
       drop(location, entry);
       if (!entry.wasUsed) continue;
-      // To the end of the line: a Map keeps the order of insertion, and this loop meets it again.
+      // To the end: a Map keeps the order of insertion, and this loop meets the entry again.
       entries.set(location, { blob: entry.blob, wasUsed: false });
       bytes += entry.blob.size;
     }

@@ -4,17 +4,17 @@ import { isMissing, readFully } from "./file-system.ts";
 import { createOpenFiles, type OpenFile } from "./open-files.ts";
 import { openPageCacheReader } from "./page-cache.ts";
 
-/** Above this, content is streamed, so that a slow client of a large image costs a piece. */
+/** Larger content is streamed: a slow client of a large image takes the memory of one piece. */
 const WHOLE_BYTES = 1024 * 1024;
 
 export interface FileReader extends Disposable {
   /** @throws StoreError `blob_damaged` when the file is missing or has not `size` bytes */
   read(path: string, options: { size: number; range?: ByteRange }): Promise<BlobContent>;
-  /** To be called when the file was unlinked. */
+  /** Call it after the file was unlinked. */
   forget(path: string): void;
 }
 
-/** `keptOpen`: how many descriptors it may hold for the next time. Bun raises their limit to the hard one. */
+/** `keptOpen`: how many descriptors it keeps for later reads. Bun raises their limit to the hard one. */
 export function createFileReader({ keptOpen }: { keptOpen: number }): FileReader {
   const openFiles = createOpenFiles(keptOpen);
   const readCached = openPageCacheReader();
@@ -44,8 +44,8 @@ export function createFileReader({ keptOpen }: { keptOpen: number }): FileReader
       const { start, end } = range ?? { start: 0, end: size };
       if (end - start <= WHOLE_BYTES) return readPart(path, size, start, end);
       await withFile(path, size, () => undefined);
-      // The runtime's own stream, and no other: with any other it drops Content-Length (bun#10507), and this one it
-      // sends from the file itself.
+      // The runtime's own stream: with any other it drops Content-Length (bun#10507), and it sends this one from the file
+      // itself.
       return Bun.file(path).slice(start, end).stream();
     },
     forget: (path) => openFiles.forget(path),

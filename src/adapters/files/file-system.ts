@@ -3,8 +3,8 @@ import { promisify } from "node:util";
 import { StoreError } from "../../domain/errors.ts";
 
 /**
- * Plain descriptors, since a FileHandle that is collected unclosed is an error thrown at the process. All of these wait
- * for the disk on a thread of the pool.
+ * Plain descriptors, since a FileHandle that is collected before it is closed throws an error at the process. All of these
+ * wait for the disk on a thread of the pool.
  */
 export const open = promisify(fs.open);
 export const close = promisify(fs.close);
@@ -20,7 +20,7 @@ export async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Answers how many bytes there were: fewer than asked for at the end of the file. */
+/** Returns how many bytes it read: fewer than asked for at the end of the file. */
 export async function readFully(fd: number, buffer: Uint8Array, position: number): Promise<number> {
   let done = 0;
   while (done < buffer.byteLength) {
@@ -40,18 +40,27 @@ export async function unlinkIfThere(path: string): Promise<void> {
 }
 
 export const isMissing = (error: unknown): boolean => codeOf(error) === "ENOENT";
-/** What a bad sector answers. */
+/** The error of a bad sector. */
 export const isDiskFailure = (error: unknown): boolean => codeOf(error) === "EIO";
 export const isForbidden = (error: unknown): boolean => codeOf(error) === "EACCES";
 
 const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);
 
-/** What the file system said, as the store says it. Errors that are the store's own pass. */
+/** An error of the file system as a StoreError. Other errors are returned as they are. */
 export function translateFileError(error: unknown): unknown {
   const code = codeOf(error);
   if (error instanceof StoreError || code === undefined) return error;
   if (NO_SPACE.has(code)) return new StoreError("insufficient_storage", "The disk is full.", { cause: error });
   return new StoreError("unavailable", "The disk did not take or give the bytes. Try again later.", { cause: error });
+}
+
+/** The result of `work`; @throws what {@link translateFileError} makes of its error */
+export async function translatingFileErrors<Result>(work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    throw translateFileError(error);
+  }
 }
 
 const codeOf = (error: unknown): string | undefined =>

@@ -3,15 +3,15 @@ import { open } from "./file-system.ts";
 
 export interface OpenFile {
   readonly fd: number;
-  /** Bytes, when it was opened. Files of the store never change. */
+  /** In bytes, when it was opened. Files of the store never change. */
   readonly size: number;
 }
 
-/** Keeps the descriptors of the files that were read last, since opening one costs a third of a small read. */
+/** Keeps the descriptors of the files that were read last: opening one costs a third of a small read. */
 export interface OpenFiles extends Disposable {
   /** The file stays open until `work` is done. */
   use<Result>(path: string, work: (file: OpenFile) => Result | Promise<Result>): Promise<Result>;
-  /** Closes it as soon as nobody uses it: a descriptor would keep the space of an unlinked file. */
+  /** Closes the file once its last user is done: a descriptor would keep the space of an unlinked file. */
   forget(path: string): void;
 }
 
@@ -53,7 +53,7 @@ export function createOpenFiles(capacity: number): OpenFiles {
       try {
         return await work(await entry.opened);
       } catch (error) {
-        // Also when it could not be opened: the next one tries anew.
+        // Also when it could not be opened: the next user tries again.
         if (kept.get(path) === entry) forget(path);
         throw error;
       } finally {
@@ -76,7 +76,7 @@ function closeIfUnused(entry: Entry): void {
   );
 }
 
-/** Only the opening may wait for the disk: after it, what the descriptor needs is in memory. */
+/** Only opening may wait for the disk: afterwards, `fstat` finds everything in memory. */
 async function openFile(path: string): Promise<OpenFile> {
   const fd = await open(path, "r");
   try {

@@ -1,14 +1,14 @@
 import { dlopen, FFIType, ptr } from "bun:ffi";
 
-/** Reads what the page cache holds from `position` on, never waiting for the disk; answers how many bytes that was. */
+/** Reads from `position` what the page cache holds, never waiting for the disk; returns how many bytes it read. */
 export type PageCacheReader = (fd: number, buffer: Uint8Array, position: number) => number;
 
 const RWF_NOWAIT = 8;
 
 /**
- * A read by a thread of the pool costs as much again as all the rest of a small answer (100 KB over HTTP on one core:
- * 5.8k/s against 15k/s), and a plain read on the event loop stalls everybody when the page has to come from the disk.
- * Linux reads without waiting; elsewhere this reads nothing, and everything goes through the pool.
+ * A read by a thread of the pool costs more than all the rest of a small response (100 KB over HTTP on one core: 5.8k/s
+ * against 15k/s), and a plain read on the event loop stalls every request when the page has to come from the disk. Linux
+ * reads without waiting; elsewhere this reads nothing, and the caller uses the pool.
  */
 export function openPageCacheReader(): PageCacheReader {
   const preadv2 = loadPreadv2();
@@ -18,7 +18,7 @@ export function openPageCacheReader(): PageCacheReader {
   return (fd, buffer, position) => {
     vector[0] = BigInt(ptr(buffer));
     vector[1] = BigInt(buffer.byteLength);
-    // Negative when nothing is there yet (EAGAIN), and for every real error, which the read that follows then meets.
+    // Negative when no page is there (EAGAIN), and for every real error, which the read that follows then reports.
     return Math.max(0, Number(preadv2(fd, vectorAddress, 1, position, RWF_NOWAIT)));
   };
 }

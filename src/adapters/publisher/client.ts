@@ -7,30 +7,30 @@ export interface KafkaRecord {
   readonly headers: Map<Buffer, Buffer>;
 }
 
-/** What became of the records of one partition: the offset of the first. */
+/** The offset of the first record of a batch in one partition. */
 export interface Acknowledgement {
   readonly partition: number;
   readonly offset: bigint;
 }
 
-/** The broker takes no batch as large as this. */
+/** The batch is larger than the broker accepts. */
 export class BatchTooLarge extends Error {}
 
-/** As much of Kafka as the publisher needs, for one topic. Once anything but BatchTooLarge was thrown it is to be closed. */
+/** What the publisher needs of Kafka, for one topic. After any error but BatchTooLarge it must be closed. */
 export interface KafkaClient {
-  /** Connects, and makes the topic where there is none. */
+  /** Connects, and creates the topic if it does not exist. */
   open(): Promise<void>;
-  /** The partition of each key, in the same order. */
+  /** Returns the partition of each key, in the same order. */
   partitionsOf(keys: readonly Buffer[]): Promise<number[]>;
   /**
-   * Each record to the partition at its index.
-   * @throws BatchTooLarge when a partition got more than the broker takes; other partitions' records may be there
+   * Sends each record to the partition at its index.
+   * @throws BatchTooLarge if a partition's batch is too large; records of other partitions may have been written
    */
   send(records: readonly KafkaRecord[], partitions: readonly number[]): Promise<readonly Acknowledgement[]>;
   close(): Promise<void>;
 }
 
-/** Albums are spread over them. Adding some later moves albums to other partitions, so not too few. */
+/** Of a new topic. Adding partitions later moves albums to other partitions, so there are a few to begin with. */
 const PARTITIONS = 6;
 
 export function createKafkaClient(settings: ConnectionSettings, topic: string): KafkaClient {
@@ -47,7 +47,7 @@ export function createKafkaClient(settings: ConnectionSettings, topic: string): 
     try {
       await admin.createTopics({ topics: [topic], partitions: PARTITIONS });
     } catch (cause) {
-      const message = `The topic does not exist and could not be created (${explain(cause)}). Create it, or allow it.`;
+      const message = `The topic does not exist and could not be created (${explain(cause)}). Create the topic, or allow the client to create it.`;
       throw new Error(message, { cause });
     } finally {
       await admin.close();
@@ -66,15 +66,15 @@ export function createKafkaClient(settings: ConnectionSettings, topic: string): 
       }
     },
     async partitionsOf(keys) {
-      // Asks the broker once in a few seconds.
+      // The library asks the broker once in a few seconds.
       const metadata = await connected().metadata({ topics: [topic] });
       const count = metadata.topics.get(topic)?.partitionsCount;
-      if (count === undefined) throw new Error(`There is no metadata of the topic ${topic}.`);
-      // Kafka's own choice, so that other programs that read or write by key find the same partition.
+      if (count === undefined) throw new Error(`The broker returned no metadata for the topic ${topic}.`);
+      // Kafka's default partitioner, so other programs find the same partition by key.
       return keys.map((key) => compatibilityPartitioner({ topic, key, value: key }, key) % count);
     },
     async send(records, partitions) {
-      // Without a timestamp: with the event's own, a topic that keeps a week would drop at once what is older.
+      // No timestamp: with the event's time, a topic with a retention of a week would drop older events at once.
       const messages = records.map(({ key, value, headers }, index) => {
         return { topic, key, value, headers, partition: partitions[index] ?? 0 };
       });
@@ -92,7 +92,7 @@ export function createKafkaClient(settings: ConnectionSettings, topic: string): 
   };
 }
 
-/** The library makes a `UserError` of the protocol's error and drops its code. */
+/** The library replaces the error of the protocol by a `UserError` without a code. */
 const isUnknownTopic = (error: unknown): boolean => error instanceof Error && error.message.startsWith("Unknown topic");
 
 const isTooLarge = (error: unknown): boolean =>

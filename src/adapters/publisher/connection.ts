@@ -2,11 +2,11 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { type BaseOptions, GenericError } from "@platformatic/kafka";
 
-/** Where the brokers are and how to get in. */
+/** Brokers, TLS and credentials. */
 export interface ConnectionSettings {
-  /** `host:port` each. */
+  /** Each is `host:port`. */
   readonly brokers: readonly string[];
-  /** Files with PEM in them, read at each connect, so that a renewed certificate needs no restart. */
+  /** PEM files, read at each connect, so a renewed certificate needs no restart. */
   readonly tls:
     | {
         readonly caFile: string | undefined;
@@ -30,7 +30,7 @@ export async function connectionOptions({ brokers, tls, sasl }: ConnectionSettin
     connectTimeout: 5000,
     timeout: 10_000,
     requestTimeout: 15_000,
-    // Enough for a leader that moves. Below two, an idempotent producer retries for ever.
+    // Enough for a change of leader. Below two, an idempotent producer retries forever.
     retries: 2,
     retryDelay: 200,
     autocreateTopics: false,
@@ -45,13 +45,13 @@ async function readTls(tls: NonNullable<ConnectionSettings["tls"]>): Promise<Non
   return Object.fromEntries((await Promise.all(read)).flat());
 }
 
-/** Brokers behind a shared address are told apart by this; an IP address is not a name. */
+/** Brokers behind a shared address need SNI; an IP address must not be sent as a server name. */
 const serverName = (brokers: readonly string[]): Pick<BaseOptions, "tlsServerName"> =>
   brokers.some((broker) => isIP(broker.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1")) !== 0)
     ? {}
     : { tlsServerName: true };
 
-/** The library wraps what happened in several layers of "failed 3 times": the innermost one says why. */
+/** Returns the innermost message: the library wraps an error in several layers of "failed 3 times". */
 export function explain(error: unknown): string {
   let reason = error;
   while (reason instanceof Error && GenericError.isGenericError(reason)) {

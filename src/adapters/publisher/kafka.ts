@@ -1,10 +1,11 @@
 import { setImmediate } from "node:timers/promises";
+import { within } from "../../concurrency/timeout.ts";
 import { StoreError } from "../../domain/errors.ts";
-import type { SerializedCloudEvent } from "../../domain/event.ts";
+import type { RefusedEvent, SerializedCloudEvent } from "../../domain/event.ts";
 import type { Publisher } from "../../ports.ts";
 import { BatchTooLarge, createKafkaClient, type KafkaClient } from "./client.ts";
 import { type ConnectionSettings, explain } from "./connection.ts";
-import { batches, type ContentMode, type EventMessage, toMessage, truncateEvent } from "./messages.ts";
+import { batches, type ContentMode, type EventMessage, toMessage, truncations } from "./messages.ts";
 import { createOffsetCheck, type OffsetCheck } from "./offsets.ts";
 
 export interface KafkaOptions extends ConnectionSettings {
@@ -14,11 +15,11 @@ export interface KafkaOptions extends ConnectionSettings {
 
 export interface KafkaPublisherParts {
   readonly createClient?: (settings: ConnectionSettings, topic: string) => KafkaClient;
-  /** For connecting, and for each batch, in milliseconds: outside all timeouts of the client, so that nothing hangs. */
+  /** Time limit of a connect and of a batch, in milliseconds. Longer than every timeout of the client. */
   readonly deadline?: number;
 }
 
-/** A broker's limit is 1 MiB a batch unless it says otherwise. */
+/** By default a broker accepts batches of up to 1 MiB. */
 const MAX_BATCH_BYTES = 512 * 1024;
 const CLOSE_DEADLINE = 2000;
 
@@ -28,9 +29,9 @@ interface Session {
 }
 
 /**
- * Copies events to an Apache Kafka topic: idempotent, acknowledged by all replicas, one batch in flight. Whatever goes
- * wrong ends the session and the next call begins a new one; the library is not asked to recover by itself (an answer
- * that comes after its request timed out leaves it out of step with the connection).
+ * Copies events to an Apache Kafka topic: idempotent, acknowledged by all in-sync replicas, one batch in flight. An error ends the
+ * session, and the next call begins a new one. The library's own recovery is not used: a response after its request timed out
+ * would be taken for that of a later request.
  */
 export function createKafkaPublisher(options: KafkaOptions, parts: KafkaPublisherParts = {}): Publisher {
   const { topic, mode } = options;
@@ -42,14 +43,14 @@ export function createKafkaPublisher(options: KafkaOptions, parts: KafkaPublishe
   const openSession = async (): Promise<Session> => {
     if (closed) throw new Error("The publisher is closed.");
     session = { client: createClient(options, topic), offsets: createOffsetCheck() };
-    await withDeadline(session.client.open(), deadline);
+    await within(deadline, session.client.open());
     return session;
   };
 
   const closeSession = async (): Promise<void> => {
     const client = session?.client;
     session = undefined;
-    if (client !== undefined) await withDeadline(client.close(), CLOSE_DEADLINE).catch(() => undefined);
+    if (client !== undefined) await within(CLOSE_DEADLINE, client.close()).catch(() => undefined);
   };
 
   const send = async ({ client, offsets }: Session, messages: readonly EventMessage[]): Promise<void> => {
@@ -57,46 +58,59 @@ export function createKafkaPublisher(options: KafkaOptions, parts: KafkaPublishe
     offsets.check(partitions, await client.send(messages, partitions));
   };
 
-  const sendOrSplit = async (current: Session, messages: readonly EventMessage[]): Promise<void> => {
+  /** Returns undefined, or the error if the batch is too large. */
+  const sendUnlessTooLarge = async (current: Session, messages: readonly EventMessage[]) => {
     try {
-      await withDeadline(send(current, messages), deadline);
+      await within(deadline, send(current, messages));
+      return undefined;
     } catch (error) {
-      if (!(error instanceof BatchTooLarge)) throw error;
-      const [only] = messages;
-      if (only !== undefined && messages.length === 1) {
-        const truncated = toMessage(truncateEvent(only.event), mode);
-        await withDeadline(send(current, [truncated]), deadline);
-      } else {
-        const middle = Math.ceil(messages.length / 2);
-        await sendOrSplit(current, messages.slice(0, middle));
-        await sendOrSplit(current, messages.slice(middle));
-      }
+      if (error instanceof BatchTooLarge) return error;
+      throw error;
     }
   };
 
-  const publish = async (events: readonly SerializedCloudEvent[]): Promise<void> => {
+  /** Returns the events that are too large even when truncated. */
+  const sendOrSplit = async (current: Session, messages: readonly EventMessage[]): Promise<RefusedEvent[]> => {
+    let tooLarge = await sendUnlessTooLarge(current, messages);
+    if (tooLarge === undefined) return [];
+    const [only] = messages;
+    if (only === undefined || messages.length > 1) {
+      const middle = Math.ceil(messages.length / 2);
+      const refused = await sendOrSplit(current, messages.slice(0, middle));
+      return [...refused, ...(await sendOrSplit(current, messages.slice(middle)))];
+    }
+    for (const truncated of truncations(only.event)) {
+      tooLarge = await sendUnlessTooLarge(current, [toMessage(truncated, mode)]);
+      if (tooLarge === undefined) return [];
+    }
+    return [{ event: only.event, reason: tooLarge.message }];
+  };
+
+  const publish = async (events: readonly SerializedCloudEvent[]): Promise<readonly RefusedEvent[]> => {
+    const refused: RefusedEvent[] = [];
     try {
       const messages = events.values().map((event) => toMessage(event, mode));
       const waiting = batches(messages, MAX_BATCH_BYTES);
       for (let next = waiting.next(); !next.done; ) {
         const sending = sendOrSplit(session ?? (await openSession()), next.value);
         sending.catch(() => undefined);
-        // The next batch is made while the broker is busy with this one, which must be on its way first.
+        // Sends this batch first, then prepares the next one while the broker is busy.
         await setImmediate();
         next = waiting.next();
-        await sending;
+        refused.push(...(await sending));
       }
+      return refused;
     } catch (cause) {
       await closeSession();
-      throw new StoreError("unavailable", `Kafka did not take the events for ${topic}: ${explain(cause)}`, { cause });
+      throw new StoreError("unavailable", `Kafka did not accept the events for ${topic}: ${explain(cause)}`, { cause });
     }
   };
 
   return {
     topic,
-    publish(events) {
-      // One after another: concurrent sends once got one offset for twenty messages (platformatic/kafka#326).
-      const published = queue.then(() => publish(events));
+    publish(events, onRefused) {
+      // One at a time: concurrent sends got one offset for twenty messages (platformatic/kafka#326).
+      const published = queue.then(async () => (await publish(events)).forEach((refused) => onRefused?.(refused)));
       queue = published.catch(() => undefined);
       return published;
     },
@@ -105,15 +119,4 @@ export function createKafkaPublisher(options: KafkaOptions, parts: KafkaPublishe
       await closeSession();
     },
   };
-}
-
-/** What `promise` does after the deadline is nobody's concern any more. */
-async function withDeadline<Value>(promise: Promise<Value>, milliseconds: number): Promise<Value> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error(`No answer within ${milliseconds} ms.`)), milliseconds);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,20 +1,20 @@
 import type { CloudEventAttributes, SerializedCloudEvent } from "../../domain/event.ts";
 import { cloudEventJson } from "../../domain/event.ts";
 
-/** As Kafka's protocol has it. */
+/** An event as a Kafka record. */
 export interface EventMessage {
   readonly event: SerializedCloudEvent;
   readonly key: Buffer;
   readonly value: Buffer;
   readonly headers: Map<Buffer, Buffer>;
-  /** On the wire, at most: what a batch's limit is counted in. */
+  /** Upper bound of its size on the wire. */
   readonly bytes: number;
 }
 
 /** The two content modes of the CloudEvents binding for Kafka. */
 export type ContentMode = "binary" | "structured";
 
-/** Keyed by `partitionkey`, which keeps the order of an album; the value is never null, which would be a tombstone. */
+/** The key is `partitionkey`, which keeps the events of an album in order. The value is never null: that would be a tombstone. */
 export function toMessage(event: SerializedCloudEvent, mode: ContentMode): EventMessage {
   const key = Buffer.from(event.attributes.partitionkey);
   const value = Buffer.from(mode === "binary" ? event.data : cloudEventJson(event));
@@ -22,13 +22,23 @@ export function toMessage(event: SerializedCloudEvent, mode: ContentMode): Event
   return { event, key, value, headers, bytes: key.length + value.length + OVERHEAD };
 }
 
-/** The event without what makes it large, and saying so: a broker that refuses the whole must not halt all that follow. */
-export function truncateEvent({ attributes, data }: SerializedCloudEvent): SerializedCloudEvent {
+/** Members of `data` that identify the record, its bytes and the actor, at most about 450 bytes. */
+const IDENTIFYING = ["id", "albumId", "sha256", "revision", "reason", "actor"];
+
+/**
+ * Smaller forms of the event, marked `truncated`, so an event that a broker refuses does not block those after it: first without
+ * metadata, then with {@link IDENTIFYING} only.
+ */
+export function truncations({ attributes, data }: SerializedCloudEvent): readonly SerializedCloudEvent[] {
   const { metadata: _, ...rest } = JSON.parse(data) as Record<string, unknown>;
-  return { attributes, data: JSON.stringify({ ...rest, truncated: true }) };
+  const identifying = Object.entries(rest).filter(([name]) => IDENTIFYING.includes(name));
+  return [rest, Object.fromEntries(identifying)].map((kept) => ({
+    attributes,
+    data: JSON.stringify({ ...kept, truncated: true }),
+  }));
 }
 
-/** Consecutive runs of at most `maxBytes`, each taken when it is asked for; a larger message is a batch of its own. */
+/** Splits messages into batches of at most `maxBytes`, lazily. A larger message is a batch of its own. */
 export function* batches(messages: Iterable<EventMessage>, maxBytes: number): Generator<readonly EventMessage[]> {
   let batch: EventMessage[] = [];
   let bytes = 0;
@@ -44,7 +54,7 @@ export function* batches(messages: Iterable<EventMessage>, maxBytes: number): Ge
   if (batch.length > 0) yield batch;
 }
 
-/** What a record takes beside key and value, at most: its own fields and the headers, none of which has text of people's. */
+/** Upper bound of a record's size beside key and value. No header contains text of users. */
 const OVERHEAD = 512;
 
 const CONTENT_TYPE = Buffer.from("content-type");
@@ -54,7 +64,7 @@ const STRUCTURED_HEADERS = new Map<Buffer, Buffer>([
 
 const PARTITION_KEY = Buffer.from("ce_partitionkey");
 
-/** Names, and values of which there are few, are encoded once. */
+/** Names and repeating values are encoded once. */
 const BINARY_HEADERS = [
   { attribute: "specversion", name: Buffer.from("ce_specversion"), repeats: true },
   { attribute: "id", name: Buffer.from("ce_id"), repeats: false },

@@ -2,10 +2,10 @@ import type { Acknowledgement } from "./client.ts";
 
 export interface OffsetCheck {
   /**
-   * Whether a batch, given by the partition of each record, was acknowledged with offsets that are new. A broker takes a
-   * sequence number that it has seen for a duplicate, drops the records and answers where the first ones are: such an
-   * acknowledgement is none (platformatic/kafka#326).
-   * @throws Error
+   * Checks that a batch was acknowledged with new offsets. A broker treats a known sequence number as a duplicate: it drops the
+   * records and returns the offset of the earlier ones (platformatic/kafka#326).
+   * @param partitions the partition of each record
+   * @throws Error if an offset is not new
    */
   check(partitions: readonly number[], acknowledged: readonly Acknowledgement[]): void;
 }

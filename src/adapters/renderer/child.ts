@@ -1,20 +1,23 @@
-import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { deserializeError, type SerializedError } from "../../domain/errors.ts";
+import { type ExceededLimit, type ProcessLimits, watchProcess } from "./process-watch.ts";
 
-export interface ChildOptions {
-  /** The module that it runs: one that calls `serveJobs`. */
+/** The limits are of one job. A child may take as much memory, and as long in all, to start. */
+export interface ChildOptions extends ProcessLimits {
+  /** The module that it runs, which speaks the protocol of child-main.ts. */
   readonly entry: string;
-  /** Of one job, in milliseconds; a child gets as long to start. */
-  readonly timeLimit: number;
-  /** Resident bytes. Watched on Linux only. */
-  readonly memoryLimit: number;
+  readonly arguments?: readonly string[];
 }
 
 /** What a child says: once that it is ready, then of each job that it has it, and how it ended. */
-export type Answer<Result> = { ready: true } | { begun: true } | { result: Result } | { error: SerializedError };
+export type ChildMessage<Result> = { ready: true } | { begun: true } | { result: Result } | { error: SerializedError };
 
-/** `unheard`: before it took notice of its job. `killed`: by whoever has it. The others: by its own or its job's doing. */
-export type EndOfChild = "not_started" | "unheard" | "killed" | "crash" | "time" | "memory";
+/**
+ * How a child ended. `time`, `memory` and `crash` are what its job did to it. `stalled` says nothing about the job: the
+ * machine may have had other work. `unheard`: before it took notice of its job; `killed`: by its owner; `ended`: by another
+ * process or the system, such as one that is out of memory.
+ */
+export type EndOfChild = "not_started" | "unheard" | "killed" | "ended" | "crash" | ExceededLimit;
 
 export class ChildEnded extends Error {
   readonly how: EndOfChild;
@@ -29,7 +32,7 @@ export class ChildEnded extends Error {
 export interface Child<Job, Result> {
   /**
    * One at a time; the first may be given before it is ready.
-   * @throws StoreError what the child answers; ChildEnded once the process is gone
+   * @throws StoreError what the child reports; ChildEnded once the process is gone
    */
   run(job: Job): Promise<Result>;
   /** What it still says counts no more. Resolves when it is gone. */
@@ -41,7 +44,6 @@ interface Current<Job, Result> extends PromiseWithResolvers<Result> {
   begun: boolean;
 }
 
-const WATCH_EVERY_MS = 100;
 /** The children get none of the server's environment, in which there are keys. */
 const ENVIRONMENT = { VIPS_BLOCK_UNTRUSTED: "1", MALLOC_ARENA_MAX: "2" };
 
@@ -50,24 +52,14 @@ export function startChild<Job, Result>(options: ChildOptions, onEnd: () => void
   let ready = false;
   let killedFor: EndOfChild | undefined;
   let current: Current<Job, Result> | undefined;
-  let watch: Timer | undefined;
 
-  const child = Bun.spawn([process.execPath, options.entry], {
+  const child = Bun.spawn([process.execPath, options.entry, ...(options.arguments ?? [])], {
     env: ENVIRONMENT,
     stdio: ["ignore", "ignore", "ignore"],
-    ipc: (answer: Answer<Result>) => receive(answer),
-    onExit: () => end(),
+    ipc: (message: ChildMessage<Result>) => receive(message),
+    onExit: (_child, _exitCode, signal) => end(OUTSIDE.some((one) => one === signal) ? "ended" : "crash"),
   });
-  watchOver();
-
-  function watchOver(): void {
-    clearInterval(watch);
-    const deadline = performance.now() + options.timeLimit;
-    watch = setInterval(() => {
-      if (performance.now() > deadline) kill("time");
-      else if (residentBytes(child.pid) > options.memoryLimit) kill("memory");
-    }, WATCH_EVERY_MS);
-  }
+  let watch = watchProcess(child.pid, { ...options, timeLimit: Number.POSITIVE_INFINITY }, kill);
 
   function kill(how: EndOfChild): void {
     killedFor ??= how;
@@ -75,40 +67,41 @@ export function startChild<Job, Result>(options: ChildOptions, onEnd: () => void
   }
 
   function send(job: Job): void {
-    watchOver();
+    watch[Symbol.dispose]();
+    watch = watchProcess(child.pid, options, kill);
     try {
       child.send(job);
     } catch {
-      // It has ended, which nobody was told yet.
+      // It has ended, and the exit was not reported yet.
       kill("unheard");
     }
   }
 
-  function receive(answer: Answer<Result>): void {
+  function receive(message: ChildMessage<Result>): void {
     if (killedFor !== undefined) return;
-    if ("ready" in answer) {
+    if ("ready" in message) {
       ready = true;
-      clearInterval(watch);
+      watch[Symbol.dispose]();
       if (current !== undefined) send(current.job);
-    } else if (current !== undefined) settle(current, answer);
+    } else if (current !== undefined) settle(current, message);
   }
 
-  function settle(working: Current<Job, Result>, answer: Exclude<Answer<Result>, { ready: true }>): void {
-    if ("begun" in answer) {
+  function settle(working: Current<Job, Result>, message: Exclude<ChildMessage<Result>, { ready: true }>): void {
+    if ("begun" in message) {
       working.begun = true;
       return;
     }
-    clearInterval(watch);
+    watch[Symbol.dispose]();
     current = undefined;
-    if ("error" in answer) working.reject(deserializeError(answer.error));
-    else working.resolve(answer.result);
+    if ("error" in message) working.reject(deserializeError(message.error));
+    else working.resolve(message.result);
   }
 
-  function end(): void {
-    clearInterval(watch);
+  function end(how: EndOfChild): void {
+    watch[Symbol.dispose]();
     onEnd();
     if (!ready) current?.reject(new ChildEnded("not_started"));
-    else current?.reject(new ChildEnded(killedFor ?? (current.begun ? "crash" : "unheard")));
+    else current?.reject(new ChildEnded(killedFor ?? (current.begun ? how : "unheard")));
   }
 
   return {
@@ -124,12 +117,5 @@ export function startChild<Job, Result>(options: ChildOptions, onEnd: () => void
   };
 }
 
-/** 0 where the system does not tell, and for a process that just ended. */
-function residentBytes(pid: number): number {
-  if (process.platform !== "linux") return 0;
-  try {
-    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
-}
+/** No decoder sends these to itself; what it does wrong ends it by another signal. */
+const OUTSIDE = (["SIGKILL", "SIGTERM", "SIGINT"] as const).flatMap((name) => [name, constants.signals[name]]);

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { CONTENT_TYPES, type ContentType } from "../../domain/image.ts";
-import type { Picture, ResizedPicture } from "../../domain/variant.ts";
+import { CONTENT_TYPES, type ContentType } from "../../domain/formats.ts";
+import type { RenderPlan, ResizedPlan } from "../../domain/variant.ts";
 import type { BlobSource, Rendered } from "../../ports.ts";
 import { translateFileError } from "../files/file-system.ts";
 import { renderWithSharp } from "./render-with-sharp.ts";
@@ -10,18 +10,18 @@ import { writeWithoutLocation } from "./without-location/write-without-location.
 
 export interface FileJob {
   readonly source: BlobSource;
-  readonly picture: Picture;
+  readonly plan: RenderPlan;
   readonly target: string;
   /** Summed over frames. */
   readonly maxPixels: number;
 }
 
 /** @throws StoreError what rendering throws; `insufficient_storage`, `unavailable` when the file cannot be written */
-export async function renderToFile({ source, picture, target, maxPixels }: FileJob): Promise<Rendered> {
+export async function renderToFile({ source, plan, target, maxPixels }: FileJob): Promise<Rendered> {
   try {
     const contentType =
-      picture.kind === "resized"
-        ? await writeResized(source, picture, target, maxPixels)
+      plan.kind === "resized"
+        ? await writeResized(source, plan, target, maxPixels)
         : await writeWithoutLocation(source, target);
     return { contentType, ...(await measure(target)) };
   } catch (error) {
@@ -31,12 +31,12 @@ export async function renderToFile({ source, picture, target, maxPixels }: FileJ
 
 async function writeResized(
   source: BlobSource,
-  picture: ResizedPicture,
+  plan: ResizedPlan,
   target: string,
   maxPixels: number,
 ): Promise<ContentType> {
-  await writeFile(target, await renderWithSharp(source, picture, maxPixels), { flag: "wx" });
-  return CONTENT_TYPES[picture.format];
+  await writeFile(target, await renderWithSharp(source, plan, maxPixels), { flag: "wx", mode: 0o600 });
+  return CONTENT_TYPES[plan.format];
 }
 
 /** Of what was just written, and so is read from memory. */

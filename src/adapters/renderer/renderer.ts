@@ -3,57 +3,75 @@ import { rm } from "node:fs/promises";
 import type { Description } from "../../domain/image.ts";
 import type { Rendered, Renderer } from "../../ports.ts";
 import { createChildPool } from "./child-pool.ts";
-import type { RenderJob } from "./render-job.ts";
+import type { DescribeJob } from "./describe-with-sharp.ts";
+import type { FileJob } from "./render-to-file.ts";
 
-/** To be raised whenever other code makes other bytes of some variant: what is kept, and for ever, goes by the version. */
-const PIPELINE_VERSION = 1;
+/** Raise it with every change that renders other bytes: caches keep variants by this version, and may keep them for ever. */
+const PIPELINE_VERSION = 2;
 
 export interface RendererOptions {
   /** Of an original, summed over frames. */
   readonly maxPixels: number;
-  /** Whether descriptions say where a picture was taken. */
+  /** Whether descriptions include the location. */
   readonly exposeLocation: boolean;
-  /** Child processes at most. */
+  /** Child processes at most, and as many again for descriptions. */
   readonly children: number;
-  /** How many pictures may wait for a child, up to 1 MiB of each in memory; as many descriptions. */
+  /** How many renders may wait for a child, with up to 1 MiB of each in memory; and as many descriptions. */
   readonly queue?: number;
-  /** Of one picture, in milliseconds. */
+  /** Processor time of one render, in milliseconds. */
   readonly timeLimit?: number;
+  /** How long one render may take in all, in milliseconds. */
+  readonly wallLimit?: number;
   /** Resident bytes of a child. */
   readonly memoryLimit?: number;
-  /** After so many pictures a child is replaced. */
+  /** A child is replaced after so many jobs. */
   readonly jobsPerChild?: number;
-  /** The module that the children run. */
-  readonly entry?: string;
 }
 
-/** Pictures made by libvips in child processes of their own, so that no probe ever waits behind them. */
+/** Descriptions run only while the processor is idle. One that takes longer than this starts again from the beginning. */
+const DESCRIBE_WALL_LIMIT_MS = 600_000;
+const IDLE_LIMIT_MS = 10_000;
+
+/**
+ * Renders variants with libvips in child processes of their own, so no probe waits behind them. Descriptions run in
+ * other children with the lowest priority, so no render and no request waits for them.
+ */
 export function createRenderer(options: RendererOptions): Renderer {
   const { maxPixels, exposeLocation } = options;
-  const children = createChildPool<RenderJob, Rendered | Description>({
-    entry: options.entry ?? new URL("./render-child.ts", import.meta.url).pathname,
+  const limits = {
+    entry: new URL("./child-main.ts", import.meta.url).pathname,
     children: options.children,
     queue: options.queue ?? 128,
     timeLimit: options.timeLimit ?? 10_000,
     memoryLimit: options.memoryLimit ?? memoryFor(maxPixels),
     jobsPerChild: options.jobsPerChild ?? 500,
+  };
+  const renderers = createChildPool<FileJob, Rendered>({
+    ...limits,
+    arguments: ["render"],
+    wallLimit: options.wallLimit ?? 30_000,
+  });
+  const describers = createChildPool<DescribeJob, Description>({
+    ...limits,
+    arguments: ["describe"],
+    wallLimit: options.wallLimit ?? DESCRIBE_WALL_LIMIT_MS,
+    idleLimit: IDLE_LIMIT_MS,
   });
 
   return {
     version: rendererVersion(),
-    async render(source, picture, target, signal) {
+    async render(source, plan, target, signal) {
       try {
-        return (await children.run({ task: "render", source, picture, target, maxPixels }, { signal })) as Rendered;
+        return await renderers.run({ source, plan, target, maxPixels }, { signal });
       } catch (error) {
         await rm(target, { force: true });
         throw error;
       }
     },
-    async describe(source, _image, signal) {
-      const job: RenderJob = { task: "describe", source, maxPixels, exposeLocation };
-      return (await children.run(job, { signal, background: true })) as Description;
+    describe: (source, _image, signal) => describers.run({ source, maxPixels, exposeLocation }, { signal }),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([renderers[Symbol.asyncDispose](), describers[Symbol.asyncDispose]()]);
     },
-    [Symbol.asyncDispose]: () => children[Symbol.asyncDispose](),
   };
 }
 

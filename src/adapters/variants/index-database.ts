@@ -1,9 +1,10 @@
 import { Database, SQLiteError } from "bun:sqlite";
 import { rmSync } from "node:fs";
+import { openPrivately } from "../files/private-files.ts";
 
-/** Of another one nothing is taken over: whatever is in the cache can be made again. */
+/** An index of another version is discarded: everything in the cache can be rendered again. */
 const SCHEMA_VERSION = 1;
-/** What a write-ahead log may keep of the disk after a large change. */
+/** Bytes that the write-ahead log may keep of the disk after a large change. */
 const JOURNAL_BYTES = 16 * 1024 * 1024;
 
 const SCHEMA = `
@@ -36,13 +37,12 @@ const SCHEMA = `
 
 /** @throws SQLiteError, Error when it is no index of this version */
 export function openIndexDatabase(path: string): Database {
-  const db = new Database(path, { create: true, strict: true });
+  const db = openPrivately(path, () => new Database(path, { create: true, strict: true }));
   try {
-    // Nobody else may have it, which also spares the memory that processes share: a full disk would kill us there.
+    // No other process may have it. This also avoids the memory that processes share: on a full disk, access to it kills.
     db.run("pragma locking_mode = exclusive");
     db.run("pragma journal_mode = wal");
-    // A power cut may take the last changes, all that came after the first of them too, so that no purge is forgotten
-    // whose position is kept.
+    // A power cut may lose the last changes, and then all later ones too: no purge is lost whose position is kept.
     db.run("pragma synchronous = normal");
     db.run(`pragma journal_size_limit = ${JOURNAL_BYTES}`);
     inTransaction(db, () => {
@@ -78,16 +78,16 @@ export function inTransaction<Result>(db: Database, work: () => Result): Result 
     db.run("commit");
     return result;
   } catch (error) {
-    // A full disk rolls it back by itself.
+    // SQLite rolls back by itself when the disk is full.
     if (db.inTransaction) db.run("rollback");
     throw error;
   }
 }
 
-/** Another process has it. */
+/** Whether another process has it. */
 export const isBusy = (error: unknown): boolean =>
   error instanceof SQLiteError && error.code?.startsWith("SQLITE_BUSY") === true;
 
-/** The file is no index any more, and will not become one. */
+/** Whether the file can no longer be used as an index. */
 export const isCorrupt = (error: unknown): boolean =>
   error instanceof SQLiteError && /^SQLITE_(CORRUPT|NOTADB|ERROR)/.test(error.code ?? "");

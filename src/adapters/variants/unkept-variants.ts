@@ -1,13 +1,13 @@
 import { StoreError } from "../../domain/errors.ts";
 import type { Rendered, Variant } from "../../ports.ts";
-import type { CachedFiles } from "../files/cached-files.ts";
+import type { CachedFiles } from "../disk-cache/cached-files.ts";
 
-/** What was made and is not kept: each goes when it is disposed of, all at the end. */
+/** Rendered variants that the cache does not keep: each file is removed when the variant is disposed of, all at the end. */
 export interface UnkeptVariants extends AsyncDisposable {
   add(path: string, rendered: Rendered): Variant;
 }
 
-/** The runtime opens a file that it streams only when it begins to send it. */
+/** The runtime opens a file that it streams only when it starts to send it. */
 const STREAM_OPENS_MS = 10_000;
 
 export function createUnkeptVariants(files: CachedFiles): UnkeptVariants {
@@ -19,22 +19,16 @@ export function createUnkeptVariants(files: CachedFiles): UnkeptVariants {
   }
 
   return {
-    add(path, { contentType, size, sha256 }) {
+    add(path, rendered) {
+      const { size } = rendered;
       paths.add(path);
       let isStreamed = false;
       return {
-        contentType,
-        size,
-        sha256,
-        async read(range) {
-          try {
-            const content = await files.read(path, range === undefined ? { size } : { size, range });
-            isStreamed ||= content instanceof ReadableStream;
-            return content;
-          } catch (error) {
-            throw gone(error);
-          }
-        },
+        ...readable(rendered, async (range) => {
+          const content = await files.read(path, range === undefined ? { size } : { size, range });
+          isStreamed ||= content instanceof ReadableStream;
+          return content;
+        }),
         async [Symbol.asyncDispose]() {
           if (isStreamed) setTimeout(() => void remove(path), STREAM_OPENS_MS).unref();
           else await remove(path);
@@ -48,5 +42,19 @@ export function createUnkeptVariants(files: CachedFiles): UnkeptVariants {
   };
 }
 
-export const gone = (cause: unknown): StoreError =>
-  new StoreError("unavailable", "The rendered picture went meanwhile. Try again.", { cause });
+/** A rendered file as a variant, whatever else is known of it. */
+export const readable = (
+  { contentType, size, sha256 }: Rendered,
+  read: Variant["read"],
+): Omit<Variant, keyof AsyncDisposable> => ({
+  contentType,
+  size,
+  sha256,
+  async read(range) {
+    try {
+      return await read(range);
+    } catch (cause) {
+      throw new StoreError("unavailable", "The rendered variant was removed meanwhile. Try again.", { cause });
+    }
+  },
+});

@@ -1,23 +1,25 @@
-import type { Database, Statement } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
 import type { LogPosition } from "../../domain/event.ts";
 import type { Rendered, VariantOwner } from "../../ports.ts";
-import type { CachedFile } from "../files/cached-files.ts";
-import { inTransaction, isBusy, openIndexDatabase, removeIndexDatabase } from "./index-database.ts";
+import {
+  BLOCK_BYTES,
+  budgetBytes,
+  type CacheEntry,
+  type CacheIndex,
+  type IndexSource,
+} from "../disk-cache/cache-index.ts";
+import { type CachedFile, type CachedFiles, SHARDS } from "../disk-cache/cached-files.ts";
+import { inTransaction, isBusy, isCorrupt, openIndexDatabase, removeIndexDatabase } from "./index-database.ts";
+import { type IndexStatements, prepareStatements } from "./index-statements.ts";
 
-/** What the cache knows of each of its files. Every call may throw what SQLite does; then nothing was changed. */
-export interface VariantIndex extends Disposable {
-  readonly totals: { readonly bytes: number; readonly entries: number };
-  /** Counts as a use, where the last one that was kept is older than the resolution. */
+/** What the cache of variants knows of its files, in SQLite. */
+export interface VariantIndex extends CacheIndex<NewVariant> {
+  /** Counts as a use if the last recorded use is older than the resolution. */
   find(name: string): IndexedVariant | undefined;
-  /** Answers the files that are to go: what had the name, and what was not used for longest, until all is in the budget. */
-  put(variant: NewVariant): { replaced: readonly CachedFile[]; evicted: readonly CachedFile[] };
-  /** Its bytes are what the index says: known from now on, until the next start. */
-  markSound(file: CachedFile): void;
-  remove(files: readonly CachedFile[]): void;
-  /** Answers the files that are to go, since the budget is smaller than it was. */
+  /** Returns the files to remove because the budget became smaller. */
   trim(): readonly CachedFile[];
   filesOfImage(imageId: string, exceptSha256: string | undefined): readonly CachedFile[];
-  /** All whose names begin so. */
+  /** Files whose name has that prefix. */
   files(prefix: string): readonly CachedFile[];
   refuse(name: string, owner: VariantOwner, message: string): void;
   refusal(name: string): string | undefined;
@@ -26,234 +28,229 @@ export interface VariantIndex extends Disposable {
   setPosition(position: LogPosition): void;
 }
 
-export interface NewVariant extends CachedFile, Rendered {
-  readonly owner: VariantOwner;
-}
+export interface IndexedVariant extends CacheEntry, Rendered {}
 
-export interface IndexedVariant extends CachedFile, Rendered {
-  /** Its bytes were written, or looked at, since the start: nothing before it was synced. */
-  readonly isSound: boolean;
+export interface NewVariant extends IndexedVariant {
+  readonly owner: VariantOwner;
 }
 
 export interface VariantIndexOptions {
   readonly maxBytes: number;
-  /** Milliseconds in which uses count as one, so that what is read often is not written often. */
+  /** Milliseconds in which uses count as one, so that a variant that is read often is not written often. */
   readonly useResolution: number;
 }
 
-/** Uses that wait to be written together. */
+/** Uses that are collected before they are written together. */
 const MOST_USES = 256;
 const MOST_REFUSALS = 10_000;
-/** A picture may have been refused because the machine had no memory or time for it just then. */
+/** A refusal may have had a passing reason: too little memory or time at that moment. */
 const REFUSAL_MS = 60 * 60 * 1000;
-const BLOCK = 4096;
+const VERIFIED = Promise.resolve();
 
-/** What a file takes of the disk, and of the budget: a block at least, which bounds the number of files too. */
-export const budgetBytes = (size: number): number => Math.max(1, Math.ceil(size / BLOCK)) * BLOCK;
-
-/**
- * What is in the file, or an empty index where that cannot be read.
- * @throws Error when another process has it
- */
-export function openVariantIndex(path: string, options: VariantIndexOptions): VariantIndex {
-  try {
-    return createVariantIndex(openIndexDatabase(path), options);
-  } catch (error) {
-    if (isBusy(error)) throw new Error(`Another server uses this cache of variants: ${path}`, { cause: error });
+/** The index at that path. */
+export function variantIndexAt(path: string, options: VariantIndexOptions): IndexSource<VariantIndex> {
+  /** In memory where the disk takes no file: then the cache ends with the process, and nothing else is lost. */
+  function openFresh(): VariantIndex {
+    try {
+      removeIndexDatabase(path);
+      return createVariantIndex(openIndexDatabase(path), options);
+    } catch {
+      return createVariantIndex(openIndexDatabase(":memory:"), options);
+    }
   }
-  return openFreshVariantIndex(path, options);
+
+  return {
+    open() {
+      try {
+        return createVariantIndex(openIndexDatabase(path), options);
+      } catch (error) {
+        if (isBusy(error)) throw new Error(`Another server uses this cache of variants: ${path}`, { cause: error });
+        return openFresh();
+      }
+    },
+    openFresh,
+    isCorrupt,
+    reconcile,
+  };
 }
 
-/** In memory where the disk takes none: then the cache is lost at the end, and nothing else. */
-export function openFreshVariantIndex(path: string, options: VariantIndexOptions): VariantIndex {
-  try {
-    removeIndexDatabase(path);
-    return createVariantIndex(openIndexDatabase(path), options);
-  } catch {
-    return createVariantIndex(openIndexDatabase(":memory:"), options);
+/** Removes entries without a file. Files without an entry, and what is over the budget, are to be removed. */
+async function reconcile(index: VariantIndex, files: CachedFiles): Promise<readonly CachedFile[]> {
+  const unknown: CachedFile[] = [];
+  for (const shard of SHARDS) {
+    const present = await files.list(shard);
+    const known = index.files(shard);
+    if (present.length === 0 && known.length === 0) continue;
+    const presentIds = new Set(present.map(idOf));
+    const knownIds = new Set(known.map(idOf));
+    index.remove(known.filter((file) => !presentIds.has(idOf(file))));
+    unknown.push(...present.filter((file) => !knownIds.has(idOf(file))));
   }
+  return [...unknown, ...index.trim()];
 }
+
+const idOf = ({ name, generation }: CachedFile): string => `${name}.${generation}`;
 
 function createVariantIndex(db: Database, { maxBytes, useResolution }: VariantIndexOptions): VariantIndex {
-  const statements: Statement[] = [];
-  const prepare = <Row, Values extends (string | number | null)[] = []>(sql: string) => {
-    const statement = db.prepare<Row, Values>(sql);
-    statements.push(statement);
-    return statement;
-  };
-  const sized = `coalesce(sum(max(1, (size + ${BLOCK - 1}) / ${BLOCK}) * ${BLOCK}), 0) as bytes, count(*) as entries`;
-  const selectTotals = prepare<{ bytes: number; entries: number }>(`select ${sized} from variants`);
-  const selectState = prepare<{ run: number; epoch: number | null; seq: number | null }>("select * from state");
-  const updatePosition = prepare<null, [number, number]>("update state set epoch = ?1, seq = ?2");
-  const selectLastUse = prepare<{ usedAt: number | null }>("select max(used_at) as usedAt from variants");
-  const selectVariant = prepare<VariantRow, [string]>(
-    `select name, generation, content_type as contentType, size, sha256, used_at as usedAt, sound_in as soundIn
-     from variants where name = ?1`,
-  );
-  const selectOldest = prepare<CachedFile>("select name, generation from variants order by used_at limit 1");
-  const selectOfImage = prepare<CachedFile, [string, string | null]>(
-    "select name, generation from variants where image_id = ?1 and source_sha256 is not ?2",
-  );
-  const selectFiles = prepare<CachedFile, [string, string]>(
-    "select name, generation from variants where name >= ?1 and name < ?2",
-  );
-  const insertVariant = prepare<null, [string, string, string, string, string, number, string, number, number]>(
-    "insert into variants values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-  );
-  const updateUse = prepare<null, [string, number, number]>(
-    "update variants set used_at = ?2, sound_in = ?3 where name = ?1",
-  );
-  const deleteVariant = prepare<{ size: number }, [string, string]>(
-    "delete from variants where name = ?1 and generation = ?2 returning size",
-  );
-  const selectRefusal = prepare<{ message: string }, [string, number]>(
-    "select message from refusals where name = ?1 and refused_at > ?2",
-  );
-  const insertRefusal = prepare<null, [string, string, string, string, number]>(
-    "insert or replace into refusals (name, image_id, source_sha256, message, refused_at) values (?1, ?2, ?3, ?4, ?5)",
-  );
-  const deleteOldRefusals = prepare<null, [number]>(
-    "delete from refusals where id <= (select max(id) from refusals) - ?1",
-  );
-  const deleteRefusalsOfImage = prepare<null, [string, string | null]>(
-    "delete from refusals where image_id = ?1 and source_sha256 is not ?2",
-  );
-  const deleteRefusal = prepare<null, [string]>("delete from refusals where name = ?1");
+  const sql = prepareStatements(db, BLOCK_BYTES);
+  const run = sql.selectState.get()?.run ?? 0;
+  const uses = createUses(sql);
+  const ledger = createLedger(db, sql, uses, maxBytes);
 
-  let { bytes, entries } = selectTotals.get() ?? { bytes: 0, entries: 0 };
-  const run = selectState.get()?.run ?? 0;
-  let lastUse = selectLastUse.get()?.usedAt ?? 0;
-  /** By name: what the rows do not say yet. */
-  const uses = new Map<string, { usedAt: number; soundIn: number }>();
-
-  /** Milliseconds since 1970, or a little more, so that no two uses have the same. */
-  const nextUse = () => (lastUse = Math.max(lastUse + 1, Date.now()));
-
+  /** Best effort: without it, a variant that is used may be evicted and rendered again. */
   function writeUses(): void {
-    for (const [name, { usedAt, soundIn }] of uses) updateUse.run(name, usedAt, soundIn);
-  }
-
-  /** All or nothing, the totals too. */
-  function change<Result>(work: (forget: (file: CachedFile) => void) => Result): Result {
-    const before = { bytes, entries };
-    const forget = ({ name, generation }: CachedFile) => {
-      const gone = deleteVariant.get(name, generation);
-      if (gone === null) return;
-      bytes -= budgetBytes(gone.size);
-      entries--;
-    };
     try {
-      const result = inTransaction(db, () => {
-        writeUses();
-        return work(forget);
-      });
-      uses.clear();
-      return result;
-    } catch (error) {
-      ({ bytes, entries } = before);
-      throw error;
-    }
-  }
-
-  const isOverBudget = () => bytes > maxBytes;
-
-  function evict(forget: (file: CachedFile) => void): readonly CachedFile[] {
-    const evicted: CachedFile[] = [];
-    while (isOverBudget()) {
-      const oldest = selectOldest.get();
-      if (oldest === null) throw new Error("What is kept is less than it seems.");
-      forget(oldest);
-      evicted.push(oldest);
-    }
-    return evicted;
-  }
-
-  function use(name: string, soundIn: number): void {
-    uses.set(name, { usedAt: nextUse(), soundIn });
-    if (uses.size >= MOST_USES) writeUsesAlone();
-  }
-
-  /** Best effort: without it, something that is used may have to be made again. */
-  function writeUsesAlone(): void {
-    try {
-      change(() => undefined);
+      ledger.change(() => undefined);
     } catch {
       uses.clear();
     }
+  }
+
+  function use(name: string, verifiedIn: number): void {
+    if (uses.add(name, verifiedIn) >= MOST_USES) writeUses();
+  }
+
+  return {
+    ...createRefusals(sql, (work) => ledger.change(work)),
+    get totals() {
+      return ledger.totals;
+    },
+    find(name) {
+      const row = sql.selectVariant.get(name);
+      if (row === null) return undefined;
+      const { usedAt, verifiedIn } = uses.get(name) ?? row;
+      if (uses.now() - usedAt >= useResolution) use(name, verifiedIn);
+      const { generation, contentType, size, sha256 } = row;
+      return { name, generation, contentType, size, sha256, verified: verifiedIn === run ? VERIFIED : undefined };
+    },
+    put({ name, generation, owner, contentType, size, sha256 }) {
+      return ledger.change(() => {
+        const former = sql.selectVariant.get(name);
+        if (former !== null) ledger.forget(former);
+        sql.deleteRefusal.run(name);
+        const usedAt = uses.next();
+        sql.insertVariant.run(name, generation, owner.imageId, owner.sha256, contentType, size, sha256, usedAt, run);
+        ledger.add(size);
+        return { replaced: former === null ? [] : [former], evicted: ledger.evict() };
+      });
+    },
+    markVerified({ name, generation }) {
+      const row = sql.selectVariant.get(name);
+      if (row?.generation === generation) use(name, run);
+    },
+    remove(removed) {
+      // Most images that are deleted have no variants here.
+      if (removed.length > 0) ledger.change(() => removed.forEach(ledger.forget));
+    },
+    trim: () => (ledger.totals.bytes > maxBytes ? ledger.change(ledger.evict) : []),
+    filesOfImage: (imageId, exceptSha256) => sql.selectOfImage.all(imageId, exceptSha256 ?? null),
+    files: (prefix) => sql.selectFiles.all(prefix, `${prefix}g`),
+    position() {
+      const { epoch = null, seq = null } = sql.selectState.get() ?? {};
+      return epoch === null || seq === null ? undefined : { epoch, seq };
+    },
+    setPosition: ({ epoch, seq }) => void sql.updatePosition.run(epoch, seq),
+    [Symbol.dispose]() {
+      writeUses();
+      sql.finalize();
+      db.close();
+    },
+  };
+}
+
+/** Totals of the rows, kept in step with them, and the budget. */
+function createLedger(db: Database, sql: IndexStatements, uses: Uses, maxBytes: number) {
+  let { bytes, entries } = sql.selectTotals.get() ?? { bytes: 0, entries: 0 };
+
+  function forget({ name, generation }: CachedFile): void {
+    const gone = sql.deleteVariant.get(name, generation);
+    if (gone === null) return;
+    bytes -= budgetBytes(gone.size);
+    entries--;
   }
 
   return {
     get totals() {
       return { bytes, entries };
     },
-
-    find(name) {
-      const row = selectVariant.get(name);
-      if (row === null) return undefined;
-      const { usedAt, soundIn } = uses.get(name) ?? row;
-      if (Math.max(Date.now(), lastUse) - usedAt >= useResolution) use(name, soundIn);
-      const { generation, contentType, size, sha256 } = row;
-      return { name, generation, contentType, size, sha256, isSound: soundIn === run };
+    add(size: number): void {
+      bytes += budgetBytes(size);
+      entries++;
     },
-
-    put({ name, generation, owner, contentType, size, sha256 }) {
-      return change((forget) => {
-        const former = selectVariant.get(name);
-        if (former !== null) forget(former);
-        deleteRefusal.run(name);
-        insertVariant.run(name, generation, owner.imageId, owner.sha256, contentType, size, sha256, nextUse(), run);
-        bytes += budgetBytes(size);
-        entries++;
-        return { replaced: former === null ? [] : [former], evicted: evict(forget) };
-      });
+    forget,
+    /** Forgets the least recently used until the rest is within the budget, and returns them. */
+    evict(this: void): readonly CachedFile[] {
+      const evicted: CachedFile[] = [];
+      while (bytes > maxBytes) {
+        const oldest = sql.selectOldest.get();
+        if (oldest === null) throw new Error("The totals count more than the index holds.");
+        forget(oldest);
+        evicted.push(oldest);
+      }
+      return evicted;
     },
-
-    markSound({ name, generation }) {
-      const row = selectVariant.get(name);
-      if (row?.generation === generation) use(name, run);
-    },
-
-    remove(gone) {
-      // Most images that are deleted have nothing here.
-      if (gone.length > 0) change((forget) => gone.forEach(forget));
-    },
-
-    trim: () => (isOverBudget() ? change(evict) : []),
-    filesOfImage: (imageId, exceptSha256) => selectOfImage.all(imageId, exceptSha256 ?? null),
-    files: (prefix) => selectFiles.all(prefix, `${prefix}g`),
-
-    refuse(name, owner, message) {
-      change(() => {
-        insertRefusal.run(name, owner.imageId, owner.sha256, message, Date.now());
-        deleteOldRefusals.run(MOST_REFUSALS);
-      });
-    },
-
-    refusal: (name) => selectRefusal.get(name, Date.now() - REFUSAL_MS)?.message,
-
-    removeRefusals(imageId, exceptSha256) {
-      deleteRefusalsOfImage.run(imageId, exceptSha256 ?? null);
-    },
-
-    position() {
-      const { epoch = null, seq = null } = selectState.get() ?? {};
-      return epoch === null || seq === null ? undefined : { epoch, seq };
-    },
-
-    setPosition({ epoch, seq }) {
-      updatePosition.run(epoch, seq);
-    },
-
-    [Symbol.dispose]() {
-      writeUsesAlone();
-      for (const statement of statements) statement.finalize();
-      db.close();
+    /** Runs `work` in a transaction: all or nothing, the totals and the collected uses included. */
+    change<Result>(work: () => Result): Result {
+      const before = { bytes, entries };
+      try {
+        const result = inTransaction(db, () => {
+          uses.write();
+          return work();
+        });
+        uses.clear();
+        return result;
+      } catch (error) {
+        ({ bytes, entries } = before);
+        throw error;
+      }
     },
   };
 }
 
-interface VariantRow extends CachedFile, Rendered {
+type Uses = ReturnType<typeof createUses>;
+type Change = <Result>(work: () => Result) => Result;
+
+function createRefusals(
+  sql: IndexStatements,
+  change: Change,
+): Pick<VariantIndex, "refuse" | "refusal" | "removeRefusals"> {
+  return {
+    refuse(name, owner, message) {
+      change(() => {
+        sql.insertRefusal.run(name, owner.imageId, owner.sha256, message, Date.now());
+        sql.deleteOldRefusals.run(MOST_REFUSALS);
+      });
+    },
+    refusal: (name) => sql.selectRefusal.get(name, Date.now() - REFUSAL_MS)?.message,
+    removeRefusals: (imageId, exceptSha256) => void sql.deleteRefusalsOfImage.run(imageId, exceptSha256 ?? null),
+  };
+}
+
+/** Uses that the rows do not have yet, by name. */
+function createUses(sql: IndexStatements) {
+  const pending = new Map<string, VariantUse>();
+  let last = sql.selectLastUse.get()?.usedAt ?? 0;
+  /** Milliseconds since 1970, never earlier than the last use. */
+  const now = () => Math.max(Date.now(), last);
+  /** Milliseconds since 1970, or a little more, so that no two uses are equal. */
+  const next = () => (last = Math.max(last + 1, Date.now()));
+  return {
+    now,
+    next,
+    get: (name: string) => pending.get(name),
+    /** Returns how many are collected. */
+    add(name: string, verifiedIn: number): number {
+      pending.set(name, { usedAt: next(), verifiedIn });
+      return pending.size;
+    },
+    write(): void {
+      for (const [name, { usedAt, verifiedIn }] of pending) sql.updateUse.run(name, usedAt, verifiedIn);
+    },
+    clear: () => pending.clear(),
+  };
+}
+
+interface VariantUse {
   readonly usedAt: number;
-  /** The run of the store in which its bytes were last known to be sound. */
-  readonly soundIn: number;
+  readonly verifiedIn: number;
 }

@@ -1,30 +1,44 @@
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { mkdir, open, realpath, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { createFolderSync } from "../../adapters/blobs/folder-sync.ts";
 import { makeFolder } from "../../adapters/blobs/make-folder.ts";
-import { stageFile } from "../../adapters/blobs/staging.ts";
-import { CatalogOpenError } from "../../adapters/catalog/open-error.ts";
+import { stageFile } from "../../adapters/blobs/staged-file.ts";
 import { lockFolder } from "../../adapters/catalog/sqlite/lock.ts";
+import { StoreOpenError } from "../../domain/open-error.ts";
 import { DamagedBytes } from "../blob-damage.ts";
-import { BLOB, CATALOG, layoutOf, namesIn, SHARD } from "./backup-layout.ts";
-import { BACKUP_FORMAT, type CompleteBackup, formatManifest, type Manifest, readManifest } from "./backup-manifest.ts";
-import { digestOfFile } from "./file-digest.ts";
-import { replaceFile } from "./replace-file.ts";
+import type { EmbeddedConfig } from "../store.ts";
+import {
+  BACKUP_FORMAT,
+  BLOB,
+  CATALOG,
+  type CompleteBackup,
+  digestOfFile,
+  formatManifest,
+  layoutOf,
+  type Manifest,
+  namesIn,
+  readManifest,
+  replaceFile,
+  SHARD,
+} from "./backup-files.ts";
 
-/** A folder that takes a backup, for as long as the process has it. The backup that it holds stays as it is until `complete`. */
+/** A folder that a backup is written to. Its earlier backup stays valid until `complete`. */
 export interface BackupFolder extends AsyncDisposable {
-  /** A path for something that is not finished; gone when the folder is opened the next time. */
+  /** Path for an unfinished file, which the next opening of the folder removes. */
   newTemporaryPath(): string;
-  /** Whether it is there with its whole length; with `verify`, with its digest. */
+  /** Whether the folder has the blob with its size and, with `verify`, its digest. */
   has(blob: BlobIdentity, options: { verify: boolean }): Promise<boolean>;
   /**
-   * Durable, but for its name, when it resolves.
-   * @throws DamagedBytes when they are not the bytes of that digest
+   * Stores a blob. When it resolves, the bytes are durable, but their name is not.
+   * @throws DamagedBytes if the source has another size or digest
    */
   put(blob: BlobIdentity, source: AsyncIterable<Uint8Array>): Promise<void>;
-  /** From now on the backup is this one: a catalog, and the blobs that it refers to and that were put. */
+  /** Makes this catalog, and the blobs that it refers to, the backup. */
   complete(catalogPath: string, about: Omit<CompleteBackup, "id" | "catalog">): Promise<void>;
-  /** Removes what belongs to no backup any more; answers how many blobs. `needed` are the digests that begin so. */
+  /**
+   * Removes files that the backup does not need, and returns the number of removed blobs.
+   * @param needed returns the needed digests that begin with the prefix
+   */
   removeUnneeded(needed: (prefix: string) => ReadonlySet<string>): Promise<number>;
 }
 
@@ -34,15 +48,15 @@ export interface BlobIdentity {
   readonly size: number;
 }
 
-/** What a first backup may leave that was cut off before there was a manifest. */
+/** Files that an interrupted first backup may leave before it has a manifest. */
 const BEFORE_MANIFEST = new Set(["backup.json.new", "lock.sqlite", "lock.sqlite-journal"]);
 
-/** @throws Error when the folder is no place for a backup of this store, or another process has it */
+/** @throws Error if the folder cannot take a backup of this store, or another process uses it */
 export async function openBackupFolder(where: string, storeId: string): Promise<BackupFolder> {
   const layout = layoutOf(resolve(where));
   const { folder } = layout;
   await makeFolder(folder);
-  // Before anything is put into a folder that may be somebody's.
+  // Before any file is created, since the folder may have another purpose.
   await inspect(folder, storeId);
   await using opening = new AsyncDisposableStack();
   opening.use(lockBackup(folder));
@@ -55,13 +69,13 @@ export async function openBackupFolder(where: string, storeId: string): Promise<
     manifest = next;
   };
 
-  // Before there is anything else, so that the folder is known as ours however early this is cut off.
+  // Before any other file, so the next run recognizes the folder however early this one is interrupted.
   if (manifest === undefined) await writeManifest({ format: BACKUP_FORMAT, storeId });
   const emptyTemporary = () => rm(layout.temporary, { recursive: true, force: true });
   await emptyTemporary();
   await mkdir(layout.temporary, { mode: 0o700 });
   await mkdir(layout.blobs, { recursive: true, mode: 0o700 });
-  // At the next opening, where it fails now.
+  // If it fails, the next opening does it.
   opening.defer(() => emptyTemporary().catch(() => {}));
   const stack = opening.move();
 
@@ -73,7 +87,7 @@ export async function openBackupFolder(where: string, storeId: string): Promise<
       if (found?.size !== size) return false;
       if (!verify) return true;
       const digest = await digestOfFile(layout.blob(sha256)).catch(() => undefined);
-      // Or the next run would take it for what it is not, should the store not have the bytes any more either.
+      // Otherwise a run without `verify` would take it for intact.
       if (digest !== undefined && digest !== sha256) await rm(layout.blob(sha256));
       return digest === sha256;
     },
@@ -84,7 +98,7 @@ export async function openBackupFolder(where: string, storeId: string): Promise<
       await staged.synced;
       if (staged.size !== size || staged.sha256 !== sha256) {
         await rm(path);
-        throw new DamagedBytes(`they are ${staged.size} bytes with the digest ${staged.sha256}`);
+        throw new DamagedBytes(`it has ${staged.size} bytes with the digest ${staged.sha256}`);
       }
       await mkdir(dirname(layout.blob(sha256)), { recursive: true, mode: 0o700 });
       await rename(path, layout.blob(sha256));
@@ -94,7 +108,7 @@ export async function openBackupFolder(where: string, storeId: string): Promise<
       const id = crypto.randomUUID();
       const size = await syncFile(catalogPath);
       const sha256 = await digestOfFile(catalogPath);
-      // All of them: an interrupted run may have put blobs whose names are not durable yet.
+      // All folders: an interrupted run may have put blobs whose names are not durable yet.
       for (const shard of await namesIn(layout.blobs)) await folders.sync(join(layout.blobs, shard));
       await folders.sync(layout.blobs);
       await rename(catalogPath, layout.catalog(id));
@@ -124,15 +138,15 @@ export async function openBackupFolder(where: string, storeId: string): Promise<
   };
 }
 
-/** Its manifest; undefined for an empty folder. */
+/** Returns the manifest; undefined for an empty folder. */
 async function inspect(folder: string, storeId: string): Promise<Manifest | undefined> {
   const manifest = await readManifest(layoutOf(folder).manifest);
   if (manifest === undefined) {
     const foreign = (await namesIn(folder)).find((name) => !BEFORE_MANIFEST.has(name));
     if (foreign !== undefined)
-      throw new Error(`${folder} is not empty and holds no backup: ${JSON.stringify(foreign)} is in it.`);
+      throw new Error(`${folder} is not empty and not a backup: it contains ${JSON.stringify(foreign)}.`);
   } else if (manifest.storeId !== storeId)
-    throw new Error(`${folder} holds the backup of another store, ${manifest.storeId}; this one is ${storeId}.`);
+    throw new Error(`${folder} is the backup of another store, ${manifest.storeId}. This store is ${storeId}.`);
   return manifest;
 }
 
@@ -143,18 +157,43 @@ export class BackupInUse extends Error {
   }
 }
 
-/** @throws BackupInUse when another backup or restore has it */
+/** @throws BackupInUse if another backup or restore uses the folder */
 export function lockBackup(folder: string): Disposable {
   try {
     return lockFolder(folder);
   } catch (cause) {
-    throw cause instanceof CatalogOpenError ? new BackupInUse(folder, { cause }) : cause;
+    throw cause instanceof StoreOpenError ? new BackupInUse(folder, { cause }) : cause;
   }
 }
 
-/** Answers its size. */
+/** Returns its size. */
 async function syncFile(path: string): Promise<number> {
   await using file = await open(path, "r+");
   await file.datasync();
   return (await file.stat()).size;
+}
+
+/**
+ * Neither may lie within the other: a backup inside the store is lost with it, and each removes files that it does not know.
+ * @throws Error
+ */
+export async function requireApart(backup: string, { dataFolder, catalog, blobs }: EmbeddedConfig): Promise<void> {
+  const backupPath = await realPathOf(resolve(backup));
+  for (const folder of [dataFolder, dirname(catalog.path), blobs.path]) {
+    const path = await realPathOf(resolve(folder));
+    if (isWithin(backupPath, path) || isWithin(path, backupPath))
+      throw new Error(`${backup} and ${folder}, a folder of the store, overlap. Choose a folder outside the store.`);
+  }
+}
+
+const isWithin = (inner: string, outer: string): boolean => !/^\.\.(\/|$)/.test(relative(outer, inner));
+
+/** The path without symbolic links, even if it does not exist yet. */
+async function realPathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") return path;
+    return join(await realPathOf(dirname(path)), basename(path));
+  }
 }

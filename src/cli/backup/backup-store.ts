@@ -4,10 +4,10 @@ import {
   type SnapshotBlob,
   writeSnapshot,
 } from "../../adapters/catalog/sqlite/snapshot.ts";
+import { forEachAtOnce } from "../../concurrency/limit.ts";
 import type { BlobStore, Catalog } from "../../ports.ts";
-import { atOnce } from "../at-once.ts";
-import { DamagedBytes, findBlob, piecesOf } from "../blob-damage.ts";
-import { whileHeld } from "../while-held.ts";
+import { DamagedBytes, piecesOf } from "../blob-damage.ts";
+import { findBlob, whileHeld } from "../store.ts";
 import type { BackupFolder } from "./backup-folder.ts";
 
 export interface BackupOptions {
@@ -15,14 +15,14 @@ export interface BackupOptions {
   readonly catalogPath: string;
   readonly blobs: Pick<BlobStore, "read">;
   readonly target: BackupFolder;
-  /** Read all that an earlier backup left, too. */
+  /** Also verify the blobs of an earlier backup. */
   readonly verify: boolean;
-  /** In bytes, of those that the backup has in the end. */
+  /** Bytes done, of the bytes that the backup will have. */
   readonly progress: (done: number, total: number) => void;
   readonly report: (damage: Damage) => void;
 }
 
-/** An image whose bytes can't be had. */
+/** An image whose bytes cannot be read. */
 export interface Damage extends SnapshotBlob {
   readonly reason: string;
 }
@@ -36,13 +36,13 @@ export interface BackupResult {
   readonly damaged: number;
 }
 
-/** Enough to keep a disk busy, and to share its syncs. */
+/** Keeps a disk busy and lets copies share its syncs. */
 const COPIES_AT_ONCE = 16;
 
 /**
- * Copies the store as it is at one moment, also beside a server that writes: nothing that it refers to is destroyed until
- * it is copied. Cut off at any point it leaves the backup of before, and what was copied is not copied again.
- * @throws Error when the folder, the catalog or the store fails
+ * Copies the store as of one moment, even while a server writes: a hold keeps its bytes until they are copied. If it is interrupted,
+ * the earlier backup stays valid, and the next run goes on with what was copied.
+ * @throws Error if the folder, the catalog or the store fails
  */
 export async function backupStore(options: BackupOptions): Promise<BackupResult> {
   const { catalog, catalogPath, target } = options;
@@ -67,7 +67,7 @@ async function copyBlobs(snapshot: Snapshot, options: BackupOptions) {
   const result = { copied: 0, copiedBytes: 0, damaged: 0 };
   let done = 0;
 
-  /** Of equal images, any will do. */
+  /** Copies one of several equal blobs. */
   const copyOne = async (equal: readonly [SnapshotBlob, ...SnapshotBlob[]]): Promise<void> => {
     const [blob] = equal;
     if (!(await target.has(blob, { verify }))) {
@@ -89,11 +89,11 @@ async function copyBlobs(snapshot: Snapshot, options: BackupOptions) {
     progress(done, snapshot.totals.bytes);
   };
 
-  await atOnce(COPIES_AT_ONCE, byDigest(snapshot), copyOne);
+  await forEachAtOnce(COPIES_AT_ONCE, byDigest(snapshot), copyOne);
   return result;
 }
 
-/** In memory bounded by the blobs of one prefix. */
+/** Groups of equal blobs. Keeps the blobs of one prefix in memory. */
 function* byDigest(snapshot: Snapshot): Generator<readonly [SnapshotBlob, ...SnapshotBlob[]]> {
   for (let shard = 0; shard < 256; shard++) {
     const blobs = snapshot.blobs(shard.toString(16).padStart(2, "0"));
@@ -102,7 +102,7 @@ function* byDigest(snapshot: Snapshot): Generator<readonly [SnapshotBlob, ...Sna
   }
 }
 
-/** Answers why it could not be copied. */
+/** Returns undefined, or why the blob could not be copied. */
 async function copy(blob: SnapshotBlob, { catalog, blobs, target }: BackupOptions): Promise<string | undefined> {
   const copyFrom = async (location: string): Promise<string | undefined> => {
     try {
@@ -122,8 +122,8 @@ async function copy(blob: SnapshotBlob, { catalog, blobs, target }: BackupOption
   const row = await findBlob(catalog, blob.key);
   if (row === undefined || row.state === "deleting")
     throw new Error(
-      "The hold on the store lapsed, and bytes were deleted meanwhile: did this machine sleep? " +
-        "Run it again; what was copied is not copied again.",
+      "The hold on the store expired and bytes were deleted meanwhile, perhaps because this machine slept. " +
+        "Run the backup again: it goes on with what was copied.",
     );
   return row.location === blob.location ? reason : copyFrom(row.location);
 }

@@ -1,27 +1,26 @@
+import { explainFolderError, explainFullStore } from "../../adapters/files/folder-error.ts";
 import type { Config } from "../../config.ts";
-import { requireEmbedded } from "../embedded.ts";
-import { openStore } from "../open-store.ts";
+import { type CliContext, EXIT } from "../context.ts";
 import { formatBytes, openProgressBar } from "../progress-bar.ts";
-import { EXIT, type Surroundings } from "../surroundings.ts";
-import { requireApart } from "./apart.ts";
-import { type BackupFolder, openBackupFolder } from "./backup-folder.ts";
+import { openStore, requireEmbedded } from "../store.ts";
+import { type BackupFolder, openBackupFolder, requireApart } from "./backup-folder.ts";
 import { type BackupResult, backupStore, type Damage } from "./backup-store.ts";
-import { explainFolderError, explainFullStore } from "./folder-error.ts";
 
 export interface BackupCommand {
   readonly folder: string;
   readonly verify: boolean;
+  readonly json: boolean;
 }
 
-/** Backs the store up, also beside a server that runs; prints what is damaged and answers the exit code. */
-export async function backup(anyConfig: Config, command: BackupCommand, surroundings: Surroundings): Promise<number> {
+/** Backs up the store, possibly beside a server; prints damaged images and returns the exit code. */
+export async function backup(anyConfig: Config, command: BackupCommand, context: CliContext): Promise<number> {
   const config = requireEmbedded(anyConfig, "image-store backup");
-  const { folder, verify } = command;
-  const { out } = surroundings;
+  const { folder, verify, json } = command;
+  const { out } = context;
   await requireApart(folder, config);
   await using store = await openStore(config);
   await using target = await openTarget(folder, store.catalog.storeId);
-  using bar = openProgressBar(surroundings);
+  using bar = openProgressBar(context);
   const working = backupStore({
     ...store,
     catalogPath: config.catalog.path,
@@ -30,14 +29,14 @@ export async function backup(anyConfig: Config, command: BackupCommand, surround
     progress: (done, total) => bar.advance(done, total),
     report: (damage) => {
       bar.clear();
-      out(`${describeDamage(damage)}\n`);
+      out(damageLine(damage, json));
     },
   });
   const result = await Promise.race([working, store.failure]).catch((error: unknown) => {
     throw explainFolderError(folder, explainFullStore(config.dataFolder, error));
   });
   bar.clear();
-  out(`${summarise(result)}\n`);
+  out(json ? `${JSON.stringify({ kind: "finished", ...result })}\n` : `${summarise(result)}\n`);
   return result.damaged === 0 ? EXIT.ok : EXIT.failed;
 }
 
@@ -49,8 +48,13 @@ async function openTarget(folder: string, storeId: string): Promise<BackupFolder
   }
 }
 
-/** Names are data: quoted, so that they can't pose as another line. */
-export const describeDamage = ({ image, sha256, reason }: Damage): string =>
+export const damageLine = (damage: Damage, json: boolean): string =>
+  json
+    ? `${JSON.stringify({ kind: "damaged", image: damage.image, sha256: damage.sha256, reason: damage.reason })}\n`
+    : `${describeDamage(damage)}\n`;
+
+/** Names are quoted, so a name cannot imitate a line of output. */
+const describeDamage = ({ image, sha256, reason }: Damage): string =>
   `damaged: ${JSON.stringify(image)}, SHA-256 ${sha256}: ${reason}`;
 
 const summarise = ({ images, bytes, copied, copiedBytes, removed, damaged }: BackupResult): string =>

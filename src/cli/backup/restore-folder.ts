@@ -1,5 +1,5 @@
 import { createReadStream, existsSync } from "node:fs";
-import { open, realpath, rename, rm } from "node:fs/promises";
+import { open, readFile, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { createFolderSync } from "../../adapters/blobs/folder-sync.ts";
 import { makeFolder } from "../../adapters/blobs/make-folder.ts";
@@ -11,18 +11,17 @@ import {
   restorationIn,
   restoringPath,
 } from "../../adapters/catalog/sqlite/restore.ts";
-import { type BackupLayout, namesIn } from "./backup-layout.ts";
-import type { CompleteBackup } from "./backup-manifest.ts";
+import { type BackupLayout, type CompleteBackup, namesIn, replaceFile } from "./backup-files.ts";
 
-/** Where a store is to be. */
+/** Paths of the store that is restored. */
 export interface DataPlaces {
   readonly catalogPath: string;
   readonly blobsFolder: string;
 }
 
 /**
- * Takes the folders of a store that is to be restored, as a server would.
- * @throws Error when there is anything in them but what a restore that was cut off has left
+ * Locks the folders of the store that is restored, as a server would.
+ * @throws Error if they contain anything but the files of an interrupted restore
  */
 export async function claimDataFolders({ catalogPath, blobsFolder }: DataPlaces): Promise<Disposable> {
   const catalogFolder = dirname(resolve(catalogPath));
@@ -37,13 +36,13 @@ export async function claimDataFolders({ catalogPath, blobsFolder }: DataPlaces)
   return claiming.move();
 }
 
-/** Or bytes that are somebody's would be taken for those of a restore, and bytes of this restore be missing in the end. */
+/** An interrupted restore must go on with the same blobs folder, or it would mix up the bytes of two stores. */
 async function requireSameBlobs(catalogPath: string, blobsFolder: string): Promise<void> {
   const begun = restorationIn(restoringPath(catalogPath));
   if (begun !== undefined && begun.blobsFolder !== (await realpath(blobsFolder)))
     throw new Error(
-      `The restore that was cut off put its bytes into ${begun.blobsFolder}, not ${blobsFolder}: ` +
-        `run it with the settings that it had, or empty that folder and ${dirname(resolve(catalogPath))}.`,
+      `The interrupted restore put its bytes into ${begun.blobsFolder}, not ${blobsFolder}. ` +
+        `Run it with its earlier settings, or empty that folder and ${dirname(resolve(catalogPath))}.`,
     );
 }
 
@@ -51,8 +50,8 @@ const LOCK = ["lock.sqlite", "lock.sqlite-journal"];
 
 async function requireEmpty(catalogPath: string, blobsFolder: string): Promise<void> {
   if (existsSync(catalogPath))
-    throw new Error(`There is a store already: ${catalogPath}. A restore wants an empty folder.`);
-  // Then all that is in there is of a restore.
+    throw new Error(`There is a store already: ${catalogPath}. A restore needs an empty folder.`);
+  // Then all files belong to a restore.
   if (existsSync(restoringPath(catalogPath))) return;
   const folder = dirname(resolve(catalogPath));
   const inside = dirname(resolve(blobsFolder)) === folder ? [basename(resolve(blobsFolder))] : [];
@@ -65,12 +64,12 @@ async function requireEmpty(catalogPath: string, blobsFolder: string): Promise<v
 async function refuseOthers(folder: string, known: ReadonlySet<string>): Promise<void> {
   const other = (await namesIn(folder)).find((name) => !known.has(name));
   if (other !== undefined)
-    throw new Error(`${folder} is not empty: ${JSON.stringify(other)} is in it. A restore wants an empty folder.`);
+    throw new Error(`${folder} is not empty: it contains ${JSON.stringify(other)}. A restore needs an empty folder.`);
 }
 
 /**
- * Puts the backup's catalog where it is to be filled, unless it is there already; answers where that is. From then on
- * nothing serves this folder until {@link finishRestore}.
+ * Copies the backup's catalog to the path at which it is filled, unless it is there already; returns that path. Until
+ * {@link finishRestore}, no server serves the folder.
  */
 export async function placeCatalog(source: BackupLayout, backup: CompleteBackup, places: DataPlaces): Promise<string> {
   const restoration: Restoration = { backupId: backup.id, blobsFolder: await realpath(places.blobsFolder) };
@@ -79,7 +78,7 @@ export async function placeCatalog(source: BackupLayout, backup: CompleteBackup,
   const copy = newRestoringPath(places.catalogPath);
   await copyCatalog(source.catalog(backup.id), copy);
   beginRestoration(copy, restoration);
-  // Half a transaction of what was there before is not this file's.
+  // The journal of an earlier file must not be applied to this one.
   await rm(`${target}-journal`, { force: true });
   await rename(copy, target);
   await sync(dirname(target));
@@ -94,7 +93,23 @@ async function copyCatalog(from: string, to: string): Promise<void> {
   await file.datasync();
 }
 
-/** One rename makes a store of it. */
+/**
+ * Returns the epoch of the restored store. The backup records it, so a later restore gets a higher one, whatever the clock says. On a
+ * full or read-only disk it cannot be recorded, and the current minute must do.
+ */
+export async function takeEpoch({ lastEpoch }: BackupLayout, ofBackup: number, now: number): Promise<number> {
+  const last = await readEpoch(lastEpoch);
+  const epoch = Math.max(Math.floor(now / 60_000), ofBackup + 1, last + 1);
+  await replaceFile(lastEpoch, `${epoch}\n`).catch(() => {});
+  return epoch;
+}
+
+async function readEpoch(path: string): Promise<number> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return /^\d{1,8}\n$/.test(text) ? Number(text) : 0;
+}
+
+/** One rename turns the folder into a store. */
 export async function finishRestore(catalogPath: string): Promise<void> {
   await rename(restoringPath(catalogPath), catalogPath);
   await sync(dirname(catalogPath));

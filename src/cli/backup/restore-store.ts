@@ -1,47 +1,47 @@
 import { stat } from "node:fs/promises";
 import type { RestoredBlob, RestoringCatalog } from "../../adapters/catalog/sqlite/restore.ts";
 import type { SnapshotBlob } from "../../adapters/catalog/sqlite/snapshot.ts";
+import { forEachAtOnce } from "../../concurrency/limit.ts";
 import { StoreError } from "../../domain/errors.ts";
 import type { BlobStore } from "../../ports.ts";
-import { atOnce } from "../at-once.ts";
 import { DamagedBytes, piecesOf } from "../blob-damage.ts";
-import type { BackupLayout } from "./backup-layout.ts";
+import type { BackupLayout } from "./backup-files.ts";
 import type { Damage } from "./backup-store.ts";
 
 export interface RestoreOptions {
   readonly source: Pick<BackupLayout, "blob">;
   readonly catalog: RestoringCatalog;
-  /** Nobody else writes to it. */
-  readonly blobs: Pick<BlobStore, "stage" | "commit" | "discard" | "settle" | "list" | "remove">;
-  /** Go on without the bytes that are damaged or missing in the backup. */
+  /** Used by this process alone. */
+  readonly blobs: Pick<BlobStore, "stage" | "commit" | "discard" | "release" | "list" | "remove">;
+  /** Go on without bytes that are damaged or missing in the backup. */
   readonly partial: boolean;
-  /** In bytes. */
+  /** Bytes restored so far. */
   readonly progress: (done: number) => void;
   readonly report: (damage: Damage) => void;
 }
 
 export interface RestoreResult {
-  /** Images that got no bytes. */
+  /** Number of images without bytes. */
   readonly damaged: number;
 }
 
-/** Enough to keep a disk busy, and to share its syncs. */
+/** Keeps a disk busy and lets copies share its syncs. */
 const COPIES_AT_ONCE = 32;
 /** Blobs that one transaction records. */
 const BATCH = 256;
 
 /**
- * Fills a blob store and its catalog from a backup, each blob verified by its digest. What an earlier run recorded is not
- * copied again, and what it left unrecorded is removed.
- * @throws Error when the store or the catalog fails
+ * Fills a blob store and its catalog from a backup and verifies the digest of each blob. Blobs that an earlier run recorded are not
+ * copied again; those that it left unrecorded are removed.
+ * @throws Error if the store or the catalog fails
  */
 export async function restoreBlobs(options: RestoreOptions): Promise<RestoreResult> {
   const restored = options.catalog.restored();
   const there = await removeUnrecorded(options);
   if (there < restored.blobs)
     throw new Error(
-      `Of ${restored.blobs} blobs that were restored before, ${there} are there. ` +
-        "Is their disk mounted? If they are gone for good, empty the folders and restore anew.",
+      `Of ${restored.blobs} blobs that an earlier run restored, only ${there} exist. ` +
+        "Check that their disk is mounted. If they are lost, empty the folders and restore again.",
     );
   let damaged = 0;
   let { bytes } = restored;
@@ -51,7 +51,7 @@ export async function restoreBlobs(options: RestoreOptions): Promise<RestoreResu
     if (last === undefined) return { damaged };
     afterKey = last.key;
     const copied: RestoredBlob[] = [];
-    await atOnce(COPIES_AT_ONCE, rows, async (row) => {
+    await forEachAtOnce(COPIES_AT_ONCE, rows, async (row) => {
       const blob = await restoreOne(row, options);
       if (blob === undefined) damaged++;
       const kept = blob ?? (await standIn(options));
@@ -60,11 +60,11 @@ export async function restoreBlobs(options: RestoreOptions): Promise<RestoreResu
       options.progress(bytes);
     });
     options.catalog.record(copied);
-    options.blobs.settle(copied.map(({ blob }) => blob.key));
+    options.blobs.release(copied.map(({ blob }) => blob.key));
   }
 }
 
-/** Bytes whose row a run that was cut off had no time for. Answers how many others there are. */
+/** Removes blobs that an interrupted run did not record. Returns the number of recorded blobs. */
 async function removeUnrecorded({ catalog, blobs }: RestoreOptions): Promise<number> {
   let recorded = 0;
   for await (const { key, location } of blobs.list())
@@ -73,7 +73,7 @@ async function removeUnrecorded({ catalog, blobs }: RestoreOptions): Promise<num
   return recorded;
 }
 
-/** Undefined when it is damaged, which was reported. */
+/** Returns undefined, after a report, if the blob is damaged. */
 async function restoreOne(row: SnapshotBlob, { source, blobs, report }: RestoreOptions) {
   try {
     return await store(blobs, fileContent(source.blob(row.sha256), row), row);
@@ -85,8 +85,8 @@ async function restoreOne(row: SnapshotBlob, { source, blobs, report }: RestoreO
 }
 
 /**
- * Where bytes are lost and the rest is wanted, a record gets a blob without bytes: reading it is `blob_damaged`, and
- * uploading the image again heals it, as with any other that is damaged.
+ * In a partial restore, an image whose bytes are lost gets a blob without bytes: a read responds with `blob_damaged`, and another
+ * upload heals it, like any damaged image.
  */
 async function standIn({ blobs, partial }: RestoreOptions) {
   return partial ? store(blobs, noBytes()) : undefined;
@@ -105,7 +105,7 @@ async function store(
   return { key: staged.key, location: await blobs.commit(staged) };
 }
 
-/** @throws DamagedBytes also when the file has another length */
+/** @throws DamagedBytes if the file cannot be read or has another length */
 async function* fileContent(path: string, { size }: Pick<SnapshotBlob, "size">): AsyncGenerator<Uint8Array> {
   yield* piecesOf(async () => {
     const found = (await stat(path)).size;
@@ -114,5 +114,5 @@ async function* fileContent(path: string, { size }: Pick<SnapshotBlob, "size">):
   });
 }
 
-// oxlint-disable-next-line require-yield -- that is the point
+// oxlint-disable-next-line require-yield -- an empty stream
 async function* noBytes(): AsyncGenerator<Uint8Array> {}

@@ -1,55 +1,58 @@
 import { resolve } from "node:path";
 import { openDiskBlobs } from "../../adapters/blobs/disk.ts";
+import { createFolderSync } from "../../adapters/blobs/folder-sync.ts";
+import { writeOwnerFile } from "../../adapters/blobs/owner-file.ts";
 import { openRestoringCatalog } from "../../adapters/catalog/sqlite/restore.ts";
+import { explainFolderError, explainFullStore } from "../../adapters/files/folder-error.ts";
 import type { Config } from "../../config.ts";
-import { type EmbeddedConfig, requireEmbedded } from "../embedded.ts";
+import { type CliContext, EXIT } from "../context.ts";
 import { formatBytes, openProgressBar } from "../progress-bar.ts";
-import { EXIT, type Surroundings } from "../surroundings.ts";
-import { requireApart } from "./apart.ts";
-import { describeDamage } from "./backup.ts";
-import { BackupInUse, lockBackup } from "./backup-folder.ts";
-import { type BackupLayout, layoutOf } from "./backup-layout.ts";
-import { type CompleteBackup, readManifest } from "./backup-manifest.ts";
-import { digestOfFile } from "./file-digest.ts";
-import { explainFolderError, explainFullStore } from "./folder-error.ts";
-import { takeEpoch } from "./restore-epoch.ts";
-import { claimDataFolders, finishRestore, placeCatalog } from "./restore-folder.ts";
+import { type EmbeddedConfig, requireEmbedded } from "../store.ts";
+import { damageLine } from "./backup.ts";
+import { type BackupLayout, type CompleteBackup, digestOfFile, layoutOf, readManifest } from "./backup-files.ts";
+import { BackupInUse, lockBackup, requireApart } from "./backup-folder.ts";
+import { claimDataFolders, finishRestore, placeCatalog, takeEpoch } from "./restore-folder.ts";
 import { type RestoreResult, restoreBlobs } from "./restore-store.ts";
 
 export interface RestoreCommand {
   readonly folder: string;
   readonly partial: boolean;
+  readonly json: boolean;
 }
 
-/** Makes a store of a backup, in an empty data folder; prints what is damaged and answers the exit code. */
-export async function restore(anyConfig: Config, command: RestoreCommand, surroundings: Surroundings): Promise<number> {
+/** Makes a store from a backup in an empty data folder; prints damaged images and returns the exit code. */
+export async function restore(anyConfig: Config, command: RestoreCommand, context: CliContext): Promise<number> {
   const config = requireEmbedded(anyConfig, "image-store restore");
-  const { out, err } = surroundings;
+  const { out, err } = context;
   const source = layoutOf(resolve(command.folder));
   await requireApart(source.folder, config);
-  // Before its lock is made: the folder may be anything.
+  // Before the lock file is created: the folder may not be a backup.
   await requireBackup(source);
   using _ = lockSource(source);
   const backup = await requireBackup(source);
   await requireCatalog(source, backup);
-  const result = await fill(config, source, backup, command, surroundings).catch((error: unknown) => {
+  const result = await fill(config, source, backup, command, context).catch((error: unknown) => {
     throw explainFolderError(config.dataFolder, explainFullStore(config.dataFolder, error));
   });
   if (result.damaged > 0 && !command.partial) {
     err(
-      `The backup lacks the bytes of ${result.damaged} images, so that nothing was restored yet. Mend it and run this ` +
-        "again, or run it again with --partial: those images then answer 503 until they are uploaded again.\n",
+      `The backup lacks the bytes of ${result.damaged} images, so the restore is not complete. Repair the backup and run ` +
+        "this again, or add --partial: those images then respond with 503 until they are uploaded again.\n",
     );
     return EXIT.failed;
   }
-  out(
-    `Restored as of ${backup.takenAt}: ${backup.images} images, ${formatBytes(backup.bytes)}` +
-      `${result.damaged > 0 ? `, ${result.damaged} of them damaged` : ""}.\n`,
-  );
+  const { takenAt, images, bytes } = backup;
+  const { damaged } = result;
+  if (command.json) out(`${JSON.stringify({ kind: "finished", takenAt, images, bytes, damaged })}\n`);
+  else
+    out(
+      `Restored as of ${takenAt}: ${images} images, ${formatBytes(bytes)}` +
+        `${damaged > 0 ? `, ${damaged} of them damaged` : ""}.\n`,
+    );
   return result.damaged === 0 ? EXIT.ok : EXIT.failed;
 }
 
-/** So that no backup removes what is being read. Where the lock can't be made, on a full or a read-only disk, none could run. */
+/** Keeps a backup from removing files that are read. On a full or read-only disk the lock cannot be made, but no backup can run. */
 function lockSource({ folder }: BackupLayout): Disposable {
   try {
     return lockBackup(folder);
@@ -63,11 +66,11 @@ async function requireBackup({ folder, manifest }: BackupLayout): Promise<Comple
   const found = await readManifest(manifest);
   if (found === undefined) throw new Error(`There is no backup: ${manifest} does not exist.`);
   if (found.backup === undefined)
-    throw new Error(`The first backup into ${folder} was cut off: there is nothing to restore.`);
+    throw new Error(`The first backup into ${folder} was interrupted. There is nothing to restore.`);
   return found.backup;
 }
 
-/** Before anything is put into the data folder. */
+/** Checked before the data folder is touched. */
 async function requireCatalog(source: BackupLayout, { id, catalog }: CompleteBackup): Promise<void> {
   const path = source.catalog(id);
   const found = await digestOfFile(path).catch((error: unknown) => String(error));
@@ -78,14 +81,17 @@ async function fill(
   config: EmbeddedConfig,
   source: BackupLayout,
   backup: CompleteBackup,
-  { partial }: RestoreCommand,
-  surroundings: Surroundings,
+  { partial, json }: RestoreCommand,
+  context: CliContext,
 ): Promise<RestoreResult> {
   const places = { catalogPath: resolve(config.catalog.path), blobsFolder: resolve(config.blobs.path) };
   using _ = await claimDataFolders(places);
   using catalog = openRestoringCatalog(await placeCatalog(source, backup, places));
   await using blobs = await openDiskBlobs({ folder: places.blobsFolder, minFree: config.minFree, recover: true });
-  using bar = openProgressBar(surroundings);
+  using folders = createFolderSync();
+  // Before any bytes, and over the file of an interrupted restore of another backup.
+  await writeOwnerFile(places.blobsFolder, catalog.storeId, folders);
+  using bar = openProgressBar(context);
   const result = await restoreBlobs({
     source,
     catalog,
@@ -94,7 +100,7 @@ async function fill(
     progress: (done) => bar.advance(done, backup.bytes),
     report: (damage) => {
       bar.clear();
-      surroundings.out(`${describeDamage(damage)}\n`);
+      context.out(damageLine(damage, json));
     },
   });
   if (result.damaged > 0 && !partial) return result;

@@ -1,24 +1,27 @@
 import { StoreError } from "../../domain/errors.ts";
+import type { Miscount } from "../../domain/quota.ts";
+import { isThere } from "../../operations/own-blobs.ts";
 import type { BlobContent, BlobRow, BlobStore, Catalog, FoundBlob, UnreadableBytes } from "../../ports.ts";
-import { damageOf, findBlob } from "../blob-damage.ts";
-import { whileHeld } from "../while-held.ts";
+import { damageOf } from "../blob-damage.ts";
+import { findBlob, whileHeld } from "../store.ts";
 
 /**
- * Something that was found. No problem are `young`, such bytes may still get their record, or the sweeper takes them;
- * `copy`, which a crash left as the blob was moved, and the sweeper takes; and `unreadable` bytes that nobody misses, such
- * as a crash tears: what is missed is `damaged` too.
+ * Something that a check found. Harmless are: `young` bytes, which still get a record or are swept; a `copy`, which a crash left when
+ * its blob was moved, and which is swept; and `unreadable` bytes, such as a crash tears. If a record needs unreadable bytes, it is
+ * also reported as `damaged`.
  */
 export type Finding =
   | { readonly kind: "damaged"; readonly row: BlobRow; readonly images: readonly string[]; readonly reason: string }
   | { readonly kind: "unrecorded" | "young" | "copy"; readonly blob: FoundBlob }
-  | { readonly kind: "unreadable"; readonly bytes: UnreadableBytes };
+  | { readonly kind: "unreadable"; readonly bytes: UnreadableBytes }
+  | { readonly kind: "miscounted"; readonly miscount: Miscount };
 
 export interface CheckOptions {
-  readonly catalog: Pick<Catalog, "write" | "blobs" | "recordedBlobs" | "images">;
+  readonly catalog: Pick<Catalog, "write" | "blobs" | "recordedBlobs" | "images" | "miscounts">;
   readonly blobs: Pick<BlobStore, "shared" | "read" | "list">;
-  /** In milliseconds. */
+  /** Age in milliseconds from which bytes without a record are reported as `unrecorded`. */
   readonly grace: number;
-  /** Bytes that were read so far. */
+  /** Bytes read so far. */
   readonly progress: (bytes: number) => void;
   readonly report: (finding: Finding) => void;
 }
@@ -29,24 +32,36 @@ export interface CheckResult {
   readonly damaged: number;
   readonly unrecorded: number;
   readonly young: number;
+  /** Counters of albums and quotas that do not agree with the images. */
+  readonly miscounted: number;
 }
 
 const BATCH = 500;
-/** Enough to keep a disk busy. */
+/** Keeps a disk busy. */
 const READS_AT_ONCE = 4;
 
 /**
- * Reads all bytes that a live record owns and compares length and digest, then looks for bytes without a record. Nothing
- * is destroyed meanwhile, also by a server that runs.
- * @throws StoreError when catalog or store don't answer
+ * Reads the bytes of every live record and compares length and digest, then looks for bytes without a record. A hold keeps a
+ * server from removing bytes meanwhile.
+ * @throws StoreError if the catalog or the blob store does not respond
  */
 export async function checkStore(options: CheckOptions): Promise<CheckResult> {
   return whileHeld(options.catalog, "check", () => checkHeldStore(options));
 }
 
-/** The same for who holds the store already. */
+/** Checks the store for a caller that has a hold on it. */
 export async function checkHeldStore(options: CheckOptions): Promise<CheckResult> {
-  return { ...(await checkRecords(options)), ...(await checkUnrecorded(options)) };
+  return {
+    ...(await checkCounters(options)),
+    ...(await checkRecords(options)),
+    ...(await checkUnrecorded(options)),
+  };
+}
+
+async function checkCounters({ catalog, report }: CheckOptions) {
+  const wrong = await catalog.miscounts();
+  for (const miscount of wrong) report({ kind: "miscounted", miscount });
+  return { miscounted: wrong.length };
 }
 
 async function checkRecords(options: CheckOptions) {
@@ -58,7 +73,7 @@ async function checkRecords(options: CheckOptions) {
     result.blobs++;
     result.bytes += row.size;
     progress(result.bytes);
-    // No damage when this process slept, so that its hold lapsed, and the image was deleted meanwhile.
+    // Not damaged if this process slept, its hold expired, and the image was deleted meanwhile.
     if (reason === undefined || (await findBlob(catalog, row.key))?.state !== "live") return;
     result.damaged++;
     report({ kind: "damaged", row, reason, images: await imagesOf(catalog, row) });
@@ -90,7 +105,7 @@ async function findDamage(blobs: CheckOptions["blobs"], { location, size, sha256
     const found = await digestOf(await blobs.read(location, { size }));
     return found === sha256 ? undefined : `its bytes have the digest ${found}`;
   } catch (error) {
-    // A store elsewhere that is away for now has what it had: then nothing can be said of it.
+    // An unreachable bucket says nothing about its bytes.
     if (blobs.shared && error instanceof StoreError && error.code === "unavailable") throw error;
     return damageOf(error);
   }
@@ -103,9 +118,9 @@ async function digestOf(content: BlobContent): Promise<string> {
   return hasher.digest("hex");
 }
 
-/** Images with that content, as `album/name`: of several, only one owns the damaged blob. */
+/** Images with that content, as `album/name`. If there are several, one of them owns the damaged blob. */
 async function imagesOf(catalog: CheckOptions["catalog"], { sha256 }: BlobRow): Promise<readonly string[]> {
-  const { items } = await catalog.images({ sha256, orderBy: "name", limit: 10 });
+  const { items } = await catalog.images({ visibility: "all", sha256, orderBy: "name", limit: 10 });
   return items.map(({ album, name }) => `${album}/${name}`);
 }
 
@@ -117,6 +132,7 @@ async function checkUnrecorded({ catalog, blobs, grace, report }: CheckOptions) 
     const recorded = await catalog.recordedBlobs(found.map(({ key }) => key));
     for (const blob of found) {
       const location = recorded.get(blob.key);
+      // A deletion that began before the hold may have removed the bytes and the row since the blob was listed.
       if (location === blob.location || !(await isThere(blobs, blob))) continue;
       if (location !== undefined) {
         report({ kind: "copy", blob });
@@ -138,15 +154,4 @@ async function checkUnrecorded({ catalog, blobs, grace, report }: CheckOptions) 
   }
   await check(batch);
   return result;
-}
-
-/** A deletion that a server had begun before the hold ends with bytes and row gone, maybe between our two looks. */
-async function isThere(blobs: CheckOptions["blobs"], { location, size }: FoundBlob): Promise<boolean> {
-  try {
-    await blobs.read(location, { size, range: { start: 0, end: 0 } });
-    return true;
-  } catch (error) {
-    if (error instanceof StoreError && error.code === "blob_damaged") return false;
-    throw error;
-  }
 }

@@ -3,54 +3,57 @@ import { createBlobFiles } from "../../adapters/blobs/files.ts";
 import { createFolderSync } from "../../adapters/blobs/folder-sync.ts";
 import { makeFolder } from "../../adapters/blobs/make-folder.ts";
 import { measureQuarantine, openQuarantine, quarantineFolderOf } from "../../adapters/blobs/quarantine.ts";
-import { CatalogOpenError } from "../../adapters/catalog/open-error.ts";
 import { lockFolder } from "../../adapters/catalog/sqlite/lock.ts";
+import { explainFolderError, explainFullStore } from "../../adapters/files/folder-error.ts";
 import { createFreeSpace } from "../../adapters/files/free-space.ts";
 import type { Config } from "../../config.ts";
-import { explainFolderError, explainFullStore } from "../backup/folder-error.ts";
-import { type EmbeddedConfig, requireEmbedded } from "../embedded.ts";
-import { openStore } from "../open-store.ts";
+import { StoreOpenError } from "../../domain/open-error.ts";
+import { requireApart } from "../backup/backup-folder.ts";
+import { type CliContext, EXIT } from "../context.ts";
 import { formatBytes, openProgressBar } from "../progress-bar.ts";
-import { EXIT, type Surroundings } from "../surroundings.ts";
+import { type EmbeddedConfig, openStore, requireEmbedded } from "../store.ts";
 import { type CheckOptions, type CheckResult, checkStore } from "./check-store.ts";
-import { describeFinding, describeRepair } from "./describe-findings.ts";
+import { describeFinding, describeRepair, documentOf } from "./describe-findings.ts";
+import { type BackupBytes, openBackupBytes } from "./raw-bytes.ts";
 import { type Repair, type RepairResult, repairStore } from "./repair-store.ts";
 
-/** Checks the store, also beside a server that runs; prints what it finds and answers the exit code. */
+/** Checks the store, possibly beside a server; prints the findings and returns the exit code. */
 export async function check(
   config: Config,
-  { repair }: { readonly repair: boolean },
-  surroundings: Surroundings,
+  { repair, from, json }: { readonly repair: boolean; readonly from: string | undefined; readonly json: boolean },
+  context: CliContext,
 ): Promise<number> {
-  await using store = await openStore(config);
+  if (from !== undefined) await requireApart(from, requireEmbedded(config, "image-store check --repair --from"));
+  using backup = from === undefined ? undefined : await openBackupBytes(from);
+  await using store = await openStore(config, { mayBeEmpty: from !== undefined });
   const total = (await store.catalog.totals()).bytes;
-  using bar = openProgressBar(surroundings);
-  const print = (line: string) => {
+  using bar = openProgressBar(context);
+  const print = (line: string, document: object) => {
     bar.clear();
-    surroundings.out(`${line}\n`);
+    context.out(json ? `${JSON.stringify(document)}\n` : `${line}\n`);
   };
   const options: CheckOptions = {
     ...store,
     grace: config.grace,
     progress: (bytes) => bar.advance(bytes, total),
-    report: (finding) => print(describeFinding(finding)),
+    report: (finding) => print(describeFinding(finding), documentOf(finding)),
   };
-  const tell = (repaired: Repair) => print(describeRepair(repaired));
+  const tell = (repaired: Repair) => print(describeRepair(repaired), documentOf(repaired));
   const working = repair
-    ? repairWith(requireEmbedded(config, "image-store check --repair"), options, tell)
+    ? repairWith(requireEmbedded(config, "image-store check --repair"), options, backup, tell)
     : checkStore(options);
   const result = await Promise.race([working, store.failure]);
-  print(summarise(result));
-  if (config.blobs.kind === "file") {
-    const { files, bytes } = await measureQuarantine(config.blobs.path);
-    if (files > 0) print(`In quarantine: ${files}, ${formatBytes(bytes)}.`);
-  }
+  const quarantine = config.blobs.kind === "file" ? await measureQuarantine(config.blobs.path) : { files: 0, bytes: 0 };
+  const { files, bytes } = quarantine;
+  const kept = files > 0 ? `\nIn quarantine: ${files}, ${formatBytes(bytes)}.` : "";
+  print(summarise(result) + kept, { kind: "finished", ...result, quarantine: { files, bytes } });
   return isFine(result) ? EXIT.ok : EXIT.failed;
 }
 
 async function repairWith(
   config: EmbeddedConfig,
   options: CheckOptions,
+  backup: BackupBytes | undefined,
   tell: (repair: Repair) => void,
 ): Promise<RepairResult> {
   const blobsFolder = config.blobs.path;
@@ -59,12 +62,15 @@ async function repairWith(
     using _ = await lockQuarantine(blobsFolder);
     using folders = createFolderSync();
     using files = createBlobFiles(`${blobsFolder}/files`, folders);
+    // If all bytes were lost, so were their folders.
+    if (backup !== undefined) await files.prepare();
     const quarantine = await openQuarantine(blobsFolder, folders);
     return await repairStore({
       ...options,
       blobsFolder,
       files,
       quarantine,
+      backup,
       lockStore: () => lockFolder(dirname(config.catalog.path)),
       takeSpace: (bytes) => freeSpace.take(bytes),
       tell,
@@ -80,19 +86,21 @@ async function lockQuarantine(blobsFolder: string): Promise<Disposable> {
   try {
     return lockFolder(folder);
   } catch (cause) {
-    throw cause instanceof CatalogOpenError ? new Error("Another repair of this store runs.", { cause }) : cause;
+    throw cause instanceof StoreOpenError ? new Error("Another repair of this store is running.", { cause }) : cause;
   }
 }
 
-/** After a repair what nobody owns is in quarantine, and the server may take it. */
+/** After a repair, bytes without a record are in quarantine, so they are no problem. */
 const isFine = (result: CheckResult | RepairResult): boolean =>
-  "unhealed" in result ? result.unhealed + result.lost === 0 : result.damaged + result.unrecorded === 0;
+  "unhealed" in result
+    ? result.unhealed + result.lost === 0
+    : result.damaged + result.unrecorded + result.miscounted === 0;
 
 function summarise(result: CheckResult | RepairResult): string {
-  const { blobs, bytes, damaged, unrecorded, young } = result;
+  const { blobs, bytes, damaged, unrecorded, young, miscounted } = result;
   const found =
     `${formatBytes(bytes)} read. Images: ${blobs}, damaged: ${damaged}. ` +
-    `Blobs without a record: ${unrecorded}, younger than the grace: ${young}.`;
+    `Blobs without a record: ${unrecorded}, younger than the grace: ${young}.${miscounted === 0 ? "" : ` Wrong counters: ${miscounted}.`}`;
   if (!("unhealed" in result)) return found;
-  return `${found}\nHealed: ${result.healed}, not healed: ${result.unhealed}. Added to quarantine: ${result.quarantined}.`;
+  return `${found}\nHealed: ${result.healed}, not healed: ${result.unhealed}. Added to quarantine: ${result.quarantined}.${result.recounted === 0 ? "" : ` Counters corrected: ${result.recounted}.`}`;
 }

@@ -3,11 +3,12 @@ import { rm } from "node:fs/promises";
 import { contentExtentOf } from "../../adapters/blobs/extent.ts";
 import type { BlobFiles } from "../../adapters/blobs/files.ts";
 import type { Quarantine } from "../../adapters/blobs/quarantine.ts";
-import { stageFile } from "../../adapters/blobs/staging.ts";
-import { CatalogOpenError } from "../../adapters/catalog/open-error.ts";
+import { stageFile } from "../../adapters/blobs/staged-file.ts";
 import type { BlobMove } from "../../domain/blob.ts";
+import { StoreOpenError } from "../../domain/open-error.ts";
 import type { BlobRow, Catalog, FoundBlob } from "../../ports.ts";
-import { DamagedBytes, findBlob } from "../blob-damage.ts";
+import { DamagedBytes } from "../blob-damage.ts";
+import { findBlob } from "../store.ts";
 import { type RawBytes, readExtent, tryToLookAt } from "./raw-bytes.ts";
 
 export interface HealOptions {
@@ -15,27 +16,27 @@ export interface HealOptions {
   readonly blobsFolder: string;
   readonly files: Pick<BlobFiles, "place">;
   readonly quarantine: Pick<Quarantine, "newTemporaryPath">;
-  /** @throws CatalogOpenError `folder_in_use` while a server runs */
+  /** @throws StoreOpenError `folder_in_use` while a server runs */
   readonly lockStore: () => Disposable;
   /** @throws StoreError `insufficient_storage` */
   readonly takeSpace: (bytes: number) => Promise<void>;
 }
 
-/** `move` is what the catalog has yet to be told, where it has. */
+/** `move`: a change of location that the catalog must still record. */
 export type Healing =
   | { readonly kind: "placed"; readonly move: BlobMove | undefined }
   | { readonly kind: "impossible"; readonly reason: string };
 
 const EQUAL_BLOBS = 100;
 
-/** Bytes that lie where a blob of that key does, or did. */
+/** Bytes found at the present or former place of a blob. */
 export interface FoundBytes extends RawBytes {
   readonly key: string;
 }
 
 /**
- * All places where the bytes of a blob may be: its own, where only the header may be damaged, those of its other copies
- * and those of any blob with the same digest. What lies there is read, and believed in nothing.
+ * Reads every place where the bytes of a blob may be: its own, where perhaps only the header is damaged, its other copies, and all
+ * blobs with the same digest. The caller must compare the digests.
  */
 export async function lookForBytes(
   { catalog, blobsFolder }: Pick<HealOptions, "catalog" | "blobsFolder">,
@@ -55,10 +56,10 @@ export async function lookForBytes(
 }
 
 /**
- * Gives the blob a file with those bytes. Nothing else is written to: a segment is the server's alone. A file that
- * stands there already is replaced, if no server runs, which would go on with the one that it opened.
+ * Gives the blob a file with the intact bytes. It never writes to a segment, which belongs to the server. An existing file is
+ * replaced only if no server runs, since a server would go on reading the file that it has open.
  */
-export async function heal(options: HealOptions, row: BlobRow, sound: RawBytes): Promise<Healing> {
+export async function heal(options: HealOptions, row: BlobRow, intact: RawBytes): Promise<Healing> {
   const now = await findBlob(options.catalog, row.key);
   if (now?.location !== row.location) return { kind: "impossible", reason: "it was moved or deleted meanwhile" };
   const to = `file:${row.key}`;
@@ -66,9 +67,12 @@ export async function heal(options: HealOptions, row: BlobRow, sound: RawBytes):
   const isMoved = row.location !== to;
   using lock = isMoved || !existsSync(path) ? NO_LOCK : tryToLock(options.lockStore);
   if (lock === undefined)
-    return { kind: "impossible", reason: "there are sound bytes, but its file can't be replaced while a server runs" };
-  if (!(await copyTo(options, row, sound)))
-    return { kind: "impossible", reason: "the sound bytes went while they were copied" };
+    return {
+      kind: "impossible",
+      reason: "its file cannot be replaced while a server runs; stop the server and repair again",
+    };
+  if (!(await copyTo(options, row, intact)))
+    return { kind: "impossible", reason: "its intact bytes disappeared while they were copied" };
   return { kind: "placed", move: isMoved ? { key: row.key, from: row.location, to } : undefined };
 }
 
@@ -78,16 +82,16 @@ function tryToLock(lockStore: () => Disposable): Disposable | undefined {
   try {
     return lockStore();
   } catch (error) {
-    if (error instanceof CatalogOpenError && error.reason === "folder_in_use") return undefined;
+    if (error instanceof StoreOpenError && error.reason === "folder_in_use") return undefined;
     throw error;
   }
 }
 
-async function copyTo({ files, quarantine, takeSpace }: HealOptions, { key, sha256 }: BlobRow, sound: RawBytes) {
-  await takeSpace(sound.size);
+async function copyTo({ files, quarantine, takeSpace }: HealOptions, { key, sha256 }: BlobRow, intact: RawBytes) {
+  await takeSpace(intact.size);
   const path = quarantine.newTemporaryPath();
   try {
-    const staged = await stageFile(path, readExtent(sound.extent), sound.size);
+    const staged = await stageFile(path, readExtent(intact.extent), intact.size);
     await staged.synced;
     if (staged.sha256 !== sha256) return false;
     await files.place(key, path);

@@ -3,18 +3,21 @@ import { contentExtentOf, ownedExtentOf, without } from "../../adapters/blobs/ex
 import { BytesChanged, type Quarantine, type QuarantineNote } from "../../adapters/blobs/quarantine.ts";
 import type { BlobMove } from "../../domain/blob.ts";
 import type { BlobRow, Extent } from "../../ports.ts";
-import { DamagedBytes, findBlob } from "../blob-damage.ts";
-import { whileHeld } from "../while-held.ts";
+import { DamagedBytes } from "../blob-damage.ts";
+import { findBlob, whileHeld } from "../store.ts";
 import { type CheckOptions, type CheckResult, checkHeldStore, type Finding, pagesOf } from "./check-store.ts";
 import { type HealOptions, heal, lookForBytes } from "./heal-blob.ts";
-import { lookAt, type RawBytes, readExtent } from "./raw-bytes.ts";
+
+import { type BackupBytes, lookAt, type RawBytes, readExtent } from "./raw-bytes.ts";
 
 export interface RepairOptions extends CheckOptions, Omit<HealOptions, "catalog" | "quarantine"> {
   readonly quarantine: Quarantine;
+  /** Source of bytes that the store has lost. */
+  readonly backup?: Pick<BackupBytes, "find"> | undefined;
   readonly tell: (repair: Repair) => void;
 }
 
-/** What became of something that was found. */
+/** The result of repairing a finding. */
 export type Repair =
   | { readonly kind: "healed"; readonly row: BlobRow; readonly images: readonly string[] }
   | { readonly kind: "unhealed"; readonly row: BlobRow; readonly images: readonly string[]; readonly reason: string }
@@ -25,21 +28,23 @@ export interface RepairResult extends CheckResult {
   readonly healed: number;
   readonly unhealed: number;
   readonly quarantined: number;
-  /** Places whose bytes could not be copied. */
+  /** Number of places whose bytes could not be copied. */
   readonly lost: number;
+  /** Counters that were corrected. */
+  readonly recounted: number;
 }
 
 type Damaged = Extract<Finding, { kind: "damaged" }>;
 
-/** A server's write takes less: what is half written now is whole then, and has its record. */
+/** Longer than a server needs to finish a write and its record. */
 const WRITTEN_AFTER_MS = 500;
 const MOVES = 500;
 
 /**
- * Checks the store, copies to quarantine what has no record or can't be trusted, and heals those images whose bytes are
- * sound anywhere else. Nothing is removed, and only a damaged file of its own is replaced, whose bytes are in quarantine
- * by then. Safe to run again, and to be cut off, at any point.
- * @throws StoreError when catalog or store don't answer, `insufficient_storage` when there is no room
+ * Checks the store, copies bytes without a record and doubtful bytes to quarantine, and heals images whose bytes are intact elsewhere.
+ * It removes nothing; it replaces only damaged files of single images, after their bytes are in quarantine. It may be interrupted at
+ * any point and run again.
+ * @throws StoreError if the catalog or the blob store does not respond; `insufficient_storage` if the disk is full
  */
 export async function repairStore(options: RepairOptions): Promise<RepairResult> {
   const { catalog, report } = options;
@@ -68,9 +73,10 @@ export async function repairStore(options: RepairOptions): Promise<RepairResult>
     }
     return checked;
   });
-  // Behind the hold, which forbids it.
+  // After the hold, which forbids moves.
   await recordMoves({ ...options, tell }, healing);
-  return { ...result, ...counts };
+  const { corrected } = result.miscounted === 0 ? { corrected: 0 } : await catalog.write({ type: "recountUsage" });
+  return { ...result, ...counts, recounted: corrected };
 }
 
 async function quarantineUnowned(options: RepairOptions, findings: readonly Finding[]): Promise<void> {
@@ -89,7 +95,7 @@ async function quarantineUnowned(options: RepairOptions, findings: readonly Find
       await lookAndKeep(options, part, { reason: "torn by a crash, or damaged" });
 }
 
-/** What the catalog says of these files, in order: the bytes of a record whose header is damaged are looked at as such. */
+/** The extents that records own in these files, sorted. A damaged header does not make the bytes of its record unowned. */
 async function ownedIn({ catalog, blobsFolder }: RepairOptions, paths: ReadonlySet<string>) {
   const owned = new Map<string, Extent[]>();
   for await (const rows of pagesOf(catalog)) {
@@ -105,7 +111,7 @@ async function ownedIn({ catalog, blobsFolder }: RepairOptions, paths: ReadonlyS
   return owned;
 }
 
-/** Answers what the catalog has to be told, so that the image is healed. */
+/** Returns the move that the catalog must record to heal the image; undefined if none is needed. */
 async function repairDamaged(
   options: RepairOptions,
   { row, images, reason }: Damaged,
@@ -113,15 +119,18 @@ async function repairDamaged(
 ): Promise<BlobMove | undefined> {
   const withoutRecord = findings.flatMap((finding) => ("blob" in finding ? [finding.blob] : []));
   const found = await lookForBytes(options, row, withoutRecord);
-  // Other blobs are findings of their own, where they are damaged.
+  // Other damaged blobs have findings of their own.
   const doubtful = found.filter(({ key, sha256 }) => key === row.key && sha256 !== row.sha256);
   for (const bytes of doubtful) await keep(options, bytes, { reason, key: row.key, images });
-  const sound = found.find(({ sha256, size }) => sha256 === row.sha256 && size === row.size);
-  if (sound === undefined) {
-    options.tell({ kind: "unhealed", row, images, reason: "its bytes are nowhere else" });
+  const isIntact = ({ sha256, size }: RawBytes) => sha256 === row.sha256 && size === row.size;
+  const kept = found.find(isIntact) ?? (await options.backup?.find(row));
+  const intact = kept !== undefined && isIntact(kept) ? kept : undefined;
+  if (intact === undefined) {
+    const places = options.backup === undefined ? "" : ", and not intact in the backup";
+    options.tell({ kind: "unhealed", row, images, reason: `its bytes are nowhere else${places}` });
     return undefined;
   }
-  const healed = await heal(options, row, sound);
+  const healed = await heal(options, row, intact);
   if (healed.kind === "impossible") options.tell({ kind: "unhealed", row, images, reason: healed.reason });
   else if (healed.move === undefined) options.tell({ kind: "healed", row, images });
   else return healed.move;
@@ -164,7 +173,7 @@ async function recordMoves(options: RepairOptions, healing: ReadonlyMap<string, 
       if (moved.has(key)) tell({ kind: "healed", row, images });
       else if ((await findBlob(catalog, key))?.location === from)
         tell({ kind: "unhealed", row, images, reason: "a backup or another check holds the store" });
-      // Otherwise it was deleted meanwhile, or replaced.
+      // Otherwise the image was deleted or replaced meanwhile.
     }
   }
 }

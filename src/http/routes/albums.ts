@@ -1,8 +1,8 @@
 import { z } from "@hono/zod-openapi";
-import { type AlbumFields, EMPTY_ALBUM_FIELDS } from "../../domain/album.ts";
+import { type AlbumWish, EMPTY_ALBUM_FIELDS } from "../../domain/album.ts";
 import { StoreError } from "../../domain/errors.ts";
 import {
-  type AlbumPorts,
+  type AlbumDeps,
   createAlbum,
   deleteAlbum,
   getAlbum,
@@ -11,19 +11,12 @@ import {
   updateAlbum,
 } from "../../operations/albums.ts";
 import { recordPreconditions } from "../conditional.ts";
-import { readIdempotency } from "../idempotency-key.ts";
+import { fingerprint, readIdempotencyKey } from "../idempotency-key.ts";
+import { booleanParameter, pageOf, pageParameters } from "../listing-schemas.ts";
 import { answerPage, pageQuery, pageScope } from "../paging.ts";
-import { answerRecord } from "../record-answer.ts";
+import { answerRecord, answerWrite, CHANGED, CREATED } from "../record-answer.ts";
 import { answers, type Route, route } from "../route.ts";
-import {
-  albumPatchSchema,
-  albumSchema,
-  booleanParameter,
-  newAlbumSchema,
-  pageOf,
-  pageParameters,
-  putAlbumSchema,
-} from "../schemas.ts";
+import { albumPatchSchema, albumSchema, newAlbumSchema, putAlbumSchema } from "../schemas.ts";
 
 const tag = "Albums";
 const albumPath = (name: string) => `/v1/albums/${encodeURIComponent(name)}`;
@@ -34,18 +27,23 @@ const example = {
   title: "Summer in the Alps",
   description: null,
   metadata: { camera: "X100" },
+  visibility: "private",
   imageCount: 12,
+  byteCount: 29_797_344,
   revision: 1,
   createdAt: "2026-07-14T09:30:00.000Z",
   updatedAt: "2026-07-14T09:30:00.000Z",
 };
 
 /** Absent ones as a new album has them. */
-const fieldsOf = (body: { [Field in keyof AlbumFields]?: AlbumFields[Field] | undefined }): AlbumFields => ({
+export const albumFieldsOf = (body: { [Field in keyof AlbumWish]?: AlbumWish[Field] | undefined }): AlbumWish => ({
   title: body.title ?? EMPTY_ALBUM_FIELDS.title,
   description: body.description ?? EMPTY_ALBUM_FIELDS.description,
   metadata: body.metadata ?? EMPTY_ALBUM_FIELDS.metadata,
+  visibility: body.visibility,
 });
+
+const PUBLISHING = "To make an album public, or private again, the caller also needs the right `share` on it.";
 
 const create = route(
   {
@@ -54,21 +52,21 @@ const create = route(
     operationId: "createAlbum",
     right: "write",
     summary: "Create an album",
+    description: `A new album is private unless it says otherwise. ${PUBLISHING}`,
     tag,
     body: { schema: newAlbumSchema, example: { name: "Summer 2026", title: "Summer in the Alps" } },
     requestHeaders: ["Idempotency-Key"],
-    responses: { 201: answers("The album.", albumSchema, example, ["ETag", "Location", "Idempotent-Replayed"]) },
+    responses: { 201: answers("The album.", albumSchema, example, [...CREATED, "Idempotent-Replayed"]) },
     errors: ["album_exists", "request_in_progress", "idempotency_key_reused"],
   },
-  async (request, ports: AlbumPorts) => {
-    const { body, traceparent } = request;
-    const idempotency = readIdempotency(request, body);
-    const input = { name: body.name, fields: fieldsOf(body), idempotency, traceparent };
-    const { value, replayed } = await createAlbum(ports, input);
-    return answerRecord(request, 201, value, {
-      Location: albumPath(value.name),
-      ...(replayed ? { "Idempotent-Replayed": "true" } : {}),
-    });
+  async (request, deps: AlbumDeps) => {
+    const { body, caller, traceparent } = request;
+    const key = readIdempotencyKey(request);
+    const idempotency = key && { ...key, fingerprint: fingerprint(request, body) };
+    const input = { caller, name: body.name, fields: albumFieldsOf(body), idempotency, traceparent };
+    const { value, replayed } = await createAlbum(deps, input);
+    const headers = replayed ? { "Idempotent-Replayed": "true" } : {};
+    return answerWrite(request, 201, value, albumPath(value.name), headers);
   },
 );
 
@@ -78,30 +76,34 @@ const put = route(
     path: "/v1/albums/{album}",
     operationId: "putAlbum",
     right: "write",
-    summary: "Create an album, or replace its fields",
-    description: "Fields that are absent become empty. `name` is absent or the one in the path.",
+    summary: "Create or replace an album",
+    description:
+      "Absent fields become empty, but without `visibility` an existing album keeps its own. `name`, if present, must equal the " +
+      `name in the path. A name that the caller may not give to an album is 404 \`album_not_found\`. ${PUBLISHING}`,
     tag,
     body: { schema: putAlbumSchema, example: { title: "Summer in the Alps" }, optional: true },
-    requestHeaders: ["If-Match", "If-None-Match"],
+    requestHeaders: ["If-Match", "If-None-Match", "If-Unmodified-Since"],
     responses: {
-      200: answers("It was there: its fields are replaced.", albumSchema, { ...example, revision: 2 }, ["ETag"]),
-      201: answers("It is new.", albumSchema, example, ["ETag", "Location"]),
+      200: answers("The existing album, with its fields replaced.", albumSchema, { ...example, revision: 2 }, CHANGED),
+      201: answers("The new album.", albumSchema, example, CREATED),
     },
-    errors: ["precondition_failed"],
+    errors: ["album_not_found", "precondition_failed"],
   },
-  async (request, ports: AlbumPorts) => {
-    const { body, params, raw, traceparent } = request;
+  async (request, deps: AlbumDeps) => {
+    const { body, caller, params, traceparent } = request;
     if (body.name !== undefined && body.name !== params.album) {
-      throw new StoreError("invalid_request", "The name is another than the path's. PATCH renames.", {
-        errors: [{ pointer: "/name", detail: "must be absent or the name in the path" }],
-      });
+      throw new StoreError(
+        "invalid_request",
+        "The name differs from the name in the path. Use PATCH to rename an album.",
+        {
+          errors: [{ pointer: "/name", detail: "must be absent or the name in the path" }],
+        },
+      );
     }
-    const preconditions = recordPreconditions(raw.headers);
-    const input = { name: params.album, fields: fieldsOf(body), preconditions, traceparent };
-    const { created, album } = await putAlbum(ports, input);
-    return created
-      ? answerRecord(request, 201, album, { Location: albumPath(album.name) })
-      : answerRecord(request, 200, album);
+    const preconditions = recordPreconditions(request);
+    const input = { caller, name: params.album, fields: albumFieldsOf(body), preconditions, traceparent };
+    const { created, album } = await putAlbum(deps, input);
+    return answerWrite(request, created ? 201 : 200, album, albumPath(album.name));
   },
 );
 
@@ -112,11 +114,14 @@ const list = route(
     operationId: "listAlbums",
     right: "read",
     summary: "List albums",
+    description:
+      "Read on with `nextPageToken` until a page has none. If more than 5,000 albums match `q` and the order is not by name, the " +
+      "store searches for 250 ms, and the page may be short or empty.",
     tag,
     query: z.strictObject(pageParameters),
     responses: {
       200: answers(
-        "A page.",
+        "A page of albums.",
         pageOf(albumSchema, "AlbumPage"),
         { items: [example], nextPageToken: "WzEsIjJr…", watermark: "MS4xLjQy" },
         ["Link"],
@@ -124,9 +129,9 @@ const list = route(
     },
     errors: ["invalid_page_token"],
   },
-  async (request, ports: AlbumPorts) => {
+  async (request, deps: AlbumDeps) => {
     const scope = pageScope("listAlbums", request.query);
-    const page = await listAlbums(ports, pageQuery(request.query, scope));
+    const page = await listAlbums(deps, request.caller, pageQuery(request.query, scope), request);
     return answerPage(request, page, scope);
   },
 );
@@ -142,11 +147,14 @@ const get = route(
     requestHeaders: ["If-None-Match", "If-Match"],
     responses: {
       200: answers("The album.", albumSchema, example, ["ETag"]),
-      304: { description: "The client has it already.", headers: ["ETag"] },
+      304: { description: "The client's copy is current.", headers: ["ETag"] },
     },
     errors: ["album_not_found", "precondition_failed"],
   },
-  async (request, ports: AlbumPorts) => answerRecord(request, 200, await getAlbum(ports, request.params.album)),
+  async (request, deps: AlbumDeps) => {
+    const { caller, params } = request;
+    return answerRecord(request, await getAlbum(deps, { caller, name: params.album }));
+  },
 );
 
 const update = route(
@@ -155,26 +163,23 @@ const update = route(
     path: "/v1/albums/{album}",
     operationId: "updateAlbum",
     right: "write",
-    summary: "Change an album",
-    description: "A merge patch (RFC 7396). `name` renames the album.",
+    summary: "Update an album",
+    description: `A merge patch (RFC 7396). \`name\` renames the album, but not to one by which the caller would gain a right on it. Setting members of \`metadata\` also needs the right \`read\`. ${PUBLISHING}`,
     tag,
     body: {
       schema: albumPatchSchema,
       example: { title: "Winter", metadata: { camera: null } },
       types: ["application/merge-patch+json", "application/json"],
     },
-    requestHeaders: ["If-Match"],
-    responses: { 200: answers("The album as it is now.", albumSchema, { ...example, revision: 2 }, ["ETag"]) },
+    requestHeaders: ["If-Match", "If-Unmodified-Since"],
+    responses: { 200: answers("The changed album.", albumSchema, { ...example, revision: 2 }, CHANGED) },
     errors: ["album_not_found", "album_exists", "precondition_failed"],
   },
-  async (request, ports: AlbumPorts) => {
-    const { body: patch, params, raw, traceparent } = request;
-    const preconditions = recordPreconditions(raw.headers);
-    return answerRecord(
-      request,
-      200,
-      await updateAlbum(ports, { name: params.album, patch, preconditions, traceparent }),
-    );
+  async (request, deps: AlbumDeps) => {
+    const { body: patch, caller, params, traceparent } = request;
+    const preconditions = recordPreconditions(request);
+    const album = await updateAlbum(deps, { caller, name: params.album, patch, preconditions, traceparent });
+    return answerWrite(request, 200, album, albumPath(album.name));
   },
 );
 
@@ -183,22 +188,23 @@ const remove = route(
     method: "DELETE",
     path: "/v1/albums/{album}",
     operationId: "deleteAlbum",
-    right: "write",
+    right: "delete",
     summary: "Delete an album",
     tag,
     query: z.strictObject({
-      recursive: booleanParameter().optional().openapi({ description: "With all of its images.", default: false }),
+      recursive: booleanParameter().optional().openapi({ description: "Delete its images too.", default: false }),
     }),
-    requestHeaders: ["If-Match"],
-    responses: { 204: { description: "It is gone." } },
+    requestHeaders: ["If-Match", "If-Unmodified-Since"],
+    responses: { 204: { description: "The album was deleted." } },
     errors: ["album_not_found", "album_not_empty", "precondition_failed"],
   },
-  async (request, ports: AlbumPorts) => {
-    const { params, query, raw, traceparent } = request;
-    const preconditions = recordPreconditions(raw.headers);
-    await deleteAlbum(ports, { name: params.album, recursive: query.recursive ?? false, preconditions, traceparent });
+  async (request, deps: AlbumDeps) => {
+    const { caller, params, query, traceparent } = request;
+    const preconditions = recordPreconditions(request);
+    const recursive = query.recursive ?? false;
+    await deleteAlbum(deps, { caller, name: params.album, recursive, preconditions, traceparent });
     return new Response(null, { status: 204 });
   },
 );
 
-export const albumRoutes: readonly Route<AlbumPorts>[] = [create, list, get, put, update, remove];
+export const albumRoutes: readonly Route<AlbumDeps>[] = [create, list, get, put, update, remove];

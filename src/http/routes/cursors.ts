@@ -1,22 +1,28 @@
 import { z } from "@hono/zod-openapi";
 import { encodeCursor } from "../../domain/event.ts";
 import { deleteCursor, listCursors } from "../../operations/cursors.ts";
-import type { Catalog } from "../../ports.ts";
+import type { RequestCatalog } from "../../operations/request-catalog.ts";
+import { cursorSchema } from "../listing-schemas.ts";
 import { answers, json, type Route, route } from "../route.ts";
-import { cursorSchema } from "../schemas.ts";
 
-export interface CursorNeeds {
-  readonly catalog: Pick<Catalog, "cursors" | "write">;
+export interface CursorRouteDeps {
+  readonly catalog: Pick<RequestCatalog, "cursors" | "write">;
 }
 
 const tag = "Events";
 
 const durableCursorSchema = z
   .strictObject({
-    name: z.string().openapi({ description: "The relay's is the topic." }),
+    name: z.string().openapi({ description: "The relay's cursor has the name of the Kafka topic." }),
     cursor: cursorSchema,
-    lagEvents: z.int().min(0).openapi({ description: "Events that it has not passed." }),
-    lagSeconds: z.number().min(0).openapi({ description: "Age of the oldest of those; 0 when there is none." }),
+    lagEvents: z
+      .int()
+      .min(0)
+      .openapi({ description: "Number of events after the cursor, including events that no reader sees yet." }),
+    lagSeconds: z
+      .number()
+      .min(0)
+      .openapi({ description: "Age of the oldest of these events in seconds; 0 if there are none." }),
     updatedAt: z.iso.datetime({ precision: 3 }),
   })
   .openapi("DurableCursor");
@@ -36,19 +42,19 @@ const list = route(
     operationId: "listCursors",
     right: "admin",
     summary: "List the durable readers of the log",
-    description: "The log keeps what they have not passed.",
+    description: "The log keeps the events that a durable reader has not passed.",
     tag,
     responses: {
       200: answers(
-        "All of them.",
+        "All durable readers.",
         z.strictObject({ items: z.array(durableCursorSchema) }).openapi("DurableCursorList"),
         { items: [example] },
       ),
     },
     errors: [],
   },
-  async (_request, needs: CursorNeeds) => {
-    const cursors = await listCursors(needs);
+  async ({ caller }, deps: CursorRouteDeps) => {
+    const cursors = await listCursors(deps, caller);
     return json(200, {
       items: cursors.map(({ seq, epoch, ...rest }) => ({ ...rest, cursor: encodeCursor({ epoch, seq }) })),
     });
@@ -61,17 +67,18 @@ const remove = route(
     path: "/v1/cursors/{name}",
     operationId: "deleteCursor",
     right: "admin",
-    summary: "Give up a durable reader of the log",
+    summary: "Delete a durable reader of the log",
     description:
-      "Retention no longer waits for it. A relay that still runs begins again at the oldest event that is kept.",
+      "Retention no longer waits for the reader. A relay that still runs begins again within a second, at the oldest event of the log, " +
+      "and then sends new events.",
     tag,
-    responses: { 204: { description: "It is gone." } },
+    responses: { 204: { description: "The durable reader was deleted." } },
     errors: ["cursor_not_found"],
   },
-  async (request, needs: CursorNeeds) => {
-    await deleteCursor(needs, request.params.name);
+  async ({ caller, params }, deps: CursorRouteDeps) => {
+    await deleteCursor(deps, { caller, name: params.name });
     return new Response(null, { status: 204 });
   },
 );
 
-export const cursorRoutes: readonly Route<CursorNeeds>[] = [list, remove];
+export const cursorRoutes: readonly Route<CursorRouteDeps>[] = [list, remove];

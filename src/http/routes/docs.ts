@@ -1,10 +1,14 @@
+import { z } from "@hono/zod-openapi";
 import { StoreError } from "../../domain/errors.ts";
 import { evaluateRead } from "../conditional.ts";
-import { type Route, type RouteRequest, route } from "../route.ts";
+import { negotiate } from "../negotiation.ts";
+import { answers, json, type Route, type RouteRequest, route } from "../route.ts";
+import { answerPageDocument, type PageRouteDeps, wantsPage } from "./page.ts";
 
-export interface DocsNeeds {
+export interface DocsRouteDeps extends PageRouteDeps {
   /** The text of openapi.json. */
   readonly openApi: () => string;
+  readonly version: string;
 }
 
 const tag = "Documentation";
@@ -47,22 +51,67 @@ const PACKAGE_FILES: Readonly<Record<string, string>> = {
   "favicon-32x32.png": "image/png",
 };
 
+const root = route(
+  {
+    method: "GET",
+    path: "/",
+    operationId: "getRoot",
+    right: "open",
+    summary: "Get the name and version of the store",
+    description: "Browsers get the page, or are redirected to the documentation in a store that serves no page.",
+    tag,
+    takesAnyQuery: true,
+    alternatives: { "text/html": { verb: "returns", operationId: "getPage" } },
+    responses: {
+      200: answers(
+        "The name and version of the store, and the paths of the documentation.",
+        z
+          .strictObject({ name: z.string(), version: z.string(), docs: z.string(), openapi: z.string() })
+          .openapi("Root"),
+        { name: "Image Store", version: "0.1.0", docs: "/docs", openapi: "/openapi.json" },
+        ["Link", "Vary"],
+      ),
+      302: {
+        description: "Redirect to the documentation, for clients that prefer HTML, in a store that serves no page.",
+        headers: ["Location", "Vary"],
+      },
+    },
+    errors: ["not_acceptable"],
+  },
+  (request, deps: DocsRouteDeps) => {
+    if (wantsPage(request, deps)) return answerPageDocument(request, deps, { Vary: "Accept" });
+    const type = negotiate(request.raw.headers.get("accept"), ["application/json", "text/html"]);
+    // Relative, so that it holds behind a proxy that serves the store under a path of its own.
+    if (type === "text/html") return redirect(302, "docs", { Vary: "Accept" });
+    const about = { name: "Image Store", version: deps.version, docs: "/docs", openapi: "/openapi.json" };
+    return json(200, about, {
+      Vary: "Accept",
+      // RFC 8631.
+      Link: '</openapi.json>; rel="service-desc"; type="application/json", </docs>; rel="service-doc"; type="text/html"',
+    });
+  },
+);
+
+const redirect = (status: 302 | 308, location: string, headers: Readonly<Record<string, string>> = {}) =>
+  new Response(null, { status, headers: { Location: location, "Cache-Control": "no-cache", ...headers } });
+
 const openApi = route(
   {
     method: "GET",
     path: "/openapi.json",
     operationId: "getOpenApi",
     right: "open",
-    summary: "This description of the API",
+    summary: "Get the API description",
+    description: "OpenAPI 3.1, for people and for client generators.",
     tag,
     requestHeaders: ["If-None-Match"],
     responses: {
       200: { description: "OpenAPI 3.1.", headers: ["ETag"], content: { "application/json": { schema: "object" } } },
-      304: { description: "The client has it already.", headers: ["ETag"] },
+      304: { description: "The client's copy is current.", headers: ["ETag"] },
     },
     errors: ["precondition_failed"],
   },
-  (request, needs: DocsNeeds) => answerFile(request, needs.openApi(), "application/json"),
+  (request, deps: DocsRouteDeps) => answerFile(request, deps.openApi(), "application/json"),
 );
 
 const page = route(
@@ -71,12 +120,13 @@ const page = route(
     path: "/docs",
     operationId: "getDocs",
     right: "open",
-    summary: "The API to read and try out",
+    summary: "Get the documentation page",
+    description: "Swagger UI, served by the store itself.",
     tag,
     requestHeaders: ["If-None-Match"],
     responses: {
       200: { description: "Swagger UI.", headers: ["ETag"], content: { "text/html": { schema: "text" } } },
-      304: { description: "The client has it already.", headers: ["ETag"] },
+      304: { description: "The client's copy is current.", headers: ["ETag"] },
     },
     errors: ["precondition_failed"],
   },
@@ -89,7 +139,8 @@ const file = route(
     path: "/docs/{file}",
     operationId: "getDocsFile",
     right: "open",
-    summary: "A file of the page",
+    summary: "Get a file of the documentation page",
+    description: "A script, style sheet or icon of the page.",
     tag,
     requestHeaders: ["If-None-Match"],
     responses: {
@@ -102,15 +153,17 @@ const file = route(
           "image/png": { schema: "binary" },
         },
       },
-      304: { description: "The client has it already.", headers: ["ETag"] },
+      308: { description: "Redirect to the page, without a file name.", headers: ["Location"] },
+      304: { description: "The client's copy is current.", headers: ["ETag"] },
     },
     errors: ["not_found", "precondition_failed"],
   },
   async (request) => {
     const name = request.params.file;
+    if (name === "") return redirect(308, "../docs");
     if (name === "start.js") return answerFile(request, START, "text/javascript; charset=utf-8");
     const type = Object.hasOwn(PACKAGE_FILES, name) ? PACKAGE_FILES[name] : undefined;
-    if (type === undefined) throw new StoreError("not_found", "There is nothing at this path.");
+    if (type === undefined) throw new StoreError("not_found", "No route has this path.");
     const location = new URL(name, import.meta.resolve("swagger-ui-dist/package.json"));
     return answerFile(request, await Bun.file(location).bytes(), type);
   },
@@ -131,4 +184,4 @@ function answerFile(request: RouteRequest, body: string | Uint8Array<ArrayBuffer
   });
 }
 
-export const docsRoutes: readonly Route<DocsNeeds>[] = [openApi, page, file];
+export const docsRoutes: readonly Route<DocsRouteDeps>[] = [root, openApi, page, file];

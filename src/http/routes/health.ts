@@ -1,8 +1,8 @@
 import { z } from "@hono/zod-openapi";
-import { type ReadinessNeeds, readiness } from "../../operations/readiness.ts";
+import { type ReadinessDeps, readiness } from "../../operations/readiness.ts";
 import { answers, json, type Route, route } from "../route.ts";
 
-export interface HealthNeeds extends ReadinessNeeds {
+export interface HealthRouteDeps extends ReadinessDeps {
   /** All metrics in the text format of Prometheus. */
   readonly metrics: () => Promise<string>;
 }
@@ -14,51 +14,56 @@ const readySchema = z
   .strictObject({ status: z.literal("ready"), checks: z.strictObject({ catalog: ok, blobs: ok, disk: ok }) })
   .openapi("Ready");
 
-const healthz = route<HealthNeeds, "/healthz">(
+const healthz = route<HealthRouteDeps, "/healthz">(
   {
     method: "GET",
     path: "/healthz",
     operationId: "getHealth",
     right: "open",
-    summary: "Whether the process lives",
+    summary: "Check that the process runs",
+    description: "Liveness probe. It checks no dependency; see `getReadiness`.",
     tag: "Operation",
-    responses: { 200: answers("It does.", aliveSchema, { status: "ok" }) },
+    responses: { 200: answers("The process runs.", aliveSchema, { status: "ok" }) },
     errors: [],
   },
   () => json(200, { status: "ok" }),
 );
 
-const readyz = route<HealthNeeds, "/readyz">(
+const readyz = route<HealthRouteDeps, "/readyz">(
   {
     method: "GET",
     path: "/readyz",
     operationId: "getReadiness",
     right: "open",
-    summary: "Whether requests would succeed",
-    description: "The catalog answers, blobs can be written, and there is room for uploads. `checks` says what failed.",
+    summary: "Check that the store can serve requests",
+    description:
+      "Readiness probe: the catalog responds, blobs can be written, and there is room for uploads. `checks` names what failed.",
     tag: "Operation",
     responses: {
-      200: answers("They would.", readySchema, { status: "ready", checks: { catalog: "ok", blobs: "ok", disk: "ok" } }),
+      200: answers("The store is ready.", readySchema, {
+        status: "ready",
+        checks: { catalog: "ok", blobs: "ok", disk: "ok" },
+      }),
     },
     errors: ["unavailable"],
   },
   async (_request, needs) => json(200, { status: "ready", checks: await readiness(needs) }),
 );
 
-const metrics = route<HealthNeeds, "/metrics">(
+const metrics = route<HealthRouteDeps, "/metrics">(
   {
     method: "GET",
     path: "/metrics",
     operationId: "getMetrics",
     right: "admin",
-    summary: "Metrics for Prometheus",
-    description: "Open on a store without API keys.",
+    summary: "Get metrics for Prometheus",
+    description: "A store without API keys serves metrics to every client.",
     tag: "Operation",
     responses: { 200: { description: "The text format.", content: { "text/plain": { schema: "text" } } } },
     errors: [],
   },
-  async (_request, needs) => {
-    const text = await needs.metrics();
+  async (_request, deps) => {
+    const text = await deps.metrics();
     return new Response(text, {
       headers: {
         "Content-Type": TEXT_FORMAT,
@@ -69,4 +74,4 @@ const metrics = route<HealthNeeds, "/metrics">(
   },
 );
 
-export const healthRoutes: readonly Route<HealthNeeds>[] = [healthz, readyz, metrics];
+export const healthRoutes: readonly Route<HealthRouteDeps>[] = [healthz, readyz, metrics];

@@ -1,21 +1,24 @@
 import { z } from "@hono/zod-openapi";
+import { CONTENT_TYPES } from "../../domain/formats.ts";
 import type { Image } from "../../domain/image.ts";
 import { IMAGE_ORDERS } from "../../domain/page.ts";
 import { getAlbum } from "../../operations/albums.ts";
 import {
   deleteImage,
+  describeImageAgain,
   getImage,
   getImageById,
-  type ImagePorts,
+  type ImageDeps,
   listImages,
   updateImage,
 } from "../../operations/images.ts";
 import type { ImageQuery } from "../../ports.ts";
 import { recordPreconditions } from "../conditional.ts";
+import { orderParameter, pageOf, pageParameters, textParameter } from "../listing-schemas.ts";
 import { answerPage, pageQuery, pageScope } from "../paging.ts";
-import { answerRecord } from "../record-answer.ts";
+import { answerRecord, answerWrite, CHANGED } from "../record-answer.ts";
 import { answers, type Route, type RouteRequest, route } from "../route.ts";
-import { imagePatchSchema, imageSchema, orderParameter, pageOf, pageParameters, textParameter } from "../schemas.ts";
+import { imagePatchSchema, imageSchema, tagBounds } from "../schemas.ts";
 
 const tag = "Images";
 
@@ -49,8 +52,8 @@ export const exampleImage: Image = {
     iso: 160,
     takenAt: "2026-07-14T06:12:40+02:00",
   },
-  sound: true,
-  unsoundReason: null,
+  decodable: true,
+  decodeError: null,
   revision: 1,
   createdAt: "2026-07-14T09:31:00.000Z",
   updatedAt: "2026-07-14T09:31:00.000Z",
@@ -67,43 +70,62 @@ const timeParameter = () =>
     .transform((text) => Date.parse(text))
     .openapi({ type: "string", format: "date-time" });
 
-const listQuery = z.strictObject({
+/** What every listing of images takes. */
+export const imageFilters = z.strictObject({
   ...pageParameters,
   orderBy: orderParameter(IMAGE_ORDERS).openapi({
-    description: "`-` for descending. By `takenAt`, images without one come last, either way.",
+    description: "`-` sorts in descending order. By `takenAt`, images without it come last in both orders.",
   }),
-  contentType: textParameter().optional().openapi({ description: "Images of this type only.", example: "image/png" }),
-  tag: textParameter().optional().openapi({ description: "Images with this tag only." }),
-  sha256: textParameter().optional().openapi({ description: "Images with these bytes only: lower-case hex." }),
-  createdAfter: timeParameter().optional().openapi({ description: "Exclusive." }),
-  createdBefore: timeParameter().optional().openapi({ description: "Exclusive." }),
+  contentType: textParameter()
+    .optional()
+    .openapi({ type: "string", enum: Object.values(CONTENT_TYPES), description: "Only images of this media type." }),
+  tag: textParameter()
+    .optional()
+    .openapi({ ...tagBounds, description: "Only images with this tag." }),
+  sha256: textParameter().optional().openapi({
+    pattern: "^[0-9a-f]{64}$",
+    description: "Only images whose bytes have this SHA-256, in lower-case hex.",
+  }),
+  createdAfter: timeParameter().optional().openapi({ description: "Only images created after this time." }),
+  createdBefore: timeParameter().optional().openapi({ description: "Only images created before this time." }),
   takenAfter: timeParameter()
     .optional()
-    .openapi({ description: "Exclusive. Compared with `exif.takenAt`; images without one do not pass." }),
-  takenBefore: timeParameter().optional().openapi({ description: "Exclusive, as `takenAfter`." }),
+    .openapi({ description: "Only images whose `exif.takenAt` is after this time." }),
+  takenBefore: timeParameter()
+    .optional()
+    .openapi({ description: "Only images whose `exif.takenAt` is before this time." }),
 });
 
+export const SHORT_PAGES =
+  "Read on with `nextPageToken` until a page has none. A page with filters may be short or empty: if each filter matches more " +
+  "than 5,000 images and the order does not cover the only filter, the store searches for 250 ms and returns what it found.";
+
 const page = answers(
-  "A page.",
+  "A page of images.",
   pageOf(imageSchema, "ImagePage"),
   { items: [exampleImage], nextPageToken: "WzEsIjJr…", watermark: "MS4xLjQy" },
   ["Link"],
 );
 
 async function answerList(
-  request: RouteRequest<Readonly<Record<string, string>>, z.output<typeof listQuery>>,
-  ports: ImagePorts,
+  request: RouteRequest<Readonly<Record<string, string>>, z.output<typeof imageFilters>>,
+  deps: ImageDeps,
   albumId?: string,
 ): Promise<Response> {
   const scope = pageScope("listImages", request.query, albumId);
-  const { pageSize: _size, pageToken: _token, orderBy: _order, q: _prefix, ...filters } = request.query;
+  const query = imageQuery(request.query, scope, albumId);
+  return answerPage(request, await listImages(deps, request.caller, query, request), scope);
+}
+
+/** @throws StoreError `invalid_page_token` */
+export function imageQuery(
+  parameters: z.output<typeof imageFilters>,
+  scope: string,
+  albumId: string | undefined,
+): Omit<ImageQuery, "visibility"> {
+  const { pageSize: _size, pageToken: _token, orderBy: _order, q: _prefix, ...filters } = parameters;
   const given = Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== undefined));
-  const query: ImageQuery = {
-    ...pageQuery(request.query, scope),
-    ...given,
-    ...(albumId === undefined ? {} : { albumId }),
-  };
-  return answerPage(request, await listImages(ports, query), scope);
+  return { ...pageQuery(parameters, scope), ...given, ...(albumId === undefined ? {} : { albumId }) };
 }
 
 const listInAlbum = route(
@@ -113,12 +135,16 @@ const listInAlbum = route(
     operationId: "listImages",
     right: "read",
     summary: "List the images of an album",
+    description: SHORT_PAGES,
     tag,
-    query: listQuery,
+    query: imageFilters,
     responses: { 200: page },
     errors: ["album_not_found", "invalid_page_token"],
   },
-  async (request, ports: ImagePorts) => answerList(request, ports, (await getAlbum(ports, request.params.album)).id),
+  async (request, deps: ImageDeps) => {
+    const { caller, params } = request;
+    return answerList(request, deps, (await getAlbum(deps, { caller, name: params.album })).id);
+  },
 );
 
 const listAll = route(
@@ -128,18 +154,18 @@ const listAll = route(
     operationId: "listAllImages",
     right: "read",
     summary: "List the images of all albums",
-    description: "`sha256` finds images with the same bytes.",
+    description: `\`sha256\` finds images with the same bytes. ${SHORT_PAGES}`,
     tag,
-    query: listQuery,
+    query: imageFilters,
     responses: { 200: page },
     errors: ["invalid_page_token"],
   },
-  async (request, ports: ImagePorts) => answerList(request, ports),
+  async (request, deps: ImageDeps) => answerList(request, deps),
 );
 
 const record = {
-  200: answers("The record.", imageSchema, exampleImage, ["ETag"]),
-  304: { description: "The client has it already.", headers: ["ETag"] as const },
+  200: answers("The image record.", imageSchema, exampleImage, ["ETag"]),
+  304: { description: "The client's copy is current.", headers: ["ETag"] as const },
 };
 
 const get = route(
@@ -148,15 +174,15 @@ const get = route(
     path: "/v1/albums/{album}/images/{image}",
     operationId: "getImage",
     right: "read",
-    summary: "Get the record of an image",
+    summary: "Get an image record",
     tag,
     requestHeaders: ["If-None-Match", "If-Match"],
     responses: record,
     errors: ["album_not_found", "image_not_found", "precondition_failed"],
   },
-  async (request, ports: ImagePorts) => {
-    const { album, image } = request.params;
-    return answerRecord(request, 200, (await getImage(ports, album, image)).image);
+  async (request, deps: ImageDeps) => {
+    const { caller, params } = request;
+    return answerRecord(request, (await getImage(deps, { caller, album: params.album, name: params.image })).image);
   },
 );
 
@@ -166,15 +192,17 @@ const getById = route(
     path: "/v1/images/{id}",
     operationId: "getImageById",
     right: "read",
-    summary: "Get the record of an image by its id",
-    description: "An id stays through renames and new bytes.",
+    summary: "Get an image record by id",
+    description: "The id stays the same when the image is renamed or its bytes are replaced.",
     tag,
     requestHeaders: ["If-None-Match", "If-Match"],
     responses: record,
     errors: ["image_not_found", "precondition_failed"],
   },
-  async (request, ports: ImagePorts) =>
-    answerRecord(request, 200, (await getImageById(ports, request.params.id)).image),
+  async (request, deps: ImageDeps) => {
+    const { caller, params } = request;
+    return answerRecord(request, (await getImageById(deps, { caller, id: params.id })).image);
+  },
 );
 
 const update = route(
@@ -183,20 +211,23 @@ const update = route(
     path: "/v1/albums/{album}/images/{image}",
     operationId: "updateImage",
     right: "write",
-    summary: "Change the record of an image",
-    description: "A merge patch (RFC 7396). `name` renames the image.",
+    summary: "Update an image record",
+    description:
+      "A merge patch (RFC 7396). `name` renames the image. Setting members of `metadata` also needs the right `read`.",
     tag,
     body: {
       schema: imagePatchSchema,
       example: { title: "The lake", tags: ["lake"], metadata: { camera: null } },
       types: ["application/merge-patch+json", "application/json"],
     },
-    requestHeaders: ["If-Match"],
-    responses: { 200: answers("The record as it is now.", imageSchema, { ...exampleImage, revision: 2 }, ["ETag"]) },
+    requestHeaders: ["If-Match", "If-Unmodified-Since"],
+    responses: { 200: answers("The changed record.", imageSchema, { ...exampleImage, revision: 2 }, CHANGED) },
     errors: ["album_not_found", "image_not_found", "image_exists", "precondition_failed"],
   },
-  async (request, ports: ImagePorts) =>
-    answerRecord(request, 200, await updateImage(ports, targetOf(request), request.body)),
+  async (request, deps: ImageDeps) => {
+    const image = await updateImage(deps, targetOf(request), request.body);
+    return answerWrite(request, 200, image, image.links.self);
+  },
 );
 
 const remove = route(
@@ -204,24 +235,66 @@ const remove = route(
     method: "DELETE",
     path: "/v1/albums/{album}/images/{image}",
     operationId: "deleteImage",
-    right: "write",
+    right: "delete",
     summary: "Delete an image",
     tag,
-    requestHeaders: ["If-Match"],
-    responses: { 204: { description: "It is gone." } },
+    requestHeaders: ["If-Match", "If-Unmodified-Since"],
+    responses: { 204: { description: "The image was deleted." } },
     errors: ["album_not_found", "image_not_found", "precondition_failed"],
   },
-  async (request, ports: ImagePorts) => {
-    await deleteImage(ports, targetOf(request));
+  async (request, deps: ImageDeps) => {
+    await deleteImage(deps, targetOf(request));
     return new Response(null, { status: 204 });
   },
 );
 
-const targetOf = ({ params, raw, traceparent }: RouteRequest<{ readonly album: string; readonly image: string }>) => ({
-  album: params.album,
-  name: params.image,
-  preconditions: recordPreconditions(raw.headers),
-  traceparent,
+const UNDESCRIBED_EXAMPLE = {
+  ...exampleImage,
+  described: false,
+  placeholder: null,
+  dominantColour: null,
+  exif: null,
+  decodable: null,
+};
+
+const describeAgain = route(
+  {
+    method: "POST",
+    path: "/v1/images/{id}/describe",
+    operationId: "describeImage",
+    right: "write",
+    summary: "Describe an image again",
+    description:
+      "Discards the description of the image and queues the image again. `described` is false until the new description " +
+      "is stored. Use it after an upgrade, or when an image was wrongly called damaged. When the store describes no " +
+      "images (`IMAGE_STORE_DESCRIBE=false`), it stays undescribed.",
+    tag,
+    responses: {
+      202: answers("The record without its description.", imageSchema, UNDESCRIBED_EXAMPLE, CHANGED),
+    },
+    errors: ["image_not_found"],
+  },
+  async (request, deps: ImageDeps) => {
+    const { caller, params, traceparent } = request;
+    const image = await describeImageAgain(deps, { caller, id: params.id, traceparent });
+    return answerWrite(request, 202, image, image.links.self);
+  },
+);
+
+const targetOf = (request: RouteRequest<{ readonly album: string; readonly image: string }>) => ({
+  caller: request.caller,
+  album: request.params.album,
+  name: request.params.image,
+  preconditions: recordPreconditions(request),
+  traceparent: request.traceparent,
 });
 
-export const imageRoutes: readonly Route<ImagePorts>[] = [listInAlbum, listAll, get, getById, update, remove];
+export const imageRoutes: readonly Route<ImageDeps>[] = [
+  listInAlbum,
+  listAll,
+  get,
+  getById,
+  update,
+  remove,
+  describeAgain,
+];

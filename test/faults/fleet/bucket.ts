@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ListObjectsV2Command, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import { createS3Client } from "../../services/s3-server.ts";
+import { PATIENCE_MS } from "../../waiting.ts";
 import { withCatalog } from "./catalog-trouble.ts";
 import { type Fleet, PREFIX } from "./fleet.ts";
 
-const SWEEP_TIMEOUT_MS = 90_000;
 const TOMBSTONE = "state = 'deleting' and reserved_at is not null and swept_at is not null";
 
-/** Keys of all that lies in the bucket, by a client that is not the store's. */
+/** Keys of all that lies in the bucket but the store's id, by a client that is not the store's. */
 async function listObjects(fleet: Fleet): Promise<string[]> {
   return await withBucket(fleet, async (client) => {
     const keys: string[] = [];
@@ -17,7 +17,7 @@ async function listObjects(fleet: Fleet): Promise<string[]> {
       keys.push(...(page.Contents ?? []).map(({ Key = "" }) => Key));
       token = page.NextContinuationToken;
     } while (token !== undefined);
-    return keys;
+    return keys.filter((key) => key !== `${PREFIX}store-id`);
   });
 }
 
@@ -43,7 +43,7 @@ export async function landLate(fleet: Fleet): Promise<number> {
  * @throws when the sweeper leaves something, or takes what it should not
  */
 export async function awaitTombstones(fleet: Fleet): Promise<number> {
-  const deadline = Date.now() + SWEEP_TIMEOUT_MS;
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const rows = await withCatalog(fleet.catalogUrl, async (client) => {
       // A day passes, and after it all the days of a tombstone.

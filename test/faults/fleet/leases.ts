@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Fleet, FleetNode } from "./fleet.ts";
 
-/** The node that says of itself that it does this now. Waits until one does. */
+/** The node whose metrics say that it holds the lease. Waits until there is one. */
 export async function holderOf({ nodes }: Pick<Fleet, "nodes">, lease: string): Promise<FleetNode> {
   for (;;) {
     for (const node of nodes) if (node.isServing && (await holds(node, lease))) return node;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitForRelay } from "../../services/relayed-log.ts";
+import { PATIENCE_MS } from "../../waiting.ts";
 import type { Ledger, Outcome } from "../ledger.ts";
 import { startLoad } from "../load.ts";
 import { createRequests } from "../requests.ts";
@@ -9,7 +10,6 @@ import type { Fleet } from "./fleet.ts";
 
 const CLIENTS = 12;
 const CHANGES = 60;
-const RECOVERY_TIMEOUT_MS = 60_000;
 
 /**
  * Lets clients write at all nodes while `fault` runs and for a while after it; then each node must have found its way
@@ -33,7 +33,7 @@ export async function strikeUnderLoad(fleet: Fleet, ledger: Ledger, fault: () =>
 
 /** Until each node has acknowledged an upload; then it must say, too, that it is ready. */
 async function awaitRecovery(fleet: Fleet, ledger: Ledger): Promise<void> {
-  const deadline = Date.now() + RECOVERY_TIMEOUT_MS;
+  const deadline = Date.now() + PATIENCE_MS;
   for (const node of fleet.nodes) {
     const { url } = node;
     const requests = createRequests(url, ledger, { maxImageBytes: 1000 });
@@ -46,7 +46,12 @@ async function awaitRecovery(fleet: Fleet, ledger: Ledger): Promise<void> {
     };
     await until(() => requests.createAlbum(entry));
     await until(() => requests.upload(entry));
-    const ready = await fetch(`${url}/readyz`);
+    let ready = await fetch(`${url}/readyz`);
+    // It may still tell what was true a second ago.
+    for (let turn = 0; !ready.ok && turn < 20; turn++) {
+      await sleep(100);
+      ready = await fetch(`${url}/readyz`);
+    }
     if (!ready.ok) ledger.problems.push(`${url} takes uploads and says that it is not ready: ${await ready.text()}`);
   }
 }

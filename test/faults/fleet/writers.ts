@@ -82,7 +82,7 @@ export async function write(at: () => string, options: { writers: number; change
   return { acknowledged, refused, problems };
 }
 
-const describeChange = ({ id, revision }: Album | Image) => `${id} revision ${revision}`;
+const describeChange = ({ id, revision }: Pick<Album, "id" | "revision">) => `${id} revision ${revision}`;
 
 export function describeEvent({ type, data }: CloudEvent): string {
   return type.endsWith(".deleted") ? `${data.id} deleted` : describeChange(data);

@@ -1,33 +1,34 @@
 import { S3Client } from "@aws-sdk/client-s3";
+import { backoff } from "../../../concurrency/retry.ts";
 import { isTransient, translateS3Error } from "./errors.ts";
 
 export interface S3Access {
   readonly bucket: string;
-  /** Undefined: that of the region. */
+  /** Undefined: the endpoint of the region. */
   readonly endpoint: string | undefined;
-  /** Undefined: as the SDK finds it. */
+  /** Undefined: the SDK finds it. */
   readonly region: string | undefined;
   readonly forcePathStyle: boolean;
-  /** Milliseconds in which what fails is tried again, where nothing else is said. Default: 3 s. */
+  /** Milliseconds during which failed requests are retried, unless a call says otherwise. Default: 3 s. */
   readonly retryWithin?: number;
 }
 
 /** Milliseconds. */
 export interface Patience {
-  /** Of one attempt. */
+  /** The timeout of one attempt. */
   readonly attempt?: number;
-  /** From the first attempt on, in which another may begin. */
+  /** How long after the first attempt another one may begin. */
   readonly retry?: number;
-  /** Of all together, counted by `performance`'s clock: a time, not a duration. */
+  /** The deadline of all attempts, by `performance`'s clock. */
   readonly until?: number;
 }
 
 export interface S3 extends Disposable {
   readonly bucket: string;
   /**
-   * Does `work` until it succeeds or time is up. Its signal aborts what it sends; aborting it later ends the reading of an
-   * answer.
-   * @throws StoreError `unavailable`, `insufficient_storage`; what `refused` makes of an answer that is final
+   * Repeats `work` until it succeeds or time is up. The signal of an attempt aborts its request; aborting it later ends the
+   * reading of the response.
+   * @throws StoreError `unavailable`, `insufficient_storage`; what `refused` returns for a final response
    */
   try<Result>(
     work: (client: S3Client, attempt: AbortController) => Promise<Result>,
@@ -38,23 +39,22 @@ export interface S3 extends Disposable {
 
 const ATTEMPT_MS = 10_000;
 const RETRY_MS = 3000;
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 2000;
+const BACKOFF = { minBackoff: 50, maxBackoff: 2000, jitter: 1 };
 
 /** Credentials come by the SDK's usual chain. */
 export function createS3({ bucket, endpoint, region, forcePathStyle, retryWithin = RETRY_MS }: S3Access): S3 {
   const client = new S3Client({
-    // Servers elsewhere than at Amazon know no region, but the signature needs one.
+    // Servers other than Amazon's have no region, but the signature needs one.
     ...(region === undefined ? (endpoint === undefined ? {} : { region: "us-east-1" }) : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     forcePathStyle,
-    // Streamed bodies with the SDK's own checksums were stored with a wrong length by one server.
+    // One server stored streamed bodies with the SDK's own checksums with a wrong length.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
-    // Bodies that are streams can't be sent twice: whoever has them opens them anew for each attempt here.
+    // A body that is a stream cannot be sent twice: the attempts of `try` each open a new one.
     maxAttempts: 1,
     expectContinueHeader: false,
-    // What fails is thrown, and told by who catches it.
+    // Errors are thrown, and the code that catches them logs them.
     logger: { debug() {}, info() {}, warn() {}, error() {} },
     requestHandler: {
       connectionTimeout: 5000,
@@ -89,11 +89,11 @@ export function createS3({ bucket, endpoint, region, forcePathStyle, retryWithin
       refused = () => undefined,
     ) {
       const lastStart = Math.min(performance.now() + retry, until);
-      for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      for (let failures = 0; ; failures++) {
         try {
           return await attemptOnce(work, Math.min(attemptMs, Math.max(0, until - performance.now())));
         } catch (error) {
-          const wait = Math.random() * pause;
+          const wait = backoff(BACKOFF, failures);
           if (isClosed || !isTransient(error) || performance.now() + wait >= lastStart)
             throw refused(error) ?? translateS3Error(error);
           await Bun.sleep(wait);
@@ -108,7 +108,7 @@ export function createS3({ bucket, endpoint, region, forcePathStyle, retryWithin
   };
 }
 
-/** The payload's digest is signed too. Where it is known it is given, which spares a pass over the bytes, and a stream can be signed. */
+/** Signs the known digest of a payload, which saves a pass over the bytes and allows a stream. */
 function signKnownDigests(client: S3Client): void {
   client.middlewareStack.add(
     (next) => (args) => {

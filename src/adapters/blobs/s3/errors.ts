@@ -1,13 +1,13 @@
 import { StoreError } from "../../../domain/errors.ts";
 
-/** What the SDK throws, as far as it matters: of an answer its status and its code, of a connection neither. */
+/** The status of a response that the SDK throws; undefined for an error of the connection. */
 const statusOf = (error: unknown): number | undefined =>
   error instanceof Error && "$metadata" in error
     ? (error.$metadata as { httpStatusCode?: number } | undefined)?.httpStatusCode
     : undefined;
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : "");
 
-/** Answers below 500 that the same request may not get again: bytes that arrived changed, a clock, too many requests. */
+/** Errors below 500 that a retry may not get: bytes that arrived changed, a wrong clock, too many requests. */
 const TRANSIENT = new Set([
   "BadDigest",
   "InvalidDigest",
@@ -17,7 +17,7 @@ const TRANSIENT = new Set([
   "XAmzContentSHA256Mismatch",
 ]);
 
-/** Whether to try again: no answer, or one that says so. */
+/** Whether a retry may succeed: after no response, or one that says so. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof StoreError) return false;
   const status = statusOf(error);
@@ -25,17 +25,19 @@ export function isTransient(error: unknown): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 507) || TRANSIENT.has(nameOf(error));
 }
 
-/** No such object; a bucket that is not there is another matter, as far as the answer tells. */
+/** No such object. A missing bucket is another error, as far as the response tells. */
 export const isMissing = (error: unknown): boolean => statusOf(error) === 404 && nameOf(error) !== "NoSuchBucket";
+/** A conditional write found an object (412), or met another write of it (409). */
+export const isTaken = (error: unknown): boolean => statusOf(error) === 412 || statusOf(error) === 409;
 /** The object ends before the range begins. */
 export const isBeyondEnd = (error: unknown): boolean => statusOf(error) === 416;
 
-/** As the store says it. Its own errors pass. */
+/** The error as a StoreError. A StoreError is returned as it is. */
 export function translateS3Error(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   if (statusOf(error) === 507)
     return new StoreError("insufficient_storage", "The object store is full.", { cause: error });
-  return new StoreError("unavailable", "The object store does not take or give the bytes. Try again later.", {
+  return new StoreError("unavailable", "The object store is not available. Try again later.", {
     cause: error,
   });
 }

@@ -1,6 +1,6 @@
 /**
- * What a blob's object is called after the prefix: its key, with `.parts` behind it where it is sent in parts. So a
- * location says by itself that such an upload may have to be aborted, and a listing gives the locations.
+ * The name of a blob's object after the prefix: its key, with the suffix `.parts` if it is sent in parts. So a location
+ * says that an upload in parts may have to be aborted, and a listing gives the locations.
  */
 export interface ObjectName {
   readonly name: string;
@@ -19,7 +19,7 @@ export const newObjectName = (key: string, isInParts: boolean): ObjectName => ({
 
 export const locationOf = ({ name }: ObjectName): string => SCHEME + name;
 
-/** Undefined for what is no name of ours. */
+/** Undefined where the name is not one of a blob. */
 export function parseObjectName(name: string): ObjectName | undefined {
   const [, key, parts] = NAME.exec(name) ?? [];
   return key === undefined ? undefined : { name, key, isInParts: parts !== undefined };

@@ -1,137 +1,162 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { pause } from "../../../concurrency/clock.ts";
 import type { BlobMove } from "../../../domain/blob.ts";
 import { StoreError } from "../../../domain/errors.ts";
-import { formatLocation, type Place, parseLocation, placeOf, type RecordHeader, recordBytes } from "./format.ts";
-import type { Finding } from "./scan.ts";
-import type { Living } from "./segments.ts";
+import {
+  addressOf,
+  formatLocation,
+  parseLocation,
+  type RecordAddress,
+  type RecordHeader,
+  recordBytes,
+} from "./format.ts";
+import type { LiveStats } from "./live-stats.ts";
+import type { ScanItem } from "./scan.ts";
 import type { NewRecord } from "./writer.ts";
 
 export interface CompactorOptions {
   readonly bytesPerSecond: number;
-  /** Segments that nothing is written to any more. */
+  /** Ids of the segments that are not written to any more. */
   readonly sealed: () => Promise<readonly string[]>;
-  /** Undefined where that is not to be known now. */
-  readonly livingOf: (segment: string) => Promise<Living | undefined>;
+  /** Undefined where the stats are not known now. */
+  readonly liveStatsOf: (segment: string) => Promise<LiveStats | undefined>;
   /** Bytes of the disk. */
-  readonly allocatedOf: (segment: string) => Promise<number>;
-  readonly scan: (segment: string) => AsyncIterable<Finding>;
-  readonly read: (place: Place) => Promise<Uint8Array>;
+  readonly allocatedBytesOf: (segment: string) => Promise<number>;
+  readonly scan: (segment: string) => AsyncIterable<ScanItem>;
+  readonly read: (address: RecordAddress) => Promise<Uint8Array>;
   readonly append: (record: NewRecord) => Promise<string>;
-  readonly remove: (place: Place) => Promise<void>;
-  /** Where nothing is in it at all any more. */
+  readonly remove: (address: RecordAddress) => Promise<void>;
+  /** Removes the segment if it holds nothing but zeros. */
   readonly unlinkIfEmpty: (segment: string) => Promise<void>;
-  readonly unsettled: Set<string>;
+  readonly unreleased: Set<string>;
 }
 
 export type Move = (moves: readonly BlobMove[]) => Promise<readonly string[]>;
 
-/** Moves what lives out of segments of which more than half is dead, and so gives their space back. */
+/** Moves live records out of segments that are more than half dead, which reclaims their space. */
 export interface Compactor {
   run(move: Move, signal: AbortSignal): Promise<void>;
-  /** For a reader that was told of the old location a moment before. */
+  /** The new location of a blob that moved within the last minute, for a reader that still has the old one. */
   movedTo(location: string): string | undefined;
 }
 
-/** What is copied, recorded and removed in one go. */
+/** Limits of one batch, which is copied, recorded and removed together. */
 const BATCH_BYTES = 2 * 1024 * 1024;
 const BATCH_RECORDS = 128;
-/** How long a reader may take from the catalog's answer to its read; it is at least that, but where so many move meanwhile. */
+/** How long a reader may take from the catalog's answer to its read, unless very many blobs move meanwhile. */
 const REMEMBERED_MS = 60_000;
 const MOST_REMEMBERED = 65_536;
 
 export function createCompactor(options: CompactorOptions): Compactor {
-  const { unsettled } = options;
-  /** What was left in a segment that was tried: it is not tried again while that is so. */
+  const { unreleased } = options;
+  /** Live bytes of segments after an attempt: a segment is not tried again until they change. */
   const stuck = new Map<string, number>();
-  let moved = new Map<string, string>();
-  let movedBefore = new Map<string, string>();
-  let turnedAt = performance.now();
+  const recent = createRecentMoves();
 
-  /** Ends where nothing may be moved: somebody holds the store, and it is tried again in the next run. */
+  /** Stops when no blob may be moved, as during a backup: the next run tries again. */
   async function compact(segment: string, move: Move, signal: AbortSignal): Promise<void> {
-    for await (const batch of batchesOf(segment)) {
+    for await (const batch of batchesOf(options.scan(segment), unreleased)) {
       if (signal.aborted || !(await relocate(segment, batch, move))) return;
       const bytes = batch.reduce((sum, { length }) => sum + recordBytes(length), 0);
-      await sleep((bytes / options.bytesPerSecond) * 1000, undefined, { signal }).catch(() => {});
+      await pause((bytes / options.bytesPerSecond) * 1000, signal);
     }
-    stuck.set(segment, (await options.livingOf(segment))?.bytes ?? 0);
-  }
-
-  /** Without those on their way, whose place the catalog is about to be told. */
-  async function* batchesOf(segment: string): AsyncGenerator<readonly RecordHeader[]> {
-    let batch: RecordHeader[] = [];
-    let bytes = 0;
-    for await (const finding of options.scan(segment)) {
-      if (finding.kind !== "record" || finding.isCutShort || unsettled.has(finding.record.key)) continue;
-      batch.push(finding.record);
-      bytes += recordBytes(finding.record.length);
-      if (bytes < BATCH_BYTES && batch.length < BATCH_RECORDS) continue;
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    if (batch.length > 0) yield batch;
+    stuck.set(segment, (await options.liveStatsOf(segment))?.bytes ?? 0);
   }
 
   /**
-   * Copies durable first, then the catalog, then the old ones go. A crash in between leaves two copies of a key, of which
-   * the catalog names one: the listing shows both, and the sweeper removes the other. Answers false when none of them could be moved.
+   * Writes durable copies, then the catalog, then removes the old records. A crash in between leaves two copies of a key,
+   * of which the catalog names one: the listing shows both, and the sweeper removes the other.
+   * @returns false when no record could be moved
    */
   async function relocate(segment: string, records: readonly RecordHeader[], move: Move): Promise<boolean> {
-    for (const { key } of records) unsettled.add(key);
+    for (const { key } of records) unreleased.add(key);
     try {
       const copies = await Promise.all(records.map((record) => copy(segment, record)));
       const moves = copies.filter((each) => each !== undefined);
       if (moves.length === 0) return true;
       const done = new Set(await move(moves));
-      forgetOldMoves();
-      for (const { key, from, to } of moves) if (done.has(key)) moved.set(from, to);
-      await Promise.all(moves.map(({ key, from, to }) => options.remove(requirePlace(done.has(key) ? from : to))));
+      recent.expire();
+      for (const { key, from, to } of moves) if (done.has(key)) recent.add(from, to);
+      await Promise.all(moves.map(({ key, from, to }) => options.remove(requireAddress(done.has(key) ? from : to))));
       return done.size > 0;
     } finally {
-      for (const { key } of records) unsettled.delete(key);
+      for (const { key } of records) unreleased.delete(key);
     }
   }
 
-  /** Undefined where the bytes are damaged: they stay, for whoever can mend them. */
+  /** Undefined where the bytes are damaged: they stay, since a repair may heal them. */
   async function copy(segment: string, record: RecordHeader): Promise<BlobMove | undefined> {
     const { key, writtenAt } = record;
-    const place = placeOf(segment, record);
+    const address = addressOf(segment, record);
     try {
-      const bytes = await options.read(place);
-      return { key, from: formatLocation(place), to: await options.append({ key, bytes, writtenAt }) };
+      const bytes = await options.read(address);
+      return { key, from: formatLocation(address), to: await options.append({ key, bytes, writtenAt }) };
     } catch (error) {
       if (error instanceof StoreError && error.code === "blob_damaged") return undefined;
       throw error;
     }
   }
 
-  function forgetOldMoves(): void {
-    if (moved.size < MOST_REMEMBERED && performance.now() - turnedAt < REMEMBERED_MS) return;
-    turnedAt = performance.now();
-    movedBefore = moved;
-    moved = new Map();
-  }
-
   return {
     async run(move, signal) {
-      forgetOldMoves();
+      recent.expire();
       for (const segment of await options.sealed()) {
         if (signal.aborted) return;
-        const living = await options.livingOf(segment);
-        if (living === undefined || living.bytes === stuck.get(segment)) continue;
-        if (living.records === 0) {
+        const liveStats = await options.liveStatsOf(segment);
+        if (liveStats === undefined || liveStats.bytes === stuck.get(segment)) continue;
+        if (liveStats.records === 0) {
           await options.unlinkIfEmpty(segment);
           stuck.set(segment, 0);
-        } else if ((await options.allocatedOf(segment)) > 2 * living.bytes) await compact(segment, move, signal);
+        } else if ((await options.allocatedBytesOf(segment)) > 2 * liveStats.bytes)
+          await compact(segment, move, signal);
       }
     },
-    movedTo: (location) => moved.get(location) ?? movedBefore.get(location),
+    movedTo: recent.get,
   };
 }
 
-function requirePlace(location: string): Place {
-  const place = parseLocation(location);
-  if (place === undefined) throw new Error(`${location} is no location of a segment.`);
-  return place;
+function requireAddress(location: string): RecordAddress {
+  const address = parseLocation(location);
+  if (address === undefined) throw new Error(`${location} is no location of a segment.`);
+  return address;
+}
+
+/** Leaves out blobs that were not released: the catalog is about to learn their location. */
+async function* batchesOf(
+  items: AsyncIterable<ScanItem>,
+  unreleased: ReadonlySet<string>,
+): AsyncGenerator<readonly RecordHeader[]> {
+  let batch: RecordHeader[] = [];
+  let bytes = 0;
+  for await (const item of items) {
+    if (item.kind !== "record" || item.isCutShort || unreleased.has(item.record.key)) continue;
+    batch.push(item.record);
+    bytes += recordBytes(item.record.length);
+    if (bytes < BATCH_BYTES && batch.length < BATCH_RECORDS) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** New locations by old ones, kept in two generations that expire as wholes. */
+function createRecentMoves() {
+  let moves = new Map<string, string>();
+  let older = new Map<string, string>();
+  let expiredAt = performance.now();
+
+  function expire(): void {
+    if (moves.size < MOST_REMEMBERED && performance.now() - expiredAt < REMEMBERED_MS) return;
+    expiredAt = performance.now();
+    older = moves;
+    moves = new Map();
+  }
+
+  return {
+    expire,
+    add(from: string, to: string): void {
+      moves.set(from, to);
+    },
+    get: (from: string): string | undefined => moves.get(from) ?? older.get(from),
+  };
 }

@@ -1,3 +1,3 @@
-import { serveEraser } from "./eraser-thread.ts";
+import { serveEraser } from "./eraser.ts";
 
 serveEraser(globalThis);

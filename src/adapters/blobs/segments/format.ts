@@ -1,11 +1,11 @@
 import { crc32 } from "node:zlib";
 
 /**
- * The file format of segments; docs/segments.md says the same for those who write another reader. Numbers are
- * little-endian. Another version of it has other magic bytes, so that an older store takes its records for none of its own.
+ * The file format of segments; docs/segments.md describes it for authors of other readers. Numbers are little-endian. Another
+ * version has other magic bytes, so an older store does not take its records for its own.
  */
 export const BLOCK_BYTES = 4096;
-/** Where records may begin: a reader that lost its way finds the next one by trying each. */
+/** Records begin at multiples of it: after damage, a reader finds the next record by trying each. */
 export const ALIGNMENT = 64;
 export const RECORD_HEADER_BYTES = 128;
 const SALT_BYTES = 32;
@@ -21,18 +21,18 @@ const LOCATION = new RegExp(`^segment:(${UUID}):(\\d{1,15}):(\\d{1,10}):([0-9a-f
 
 /** The first block of a segment. */
 export interface SegmentHeader {
-  /** A UUID of version 7: later ones are greater, none comes twice. */
+  /** A UUID of version 7: later ones are greater, and none is used twice. */
   readonly id: string;
-  /** Never told to anybody: with it, bytes within an image could pose as a record. */
+  /** Secret: with it, bytes within an image could pose as a record. */
   readonly salt: Buffer;
 }
 
 /** Where the bytes of a blob are: `segment:<id>:<offset>:<length>:<nonce>`. The nonce is the random part of its key. */
-export interface Place {
+export interface RecordAddress {
   readonly segment: string;
-  /** Of the record in its segment; its header comes first. */
+  /** Of the record in its segment. The record begins with its header. */
   readonly offset: number;
-  /** Of the blob, in bytes. */
+  /** The length of the blob, in bytes. */
   readonly length: number;
   readonly nonce: string;
 }
@@ -59,7 +59,7 @@ export const newSegmentHeader = (): SegmentHeader => ({
 });
 
 export const segmentFileName = (id: string): string => `${id}.segment`;
-/** Undefined for a file that is no segment. */
+/** Undefined where the file is not a segment. */
 export const segmentIdOf = (fileName: string): string | undefined => FILE_NAME.exec(fileName)?.[1];
 
 export function encodeSegmentHeader({ id, salt }: SegmentHeader): Buffer {
@@ -71,7 +71,7 @@ export function encodeSegmentHeader({ id, salt }: SegmentHeader): Buffer {
   return block;
 }
 
-/** Undefined for a block that is none, is damaged, or was written in another version of the format. */
+/** Undefined where the block is no header, damaged, or of another version of the format. */
 export function decodeSegmentHeader(block: Buffer, id: string): SegmentHeader | undefined {
   const salt = Buffer.from(block.subarray(24, 24 + SALT_BYTES));
   return block.equals(encodeSegmentHeader({ id, salt })) ? { id, salt } : undefined;
@@ -93,7 +93,7 @@ export function encodeRecordHeader(record: RecordHeader, salt: Buffer): Buffer {
   return header;
 }
 
-/** What stands at that offset of the segment; undefined where no record begins. */
+/** Decodes the record at that offset of the segment; undefined where no record begins. */
 export function decodeRecordHeader(header: Buffer, offset: number, salt: Buffer): RecordHeader | undefined {
   if (!hasRecordMagic(header, 0) || header.readBigUInt64LE(16) !== BigInt(offset)) return undefined;
   const signed = RECORD_HEADER_BYTES - CHECK_BYTES;
@@ -110,8 +110,8 @@ export function decodeRecordHeader(header: Buffer, offset: number, salt: Buffer)
 export const hasRecordMagic = (bytes: Buffer, at: number): boolean =>
   bytes[at] === RECORD_MAGIC[0] && bytes.subarray(at, at + 8).equals(RECORD_MAGIC);
 
-/** Whether a record, header and bytes, is the one that belongs there. The salt need not be known for that. */
-export function isRecordOf(record: Buffer, { offset, length, nonce }: Place): boolean {
+/** Whether a record, header and bytes, is the one at that address. This does not need the salt. */
+export function isRecordOf(record: Buffer, { offset, length, nonce }: RecordAddress): boolean {
   return (
     hasRecordMagic(record, 0) &&
     record.readUInt32LE(8) === length &&
@@ -120,15 +120,15 @@ export function isRecordOf(record: Buffer, { offset, length, nonce }: Place): bo
   );
 }
 
-/** Whether the bytes behind the header are those that were written. */
-export const isSound = (record: Buffer): boolean =>
+/** Whether the bytes after the header have the checksum in it. */
+export const hasValidChecksum = (record: Buffer): boolean =>
   crc32(record.subarray(RECORD_HEADER_BYTES)) === record.readUInt32LE(12);
 
 export const align = (position: number, to: number): number => Math.ceil(position / to) * to;
-/** What a blob of that length takes of a segment, with header and padding. */
+/** The bytes that a blob of that length takes of a segment, with header and padding. */
 export const recordBytes = (length: number): number => align(RECORD_HEADER_BYTES + length, ALIGNMENT);
 
-export const placeOf = (segment: string, { offset, length, key }: RecordHeader): Place => ({
+export const addressOf = (segment: string, { offset, length, key }: RecordHeader): RecordAddress => ({
   segment,
   offset,
   length,
@@ -141,11 +141,11 @@ export function nonceOf(key: string): string {
   return nonce;
 }
 
-export const formatLocation = ({ segment, offset, length, nonce }: Place): string =>
+export const formatLocation = ({ segment, offset, length, nonce }: RecordAddress): string =>
   `segment:${segment}:${offset}:${length}:${nonce}`;
 
-/** Undefined for what is no location of a segment. */
-export function parseLocation(location: string): Place | undefined {
+/** Undefined where the location is not one of a segment. */
+export function parseLocation(location: string): RecordAddress | undefined {
   const [, segment, offset, length, nonce] = LOCATION.exec(location) ?? [];
   if (segment === undefined || nonce === undefined) return undefined;
   return { segment, offset: Number(offset), length: Number(length), nonce };
@@ -154,18 +154,18 @@ export function parseLocation(location: string): Place | undefined {
 export const formatGap = ({ segment, offset, length }: Gap): string =>
   `segment:${segment}:${offset}:${length}:unreadable`;
 
-/** Undefined for what is none. */
+/** Undefined where the location is not one of a gap. */
 export function parseGap(location: string): Gap | undefined {
   const [, segment, offset, length] = GAP.exec(location) ?? [];
   return segment === undefined ? undefined : { segment, offset: Number(offset), length: Number(length) };
 }
 
-/** Whether the record that belongs there begins, or goes on, in the gap. */
-export function isHitBy(place: Place, gap: Gap): boolean {
+/** Whether any byte of the record at that address is in the gap. */
+export function isHitBy(address: RecordAddress, gap: Gap): boolean {
   return (
-    place.segment === gap.segment &&
-    place.offset < gap.offset + gap.length &&
-    place.offset + recordBytes(place.length) > gap.offset
+    address.segment === gap.segment &&
+    address.offset < gap.offset + gap.length &&
+    address.offset + recordBytes(address.length) > gap.offset
   );
 }
 

@@ -7,7 +7,7 @@ const ZEROS = Buffer.alloc(1024 * 1024);
 const KEEP_SIZE_AND_PUNCH_HOLE = 3;
 
 /**
- * Makes these bytes zeros, and gives their blocks back where the system can. Durable with the next sync. It may wait for
+ * Overwrites these bytes with zeros, and frees their blocks where the system can. Durable with the next sync. It may wait for
  * the disk.
  */
 export type HolePuncher = (fd: number, offset: number, length: number) => void;
@@ -18,7 +18,7 @@ type Fallocate = (fd: number, mode: number, offset: number, length: number) => n
 export function openHolePuncher(fallocate: Fallocate | undefined = loadFallocate()): HolePuncher {
   return (fd, offset, length) => {
     if (fallocate?.(fd, KEEP_SIZE_AND_PUNCH_HOLE, offset, length) === 0) return;
-    // Another system, or a file system that can't: the space comes back when the segment is compacted.
+    // Another system, or a file system without holes: compaction reclaims the space.
     const end = Math.min(offset + length, fs.fstatSync(fd).size);
     for (let at = offset; at < end; ) at += fs.writeSync(fd, ZEROS, 0, Math.min(end - at, ZEROS.byteLength), at);
   };

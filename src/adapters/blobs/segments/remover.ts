@@ -1,25 +1,25 @@
 import { createEraserThread } from "./eraser-thread.ts";
-import type { Gap, Place } from "./format.ts";
-import type { Living } from "./segments.ts";
+import type { Gap, RecordAddress } from "./format.ts";
+import type { LiveStats } from "./live-stats.ts";
 
 export interface RemoverOptions {
   readonly pathOf: (segment: string) => string;
-  /** What was there until now, and is gone. */
-  readonly onRemoved: (segment: string, removed: Living) => Promise<void>;
-  /** It is not known what is still there. */
+  /** Called with what was removed. */
+  readonly onRemoved: (segment: string, removed: LiveStats) => Promise<void>;
+  /** Called when it is unknown what was removed. */
   readonly onFailure: (segment: string) => void;
 }
 
-/** Makes records zeros. Those of one segment that come together share a sync. */
+/** Overwrites records with zeros. Concurrent removals from one segment share a sync. */
 export interface Remover extends AsyncDisposable {
   /** Idempotent. Durable when it resolves. */
-  remove(place: Place | Gap): Promise<void>;
-  /** How many were removed from the segment since the start; undefined while some are being removed. */
+  remove(address: RecordAddress | Gap): Promise<void>;
+  /** How many records were removed from the segment since the start; undefined while a removal runs. */
   count(segment: string): number | undefined;
 }
 
 interface Group {
-  readonly places: (Place | Gap)[];
+  readonly addresses: (RecordAddress | Gap)[];
   readonly done: Promise<void>;
 }
 
@@ -30,28 +30,28 @@ export function createRemover({ pathOf, onRemoved, onFailure }: RemoverOptions):
   const counts = new Map<string, number>();
 
   function gather(segment: string): Group {
-    const places: (Place | Gap)[] = [];
+    const addresses: (RecordAddress | Gap)[] = [];
     const previous = last.get(segment) ?? Promise.resolve();
     const done = previous
       .catch(() => {})
       .then(() => new Promise((resolve) => setImmediate(resolve)))
       .then(() => {
         gathering.delete(segment);
-        return removeAll(segment, places);
+        return removeAll(segment, addresses);
       })
       .finally(() => {
         if (last.get(segment) === done) last.delete(segment);
       });
-    const group = { places, done };
+    const group = { addresses, done };
     gathering.set(segment, group);
     last.set(segment, done);
     return group;
   }
 
-  async function removeAll(segment: string, places: readonly (Place | Gap)[]): Promise<void> {
-    let removed: Living;
+  async function removeAll(segment: string, addresses: readonly (RecordAddress | Gap)[]): Promise<void> {
+    let removed: LiveStats;
     try {
-      removed = await thread.erase(pathOf(segment), places);
+      removed = await thread.erase(pathOf(segment), addresses);
     } catch (error) {
       onFailure(segment);
       throw error;
@@ -61,9 +61,9 @@ export function createRemover({ pathOf, onRemoved, onFailure }: RemoverOptions):
   }
 
   return {
-    remove(place) {
-      const group = gathering.get(place.segment) ?? gather(place.segment);
-      group.places.push(place);
+    remove(address) {
+      const group = gathering.get(address.segment) ?? gather(address.segment);
+      group.addresses.push(address);
       return group.done;
     },
     count: (segment) => (last.has(segment) ? undefined : (counts.get(segment) ?? 0)),

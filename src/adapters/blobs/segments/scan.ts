@@ -9,26 +9,26 @@ import {
   recordBytes,
 } from "./format.ts";
 
-/** What stands in a segment, in order. What was removed is zeros, and is passed over. */
-export type Finding =
+/** What a scan of a segment finds, in order. It skips zeros, which removed records leave. */
+export type ScanItem =
   | { readonly kind: "record"; readonly record: RecordHeader; readonly isCutShort: boolean }
-  /** Torn by a crash, or damaged. `isRefused`: the disk does not give it, or a part of it, and may do so another time. */
+  /** Torn by a crash, or damaged. `isRefused`: the disk failed to read a part of it, and may succeed another time. */
   | { readonly kind: "unreadable"; readonly offset: number; readonly size: number; readonly isRefused: boolean };
 
 const WINDOW_BYTES = 64 * 1024;
 const ZEROS = Buffer.alloc(BLOCK_BYTES);
 
 /**
- * Walks the records of a segment by their headers, and trusts nothing else. Where none stands it looks on at the next
- * place where one may begin, so that damage costs what it hit and nothing behind it.
+ * Walks the records of a segment by their headers, and trusts nothing else. Where it finds no header it tries the next
+ * position where a record may begin, so damage costs only the records that it hit.
  */
-export async function* scanSegment(fd: number, salt: Buffer, fileSize: number): AsyncGenerator<Finding> {
+export async function* scanSegment(fd: number, salt: Buffer, fileSize: number): AsyncGenerator<ScanItem> {
   const buffer = Buffer.allocUnsafe(WINDOW_BYTES);
   let window = buffer.subarray(0, 0);
   let windowAt = 0;
-  /** Bytes that are no record, from the first to the last that is not zero. */
-  let unreadable: Gap | undefined;
-  /** Of the next window: where the last record ended behind it, only headers are wanted. */
+  /** Bytes that belong to no record, from the first to the last that is not zero. */
+  let unreadable: UnreadableRange | undefined;
+  /** Bytes of the next window: a block is enough where the last record ended behind the window. */
   let wanted = WINDOW_BYTES;
 
   for (let at = BLOCK_BYTES; at < fileSize; ) {
@@ -47,7 +47,7 @@ export async function* scanSegment(fd: number, salt: Buffer, fileSize: number): 
     const bytes = window.subarray(at - windowAt);
     const record = readHeader(bytes, at, salt);
     if (record !== undefined) {
-      if (unreadable !== undefined) yield gap(unreadable);
+      if (unreadable !== undefined) yield unreadableItem(unreadable);
       unreadable = undefined;
       yield { kind: "record", record, isCutShort: at + RECORD_HEADER_BYTES + record.length > fileSize };
       at += recordBytes(record.length);
@@ -65,16 +65,16 @@ export async function* scanSegment(fd: number, salt: Buffer, fileSize: number): 
       at += step;
     }
   }
-  if (unreadable !== undefined) yield gap(unreadable);
+  if (unreadable !== undefined) yield unreadableItem(unreadable);
 }
 
-interface Gap {
+interface UnreadableRange {
   readonly from: number;
   readonly to: number;
   readonly isRefused: boolean;
 }
 
-/** A whole window, or its first block where the disk does not give that; undefined where it does not give even that. */
+/** Reads a window, or only its first block where the disk fails; undefined where it fails for the block too. */
 async function readWindow(fd: number, window: Buffer, position: number): Promise<number | undefined> {
   for (const part of [window, window.subarray(0, BLOCK_BYTES)]) {
     try {
@@ -94,7 +94,7 @@ const readHeader = (bytes: Buffer, at: number, salt: Buffer): RecordHeader | und
 const isZero = (bytes: Buffer, length: number): boolean =>
   bytes.byteLength >= length && ZEROS.compare(bytes, 0, length, 0, length) === 0;
 
-const gap = ({ from, to, isRefused }: Gap): Finding => ({
+const unreadableItem = ({ from, to, isRefused }: UnreadableRange): ScanItem => ({
   kind: "unreadable",
   offset: from,
   size: to - from,

@@ -4,13 +4,13 @@ import { crc32 } from "node:zlib";
 import { close, fdatasync } from "../../files/file-system.ts";
 import {
   ALIGNMENT,
+  addressOf,
   align,
   BLOCK_BYTES,
   encodeRecordHeader,
   formatLocation,
-  type Place,
-  placeOf,
   RECORD_HEADER_BYTES,
+  type RecordAddress,
   type RecordHeader,
   recordBytes,
 } from "./format.ts";
@@ -23,11 +23,11 @@ export interface OpenSegment {
   readonly id: string;
   readonly salt: Buffer;
   readonly fd: number;
-  /** Where the next batch begins: a block that was never written. */
+  /** Where the next batch begins: at a block that was never written. */
   readonly end: number;
 }
 
-/** What becomes a record. The bytes are not copied, and must stay as they are until it is answered. */
+/** A record to append. The bytes are not copied, and must not change until the append has settled. */
 export interface NewRecord {
   readonly key: string;
   readonly bytes: Uint8Array;
@@ -36,43 +36,41 @@ export interface NewRecord {
 }
 
 export interface SegmentWriterOptions {
-  /** To go on with, or a fresh one; durable, as far as it is, with its name. */
+  /** Opens the segment to append to, or creates one; its content and its name are durable. */
   readonly open: () => Promise<OpenSegment>;
   /** A segment is full at this many bytes. */
   readonly segmentBytes: number;
-  /** These are durable; called before anybody is answered. */
-  readonly onWritten: (places: readonly Place[]) => void;
-  /** Nothing more is written to it; its records go up to `end`. */
+  /** Called with durable records, before their appends resolve. */
+  readonly onWritten: (addresses: readonly RecordAddress[]) => void;
+  /** Called when nothing more will be written to a segment. Its records go up to `end`. */
   readonly onSealed: (id: string, end: number) => Promise<void>;
 }
 
-/** The one writer of segments: all who wait share one write and one sync. */
+/** The only writer of segments: all queued appends share one write and one sync. */
 export interface SegmentWriter extends AsyncDisposable {
-  /** The segment that is written to; undefined before the first record, and between two. */
-  readonly current: string | undefined;
-  /** Answers the location, when the record is durable. What fails leaves no record behind, or one that nobody refers to. */
+  /** Returns the location once the record is durable. A failure leaves no record behind, or one that nothing refers to. */
   append(record: NewRecord): Promise<string>;
-  /** After a failure: whether there is a segment to go on with. @throws what opening one throws */
+  /** After a failure, opens a segment to go on with. @throws what opening one throws */
   probe(): Promise<void>;
 }
 
-interface Waiting extends PromiseWithResolvers<string> {
+interface PendingAppend extends PromiseWithResolvers<string> {
   readonly record: NewRecord;
 }
 
-/** Of one batch: header, bytes and padding of each are what one system call takes, and nobody waits for long. */
+/** Limits of one batch: one system call takes header, bytes and padding of each record, and no append waits for long. */
 const MAX_RECORDS = 340;
 const MAX_BYTES = 8 * 1024 * 1024;
 const PADDING = Buffer.alloc(ALIGNMENT);
 
 export function createSegmentWriter(options: SegmentWriterOptions): SegmentWriter {
   let segment: OpenSegment | undefined;
-  let waiting: Waiting[] = [];
+  let waiting: PendingAppend[] = [];
   let running: Promise<void> | undefined;
   let failed = false;
 
   async function run(): Promise<void> {
-    // Those that arrived together go together: the first would otherwise have a sync for itself.
+    // Appends that arrive together share a batch: the first would otherwise have a sync of its own.
     await new Promise((resolve) => setImmediate(resolve));
     await finish();
   }
@@ -82,7 +80,7 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     running = undefined;
   }
 
-  function takeBatch(): readonly Waiting[] {
+  function takeBatch(): readonly PendingAppend[] {
     let bytes = 0;
     const tooMany = waiting.findIndex(({ record }, index) => {
       bytes += record.bytes.byteLength;
@@ -93,18 +91,18 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     return batch;
   }
 
-  async function writeBatch(batch: readonly Waiting[]): Promise<void> {
+  async function writeBatch(batch: readonly PendingAppend[]): Promise<void> {
     try {
       segment ??= await options.open();
       failed = false;
-      const { places, end } = await writeRecords(
+      const { addresses, end } = await writeRecords(
         segment,
         batch.map(({ record }) => record),
       );
-      options.onWritten(places);
-      // The next batch begins in a block of its own, so that what was acknowledged is never written again.
+      options.onWritten(addresses);
+      // The next batch begins in a block of its own, so acknowledged bytes are never written again.
       segment = { ...segment, end: align(end, BLOCK_BYTES) };
-      for (const [index, { resolve }] of batch.entries()) resolve(formatLocation(places[index] as Place));
+      for (const [index, { resolve }] of batch.entries()) resolve(formatLocation(addresses[index] as RecordAddress));
       if (segment.end >= options.segmentBytes) await seal(segment);
     } catch (error) {
       failed = true;
@@ -113,7 +111,7 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
     }
   }
 
-  /** After a failure nothing is known of what was written last, and no second sync would tell: never write to it again. */
+  /** After a failure it is unknown what was written last, and a second sync would not tell: never write to it again. */
   async function abandon(poisoned: OpenSegment): Promise<void> {
     await ftruncate(poisoned.fd, poisoned.end).catch(() => {});
     await seal(poisoned).catch(() => {});
@@ -126,9 +124,6 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
   }
 
   return {
-    get current() {
-      return segment?.id;
-    },
     append(record) {
       const entry = { record, ...Promise.withResolvers<string>() };
       waiting.push(entry);
@@ -152,23 +147,23 @@ export function createSegmentWriter(options: SegmentWriterOptions): SegmentWrite
   };
 }
 
-/** One write and one sync. Answers where they are, and where they end. */
+/** Does one write and one sync. Returns the addresses, and where the records end. */
 async function writeRecords({ id, salt, fd, end: start }: OpenSegment, records: readonly NewRecord[]) {
   const writtenAt = Date.now();
   const vector: Uint8Array[] = [];
-  const places: Place[] = [];
+  const addresses: RecordAddress[] = [];
   let end = start;
   for (const { key, bytes, ...more } of records) {
     const length = bytes.byteLength;
     const header: RecordHeader = { offset: end, length, checksum: crc32(bytes), writtenAt, key, ...more };
     const padding = recordBytes(length) - RECORD_HEADER_BYTES - length;
     vector.push(encodeRecordHeader(header, salt), bytes, PADDING.subarray(0, padding));
-    places.push(placeOf(id, header));
+    addresses.push(addressOf(id, header));
     end += recordBytes(length);
   }
   await writeVector(fd, vector, start);
   await fdatasync(fd);
-  return { places, end };
+  return { addresses, end };
 }
 
 async function writeVector(fd: number, vector: readonly Uint8Array[], position: number): Promise<void> {
@@ -180,7 +175,7 @@ async function writeVector(fd: number, vector: readonly Uint8Array[], position: 
   }
 }
 
-/** What is left of the pieces when so many bytes were taken from their beginning. */
+/** The pieces without their first `taken` bytes. */
 function without(pieces: readonly Uint8Array[], taken: number): Uint8Array[] {
   let left = taken;
   return pieces.flatMap((piece) => {

@@ -1,13 +1,29 @@
 import type { Album } from "../../../domain/album.ts";
-import type { EventReason, EventType } from "../../../domain/event.ts";
+import {
+  type AuditEventType,
+  type CopiedImage,
+  type EventReason,
+  type EventType,
+  type OtherAlbum,
+  STORE,
+} from "../../../domain/event.ts";
 import type { Image } from "../../../domain/image.ts";
+import type { Requested, Requester } from "../../../domain/requested.ts";
 import type { Driver, MaybePromise, SqlValue } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
+
+/** Of a change: what its event says of the request. Without `by` it was the store itself. */
+export interface Origin extends Pick<Requested, "traceparent"> {
+  readonly by?: Pick<Requester, "actor">;
+}
 
 type NewEvent = {
   readonly reason?: EventReason;
   readonly previousName?: string | undefined;
-  readonly traceparent?: string | undefined;
+  readonly previousAlbum?: OtherAlbum | undefined;
+  readonly newAlbum?: OtherAlbum | undefined;
+  readonly copiedFrom?: CopiedImage | undefined;
+  readonly origin: Origin;
 } & (
   | { readonly type: Extract<EventType, `imagestore.album.${string}`>; readonly album: Album }
   | { readonly type: Extract<EventType, `imagestore.image.${string}`>; readonly image: Image }
@@ -24,13 +40,13 @@ function insertRows(count: number): string {
   return `insert into events (${COLUMNS.join(", ")}) values ${rows.join(", ")}`;
 }
 
-/** The one way into the log. Its number is the engine's business, and may come later (durability.md, "PostgreSQL"). */
+/** Appends to the event log. The engine numbers the event, at once or later (docs/durability.md, "PostgreSQL"). */
 export async function appendEvent(db: Driver, context: ChangeContext, event: NewEvent): Promise<void> {
   context.appended += 1;
   await db.run(INSERT_ONE, toRow(event, context));
 }
 
-/** Many of them, in this order. */
+/** Appends the events in this order, with few statements. */
 export async function appendEvents(db: Driver, context: ChangeContext, events: readonly NewEvent[]): Promise<void> {
   const full = events.length - (events.length % MANY);
   const statements: MaybePromise<unknown>[] = [];
@@ -43,10 +59,41 @@ export async function appendEvents(db: Driver, context: ChangeContext, events: r
   await Promise.all(statements);
 }
 
+interface NewAuditEvent {
+  readonly type: AuditEventType;
+  /** Such as `keys/<id>`. */
+  readonly subject: string;
+  /** Absent for an event of no album. */
+  readonly albumId?: string;
+  /** What the event is about, as answers show it. */
+  readonly record: object;
+  readonly origin: Origin;
+}
+
+/** Appends to the event log what only administrators may see. */
+export async function appendAuditEvent(db: Driver, context: ChangeContext, event: NewAuditEvent): Promise<void> {
+  const { type, subject, albumId = "", record, origin } = event;
+  context.appended += 1;
+  const data = JSON.stringify({ ...record, reason: "user", actor: origin.by?.actor ?? STORE });
+  await db.run(
+    `insert into events (id, type, album_id, image_id, subject, time, traceparent, data)
+     values ($1, $2, $3, null, $4, $5, $6, $7)`,
+    [Bun.randomUUIDv7(), type, albumId, subject, context.now, origin.traceparent ?? null, data],
+  );
+}
+
 function toRow(event: NewEvent, { now }: ChangeContext): SqlValue[] {
-  const { type, reason = "user", previousName, traceparent } = event;
+  const { type, reason = "user", previousName, previousAlbum, newAlbum, copiedFrom, origin } = event;
   const record = "album" in event ? event.album : event.image;
   const [albumId, imageId] = "album" in event ? [event.album.id, null] : [event.image.albumId, event.image.id];
-  const data = JSON.stringify({ ...record, reason, previousName });
-  return [Bun.randomUUIDv7(), type, albumId, imageId, now, traceparent ?? null, data];
+  const data = JSON.stringify({
+    ...record,
+    reason,
+    previousName,
+    previousAlbum,
+    newAlbum,
+    copiedFrom,
+    actor: origin.by?.actor ?? STORE,
+  });
+  return [Bun.randomUUIDv7(), type, albumId, imageId, now, origin.traceparent ?? null, data];
 }

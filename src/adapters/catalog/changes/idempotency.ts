@@ -1,12 +1,13 @@
 import type { Idempotency, Replayable } from "../../../domain/change.ts";
 import { StoreError } from "../../../domain/errors.ts";
-import type { PruneIdempotency } from "../../../domain/upkeep.ts";
+import type { PruneIdempotency } from "../../../domain/maintenance.ts";
 import type { Driver } from "../driver.ts";
+import { withCurrentNames } from "../rows.ts";
 import type { ChangeContext } from "./context.ts";
 
 /**
- * Runs the change unless its key was used before, and then gives that answer again. The row goes in first, so that a
- * racing node waits for this transaction and then replays; a change that fails takes its row back with it.
+ * Runs the change, or returns the stored result if the key was used before. The row is inserted first, so a concurrent request
+ * with the same key waits for this transaction and then replays. If the change fails, the row is rolled back with it.
  */
 export async function onlyOnce<Value>(
   db: Driver,
@@ -21,20 +22,20 @@ export async function onlyOnce<Value>(
      on conflict (scope, key) do nothing`,
     [scope, key, fingerprint, context.now],
   );
-  if (inserted === 0) return { replayed: true, value: await firstAnswer<Value>(db, idempotency) };
+  if (inserted === 0) return { replayed: true, value: await firstResult<Value>(db, idempotency) };
   const value = await change();
   await db.run("update idempotency set answer = $3 where scope = $1 and key = $2", [scope, key, JSON.stringify(value)]);
   return { replayed: false, value };
 }
 
-async function firstAnswer<Value>(db: Driver, { scope, key, fingerprint }: Idempotency): Promise<Value> {
+async function firstResult<Value>(db: Driver, { scope, key, fingerprint }: Idempotency): Promise<Value> {
   const first = await db.get<{ fingerprint: string; answer: string }>(
     "select fingerprint, answer from idempotency where scope = $1 and key = $2",
     [scope, key],
   );
   if (first?.fingerprint !== fingerprint)
-    throw new StoreError("idempotency_key_reused", "The idempotency key was used before, for another request.");
-  return JSON.parse(first.answer) as Value;
+    throw new StoreError("idempotency_key_reused", "The idempotency key was used before for a different request.");
+  return JSON.parse(withCurrentNames(first.answer)) as Value;
 }
 
 export async function pruneIdempotency(db: Driver, { now }: ChangeContext, change: PruneIdempotency) {

@@ -1,17 +1,17 @@
 import type { DeleteImage, UpdateImage } from "../../../domain/change.ts";
-import { imageNotFound, StoreError } from "../../../domain/errors.ts";
+import { imageExists, imageNotFound } from "../../../domain/errors.ts";
 import { type Image, type ImageFields, patchImage } from "../../../domain/image.ts";
 import type { Driver } from "../driver.ts";
 import { IMAGE_COLUMNS, type ImageRow, toImage } from "../rows.ts";
-import { lockAlbum, version } from "./albums.ts";
+import { lockAlbum } from "./albums.ts";
 import { appendEvent } from "./append-event.ts";
 import { condemnBlob } from "./blobs.ts";
-import { type ChangeContext, touched } from "./context.ts";
-import { requirePreconditions } from "./preconditions.ts";
+import { charge, removalOf } from "./charge.ts";
+import { type ChangeContext, requirePreconditions, touched, version } from "./context.ts";
 
 export async function updateImage(db: Driver, context: ChangeContext, change: UpdateImage): Promise<Image> {
   const { album, row } = await lockAlbumAndImage(db, change);
-  requirePreconditions(change.preconditions, version(row));
+  requirePreconditions(change.preconditions, row, version);
   const before = toImage(row, album.name);
   const fields = patchImage(before, change.patch);
   if (fields.name === before.name && sameFields(fields, before)) return before;
@@ -20,48 +20,39 @@ export async function updateImage(db: Driver, context: ChangeContext, change: Up
   const next: ImageRow = { ...row, ...fieldColumns(fields), name: fields.name, ...nextVersion(row, context) };
   const image = toImage(next, album.name);
   const previousName = next.name === row.name ? undefined : row.name;
-  const { traceparent } = change;
   await Promise.all([
     updateRow(db, next),
     next.tags === row.tags ? undefined : replaceTags(db, row.id, fields.tags),
-    appendEvent(db, context, { type: "imagestore.image.updated", image, previousName, traceparent }),
+    appendEvent(db, context, { type: "imagestore.image.updated", image, previousName, origin: change }),
   ]);
   return image;
 }
 
 export async function deleteImage(db: Driver, context: ChangeContext, change: DeleteImage): Promise<null> {
   const { album, row } = await lockAlbumAndImage(db, change);
-  requirePreconditions(change.preconditions, version(row));
-  const { traceparent } = change;
+  requirePreconditions(change.preconditions, row, version);
+  const count = await charge(db, context, change, album, [removalOf([row])]);
   await Promise.all([
     condemnBlob(db, context, row.id),
     db.run("delete from images where id = $1", [row.id]),
-    countImages(db, album.id, { images: -1, bytes: -row.size }),
-    appendEvent(db, context, { type: "imagestore.image.deleted", image: toImage(row, album.name), traceparent }),
+    count(),
+    appendEvent(db, context, { type: "imagestore.image.deleted", image: toImage(row, album.name), origin: change }),
   ]);
   return null;
 }
 
-/** Of an album that is locked, or is locked before. */
+/** The album must be locked, by an earlier statement or one pipelined before this. */
 export const lockImage = async (db: Driver, albumId: string, name: string) =>
   db.get<ImageRow>(`select ${IMAGE_COLUMNS} from images i where i.album_id = $1 and i.name = $2 for no key update`, [
     albumId,
     name,
   ]);
 
-async function lockAlbumAndImage(db: Driver, { albumId, name }: UpdateImage | DeleteImage) {
-  const [album, row] = await Promise.all([lockAlbum(db, albumId), lockImage(db, albumId, name)]);
+async function lockAlbumAndImage(db: Driver, { albumId, name, by }: UpdateImage | DeleteImage) {
+  const [album, row] = await Promise.all([lockAlbum(db, albumId, by), lockImage(db, albumId, name)]);
   if (row === undefined) throw imageNotFound();
   return { album, row };
 }
-
-/** Moves no revision of the album. */
-export const countImages = (db: Driver, albumId: string, change: { images: number; bytes: number }) =>
-  db.run("update albums set image_count = image_count + $2, byte_count = byte_count + $3 where id = $1", [
-    albumId,
-    change.images,
-    change.bytes,
-  ]);
 
 export const fieldColumns = ({ title, description, metadata, tags, focalPoint }: ImageFields) => ({
   title,
@@ -84,12 +75,12 @@ export const nextVersion = (row: ImageRow, context: ChangeContext) => ({
   updated_at: touched(row, context),
 });
 
-/** Everything but its description, and what never changes: id, album and creation. */
+/** Writes all columns except the description and those that never change: id, album and creation time. */
 export const updateRow = (db: Driver, row: ImageRow) =>
   db.run(
     `update images set name = $2, title = $3, description = $4, metadata = $5, tags = $6, content_type = $7, size = $8,
        sha256 = $9, width = $10, height = $11, frames = $12, has_alpha = $13, orientation = $14, revision = $15,
-       updated_at = $16, focal_x = $17, focal_y = $18
+       updated_at = $16, focal_x = $17, focal_y = $18, charged_to = $19
      where id = $1`,
     [
       row.id,
@@ -110,6 +101,7 @@ export const updateRow = (db: Driver, row: ImageRow) =>
       row.updated_at,
       row.focal_x,
       row.focal_y,
+      row.charged_to,
     ],
   );
 
@@ -122,5 +114,3 @@ export const insertTags = (db: Driver, imageId: string, tags: readonly string[])
       db.run("insert into image_tags (tag, image_id) values ($1, $2)", [tag, imageId]),
     ),
   );
-
-export const imageExists = () => new StoreError("image_exists", "There is an image of that name in the album already.");

@@ -1,13 +1,12 @@
 import type { Fence } from "../../../domain/change.ts";
 import { StoreError } from "../../../domain/errors.ts";
-import type { AcquireLease, ReleaseLease } from "../../../domain/upkeep.ts";
+import type { AcquireLease, ReleaseLease } from "../../../domain/maintenance.ts";
 import type { Driver } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 
 /**
- * Who would get nothing does not lock the row, which the holder's every write locks too. The rest is one statement, so
- * that of two nodes that ask at once one waits for the other and then sees what it did. A renewal that comes late, after
- * one that was sent later, takes nothing back.
+ * A node that cannot get the lease does not lock its row, since every write of the holder locks it. Otherwise one statement does
+ * it, so of two concurrent nodes one waits and then sees the other's result. A late renewal never shortens the lease.
  */
 export async function acquireLease(db: Driver, { now }: ChangeContext, { name, holder, milliseconds }: AcquireLease) {
   const others = await db.get("select 1 from leases where name = $1 and holder <> $2 and until > $3", [
@@ -34,15 +33,15 @@ export async function acquireLease(db: Driver, { now }: ChangeContext, { name, h
   return { token: lease?.token ?? null };
 }
 
-/** The row stays: its token must never be given again. */
+/** Keeps the row: its token must never be given out again. */
 export async function releaseLease(db: Driver, _context: ChangeContext, { name, holder }: ReleaseLease): Promise<null> {
   await db.run("update leases set until = 0, holder = '' where name = $1 and holder = $2", [name, holder]);
   return null;
 }
 
 /**
- * Locks the lease until the transaction ends, so that it is not given to anybody else before what it guards is done. One
- * that has lapsed is good for as long as nobody took it.
+ * Locks the lease until the transaction ends, so no other node gets it before the guarded change is committed. An expired lease
+ * is valid until another node takes it.
  * @throws StoreError `lease_lost`
  */
 export async function requireLease(db: Driver, { lease, token }: Fence): Promise<void> {
@@ -50,5 +49,5 @@ export async function requireLease(db: Driver, { lease, token }: Fence): Promise
     lease,
     token,
   ]);
-  if (held === undefined) throw new StoreError("lease_lost", "Another node does this now.");
+  if (held === undefined) throw new StoreError("lease_lost", "Another node holds the lease.");
 }

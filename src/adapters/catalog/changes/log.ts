@@ -1,19 +1,25 @@
 import { StoreError } from "../../../domain/errors.ts";
-import type { AdvanceCursor, DeleteCursor, PruneEvents, RegisterCursor, RenewEpoch } from "../../../domain/upkeep.ts";
-import type { LogState } from "../../../ports.ts";
+import type { LogState } from "../../../domain/event.ts";
+import type {
+  AdvanceCursor,
+  DeleteCursor,
+  PruneEvents,
+  RegisterCursor,
+  RenewEpoch,
+} from "../../../domain/maintenance.ts";
 import type { Driver } from "../driver.ts";
 import { logState } from "../queries/events.ts";
 import type { ChangeContext } from "./context.ts";
 
 export async function registerCursor(db: Driver, context: ChangeContext, { name }: RegisterCursor) {
-  const { epoch, floor } = await lockLog(db);
+  const { epoch, prunedThrough } = await lockLog(db);
   await db.run("insert into cursors (name, seq, updated_at) values ($1, $2, $3) on conflict (name) do nothing", [
     name,
-    floor,
+    prunedThrough,
     context.now,
   ]);
   const cursor = await db.get<{ seq: number }>("select seq from cursors where name = $1", [name]);
-  return { seq: cursor?.seq ?? floor, epoch };
+  return { seq: cursor?.seq ?? prunedThrough, epoch };
 }
 
 export async function advanceCursor(db: Driver, context: ChangeContext, { name, seq }: AdvanceCursor) {
@@ -35,27 +41,27 @@ export async function renewEpoch(db: Driver, { now }: ChangeContext, _change: Re
   await db.run("update log_state set epoch = case when epoch >= $1 then epoch + 1 else $1 end where id = 1", [
     minutesSince1970,
   ]);
-  const { epoch, head } = await logState(db);
-  await db.run("update cursors set seq = $1 where seq > $1", [head]);
+  const { epoch, lastSequence } = await logState(db);
+  await db.run("update cursors set seq = $1 where seq > $1", [lastSequence]);
   return { epoch };
 }
 
-/** Nobody numbers events, prunes them or registers a cursor until the transaction ends. */
+/** Until the transaction ends, no other one numbers events, prunes them or registers a cursor. */
 export async function lockLog(db: Driver): Promise<LogState> {
   await db.get("select 1 from log_state where id = 1 for no key update");
   return logState(db);
 }
 
-/** A prefix, event by event, until one must stay: the floor is where it stopped. */
+/** Deletes the oldest events one by one, up to the first that must stay. */
 export async function pruneEvents(db: Driver, { now }: ChangeContext, change: PruneEvents) {
   const { retention, maxBytes, limit } = change;
   const olderThan = retention === null ? null : now - retention;
-  const { floor, bytes } = await lockLog(db);
+  const { prunedThrough, bytes } = await lockLog(db);
   const slowest = await db.get<{ seq: number | null }>("select min(seq) as seq from cursors");
   const passedByAll = slowest?.seq ?? Number.MAX_SAFE_INTEGER;
   const rows = await db.all<{ seq: number; time: number; bytes: number }>(
     "select seq, time, octet_length(data) as bytes from events where seq > $1 order by seq limit $2",
-    [floor, limit],
+    [prunedThrough, limit],
   );
 
   let kept = bytes;
@@ -71,10 +77,10 @@ export async function pruneEvents(db: Driver, { now }: ChangeContext, change: Pr
     pruned += 1;
   }
   const last = rows[pruned - 1];
-  if (last === undefined) return { pruned: 0, cursorsGivenUp: [], more: false };
+  if (last === undefined) return { pruned: 0, droppedCursors: [], more: false };
 
-  await db.run("delete from events where seq > $1 and seq <= $2", [floor, last.seq]);
+  await db.run("delete from events where seq > $1 and seq <= $2", [prunedThrough, last.seq]);
   await db.run("update log_state set floor = $1, bytes = $2 where id = 1", [last.seq, kept]);
   const givenUp = await db.all<{ name: string }>("delete from cursors where seq < $1 returning name", [last.seq]);
-  return { pruned, cursorsGivenUp: givenUp.map(({ name }) => name), more: pruned === limit };
+  return { pruned, droppedCursors: givenUp.map(({ name }) => name), more: pruned === limit };
 }

@@ -1,60 +1,162 @@
-import type { ImageToPut, PutImage, PutImages, Replayable } from "../../../domain/change.ts";
-import { EMPTY_IMAGE_FIELDS, type ImageInfo } from "../../../domain/image.ts";
+import { forbidden } from "../../../domain/access.ts";
+import type { ImageToPut, PutImage, PutImages, Replayable, Requested } from "../../../domain/change.ts";
+import { imageExists, imageNotFound } from "../../../domain/errors.ts";
+import type { CopiedImage } from "../../../domain/event.ts";
+import {
+  ADDED_IMAGE_FIELDS,
+  EMPTY_IMAGE_FIELDS,
+  type Image,
+  type ImageFields,
+  type ImageInfo,
+  type LoggedImage,
+} from "../../../domain/image.ts";
+import { includesAlbum } from "../../../domain/visibility.ts";
 import type { Driver } from "../driver.ts";
-import { type AlbumRow, type ImageRow, NEW_IMAGE_COLUMNS, toImage, UNDESCRIBED } from "../rows.ts";
+import {
+  type AlbumRow,
+  type DescriptionColumns,
+  IMAGE_COLUMNS,
+  type ImageRow,
+  NEW_IMAGE_COLUMNS,
+  toImage,
+  UNDESCRIBED,
+} from "../rows.ts";
 import { lockAlbum } from "./albums.ts";
 import { appendEvent } from "./append-event.ts";
 import { condemnBlob, recordBlob } from "./blobs.ts";
-import type { ChangeContext } from "./context.ts";
+import { additionOf, charge, UNCHANGED } from "./charge.ts";
+import { type ChangeContext, requirePreconditions } from "./context.ts";
 import { writeDescription } from "./describe-image.ts";
 import { onlyOnce } from "./idempotency.ts";
-import {
-  countImages,
-  fieldColumns,
-  imageExists,
-  insertTags,
-  lockImage,
-  nextVersion,
-  replaceTags,
-  sameFields,
-  updateRow,
-} from "./images.ts";
-import { requirePreconditions } from "./preconditions.ts";
+import { fieldColumns, insertTags, lockImage, nextVersion, replaceTags, sameFields, updateRow } from "./images.ts";
+import { lockTicket, requireUploadsLeft, useTicket } from "./tickets.ts";
 
-export function putImages(
+export async function putImages(
   db: Driver,
   context: ChangeContext,
   change: PutImages,
 ): Promise<Replayable<readonly PutImage[]>> {
-  return onlyOnce(db, context, change.idempotency, async () => {
-    const { album, first } = await lockAlbumAndFirst(db, change);
+  const { value, replayed } = await onlyOnce(db, context, change.idempotency, async () => {
+    const { album, present, ticketRow, sources } = await lockAlbumAndImages(db, change);
+    const ticket =
+      change.ticket === undefined ? undefined : requireUploadsLeft(ticketRow, album.id, change.images.length);
+    const taken = takenNames(change, present);
+    if (taken.length > 0) throw imageExists(taken);
+    for (const row of present) requirePreconditions(change.preconditions, row, ({ sha256 }) => sha256);
+    if (change.addOnly === true) requireNoReplacement(change.images, present, album);
+    const count = await charge(
+      db,
+      context,
+      change,
+      album,
+      change.images.map((image, index) => chargeFor(image, present[index], change)),
+    );
     const put: PutImage[] = [];
-    const added = { images: 0, bytes: 0 };
     for (const [index, image] of change.images.entries()) {
-      const present = index === 0 ? first : await lockImage(db, album.id, image.name);
-      if (change.mode === "create" && present !== undefined) throw imageExists();
-      requirePreconditions(change.preconditions, present?.sha256);
-      added.images += present === undefined ? 1 : 0;
-      added.bytes += image.blob.size - (present?.size ?? 0);
+      const row = present[index];
+      const source = sources?.[index];
       const putting =
-        present === undefined
-          ? insertImage(db, context, album, image, change.traceparent)
-          : replaceImage(db, context, album, present, image, change.traceparent);
+        row === undefined
+          ? insertImage(db, context, album, { ...image, source }, change)
+          : replaceImage(db, context, album, row, { ...image, source }, change);
       const isLast = index === change.images.length - 1;
-      const [done] = await Promise.all([putting, isLast ? countImages(db, album.id, added) : undefined]);
+      const [done] = await Promise.all([
+        putting,
+        isLast ? count() : undefined,
+        isLast && ticket !== undefined ? useTicket(db, context, ticket, change.images) : undefined,
+      ]);
       put.push(done);
     }
     return put;
   });
+  return { value: replayed ? value.map(withAddedFields) : value, replayed };
 }
 
-/** In one round trip, since most change one image. */
-async function lockAlbumAndFirst(db: Driver, { albumId, images: [image] }: PutImages) {
-  const [album, first] = await Promise.all([
-    lockAlbum(db, albumId),
-    albumId === null || image === undefined ? undefined : lockImage(db, albumId, image.name),
+/** A response that has all fields stays as it was, in the order of its members too: its ETag covers that. */
+const withAddedFields = (put: PutImage): PutImage =>
+  "described" in put.image ? put : { ...put, image: { ...ADDED_IMAGE_FIELDS, ...(put.image as LoggedImage) } };
+
+/** Names that the images cannot have. A name that comes twice is taken by the image that comes first. */
+function takenNames({ images, mode }: PutImages, present: readonly (ImageRow | undefined)[]): readonly string[] {
+  const names = images.map(({ name }) => name);
+  return names.filter(
+    (name, index) => (mode === "create" && present[index] !== undefined) || names.indexOf(name) < index,
+  );
+}
+
+/** Before the change is charged. The same bytes again are a repetition of the request that added them. */
+function requireNoReplacement(
+  images: readonly ImageToPut[],
+  present: readonly (ImageRow | undefined)[],
+  album: AlbumRow,
+): void {
+  for (const [index, image] of images.entries()) {
+    const row = present[index];
+    if (row === undefined) continue;
+    const { newBytes, newFields } = differences(image, toImage(row, album.name));
+    if (newBytes || newFields)
+      throw forbidden("write", "The caller may add images, and not change those that are there.");
+  }
+}
+
+const differences = (
+  after: Pick<ImageToPut, "blob"> & { readonly fields?: ImageFields | undefined },
+  before: Image,
+) => ({
+  newBytes: after.blob.sha256 !== before.sha256,
+  newFields: after.fields !== undefined && !sameFields(after.fields, before),
+});
+
+/** Takes one round trip. The rows are those that have the names of the images. */
+async function lockAlbumAndImages(db: Driver, { albumId, images, by, ticket }: PutImages) {
+  const [album, present, ticketRow, sources] = await Promise.all([
+    lockAlbum(db, albumId, by),
+    albumId === null ? [] : Promise.all(images.map(({ name }) => lockImage(db, albumId, name))),
+    ticket === undefined ? undefined : lockTicket(db, ticket),
+    images.some(({ copyOf }) => copyOf !== undefined)
+      ? Promise.all(images.map((image) => findSource(db, image)))
+      : undefined,
   ]);
-  return { album, first };
+  return { album, present, ticketRow, sources };
+}
+
+/** What an image is a copy of. */
+interface Source {
+  readonly description: DescriptionColumns;
+  readonly copiedFrom: CopiedImage | undefined;
+}
+
+/** @throws StoreError `image_not_found` */
+async function findSource(db: Driver, { copyOf, blob }: ImageToPut): Promise<Source | undefined> {
+  if (copyOf === undefined) return undefined;
+  const row = await db.get<ImageRow & { readonly album_name: string; readonly public: number }>(
+    `select ${IMAGE_COLUMNS}, a.name as album_name, a.public from images i cross join albums a
+     where i.id = $1 and a.id = i.album_id and a.state = 'live'`,
+    [copyOf.imageId],
+  );
+  if (row?.sha256 !== blob.sha256) throw imageNotFound();
+  const { id, name, album_id: albumId, album_name: album } = row;
+  const visibility = row.public === 0 ? "private" : "public";
+  if (!includesAlbum(copyOf.readable, { id: albumId, name: album, visibility })) throw imageNotFound();
+  return { description: descriptionOf(row), copiedFrom: copyOf.isNamed ? { id, name, album, albumId } : undefined };
+}
+
+const descriptionOf = (row: DescriptionColumns): DescriptionColumns => ({
+  described: row.described,
+  placeholder: row.placeholder,
+  dominant_colour: row.dominant_colour,
+  exif: row.exif,
+  taken_at: row.taken_at,
+  sound: row.sound,
+  unsound_reason: row.unsound_reason,
+});
+
+/** Equal bytes stay charged to whom they are. */
+const chargeFor = ({ name, blob }: ImageToPut, present: ImageRow | undefined, { by }: PutImages) =>
+  present?.sha256 === blob.sha256 ? UNCHANGED : additionOf(name, blob.size, by?.chargedTo ?? null, present);
+
+interface WithSource {
+  readonly source: Source | undefined;
 }
 
 const INSERT_IMAGE = `insert into images (${NEW_IMAGE_COLUMNS.join(", ")})
@@ -64,8 +166,8 @@ async function insertImage(
   db: Driver,
   context: ChangeContext,
   album: AlbumRow,
-  { id, name, fields = EMPTY_IMAGE_FIELDS, info, blob }: ImageToPut,
-  traceparent: string | undefined,
+  { id, name, fields = EMPTY_IMAGE_FIELDS, info, blob, source }: ImageToPut & WithSource,
+  origin: Requested,
 ): Promise<PutImage> {
   const row: ImageRow = {
     id,
@@ -73,9 +175,8 @@ async function insertImage(
     name,
     ...fieldColumns(fields),
     ...infoColumns(info),
-    ...UNDESCRIBED,
-    size: blob.size,
-    sha256: blob.sha256,
+    ...(source?.description ?? UNDESCRIBED),
+    ...ownBytes(blob, origin),
     revision: 1,
     created_at: context.now,
     updated_at: context.now,
@@ -86,26 +187,31 @@ async function insertImage(
       INSERT_IMAGE,
       NEW_IMAGE_COLUMNS.map((column) => row[column]),
     ),
+    source === undefined ? undefined : writeDescription(db, row),
     insertTags(db, id, fields.tags),
     recordBlob(db, context, blob, id),
-    appendEvent(db, context, { type: "imagestore.image.created", image, traceparent }),
+    appendEvent(db, context, {
+      type: "imagestore.image.created",
+      image,
+      copiedFrom: source?.copiedFrom,
+      origin,
+    }),
   ]);
   return { created: true, image };
 }
 
-/** The new blob is taken in any case, so that a damaged copy is healed; only what differs makes a new revision. */
+/** Always takes the new blob, so an upload heals a damaged one. Only different bytes or fields make a new revision. */
 async function replaceImage(
   db: Driver,
   context: ChangeContext,
   album: AlbumRow,
   row: ImageRow,
-  { fields, info, blob }: ImageToPut,
-  traceparent: string | undefined,
+  { fields, info, blob, source }: ImageToPut & WithSource,
+  origin: PutImages,
 ): Promise<PutImage> {
   const swapBlob = () => Promise.all([condemnBlob(db, context, row.id), recordBlob(db, context, blob, row.id)]);
   const before = toImage(row, album.name);
-  const newBytes = blob.sha256 !== row.sha256;
-  const newFields = fields !== undefined && !sameFields(fields, before);
+  const { newBytes, newFields } = differences({ fields, blob }, before);
   if (!newBytes && !newFields) {
     await swapBlob();
     return { created: false, image: before };
@@ -113,8 +219,8 @@ async function replaceImage(
 
   const next: ImageRow = {
     ...row,
-    ...(newFields ? fieldColumns(fields) : {}),
-    ...(newBytes ? { ...infoColumns(info), ...UNDESCRIBED, size: blob.size, sha256: blob.sha256 } : {}),
+    ...(newFields && fields !== undefined ? fieldColumns(fields) : {}),
+    ...(newBytes ? { ...infoColumns(info), ...(source?.description ?? UNDESCRIBED), ...ownBytes(blob, origin) } : {}),
     ...nextVersion(row, context),
   };
   const image = toImage(next, album.name);
@@ -123,10 +229,21 @@ async function replaceImage(
     newBytes ? writeDescription(db, next) : undefined,
     next.tags === row.tags ? undefined : replaceTags(db, row.id, fields?.tags ?? []),
     swapBlob(),
-    appendEvent(db, context, { type: "imagestore.image.updated", image, traceparent }),
+    appendEvent(db, context, {
+      type: "imagestore.image.updated",
+      image,
+      copiedFrom: source?.copiedFrom,
+      origin,
+    }),
   ]);
   return { created: false, image };
 }
+
+const ownBytes = ({ size, sha256 }: ImageToPut["blob"], { by }: Requested) => ({
+  size,
+  sha256,
+  charged_to: by?.chargedTo ?? null,
+});
 
 const infoColumns = (info: ImageInfo) => ({
   content_type: info.contentType,

@@ -1,25 +1,28 @@
 import type { ClientBase } from "pg";
-import { CatalogOpenError } from "../open-error.ts";
+import { StoreOpenError } from "../../../domain/open-error.ts";
 import { BEGIN } from "./postgres-0001-begin.ts";
+import { FILTERS } from "./postgres-0002-filters.ts";
+import { ACCESS } from "./postgres-0003-access.ts";
+import { CHECKSUMS } from "./postgres-0004-checksums.ts";
 
 /**
- * In order; the version of a catalog is how many of them it has had. One that was released is never changed. Nodes of the
- * version before go on while one of this version starts, so each only adds to what they know.
+ * The version of a catalog is the number of migrations that it has had. A migration never changes once it is released; a test
+ * checks that. Nodes of the previous version go on while a node of this one starts, so a migration only adds to the schema.
  */
-const MIGRATIONS: readonly string[] = [BEGIN];
+export const MIGRATIONS: readonly string[] = [BEGIN, FILTERS, ACCESS, CHECKSUMS];
 
-/** Of the advisory lock that one node at a time migrates under. Any number, as long as all agree. */
+/** Key of the advisory lock under which one node at a time migrates. An arbitrary number that all versions share. */
 const MIGRATION_LOCK = 0x69_6d_67_73;
 
 /**
- * All in one transaction, so that a catalog is never between two versions; of several nodes that start at once, one.
- * @throws CatalogOpenError `newer_version`
+ * Migrates in one transaction, so a catalog is never between two versions. Of several nodes that start at once, one migrates.
+ * @throws StoreOpenError `newer_version`
  */
 export async function migrate(client: ClientBase): Promise<void> {
   if ((await versionOf(client)) === MIGRATIONS.length) return;
-  await client.query("begin isolation level read committed read write");
+  await client.query("begin isolation level read committed");
   try {
-    // Others wait here for as long as it takes.
+    // Other nodes wait here without a limit.
     await client.query("set local lock_timeout = 0; set local statement_timeout = 0");
     await client.query("select pg_advisory_xact_lock($1)", [MIGRATION_LOCK]);
     const version = (await versionOf(client)) ?? 0;
@@ -32,40 +35,42 @@ export async function migrate(client: ClientBase): Promise<void> {
     );
     await client.query("commit");
   } catch (error) {
-    // What went wrong first is what is told; a connection that is gone has rolled back by itself.
+    // The first error is thrown. On a lost connection the server rolls back by itself.
     await client.query("rollback").catch(() => undefined);
     throw error;
   }
 }
 
 /**
- * For whoever opens it beside the nodes: those may be of an older version.
- * @throws CatalogOpenError `newer_version`, `older_version`; Error where there is none
+ * For a process beside the nodes, which may have an older version.
+ * @throws StoreOpenError `newer_version`, `older_version`; Error if there is no store
  */
 export async function requireMigrated(client: ClientBase): Promise<void> {
   const version = await versionOf(client);
   if (version === undefined) throw new Error("There is no store in this database.");
   requireKnown(version);
   if (version < MIGRATIONS.length)
-    throw new CatalogOpenError(
+    throw new StoreOpenError(
       "older_version",
-      "The catalog was written by an older version of Image Store. Start a node of this version, which brings it up to " +
-        "date, or use the version that it is of.",
+      "The catalog was written by an older version of Image Store. Start a node of this version, which migrates it, or use " +
+        "the older version.",
     );
 }
 
+export const hasCatalog = async (client: ClientBase): Promise<boolean> => (await versionOf(client)) !== undefined;
+
 function requireKnown(version: number): void {
   if (version > MIGRATIONS.length)
-    throw new CatalogOpenError(
+    throw new StoreOpenError(
       "newer_version",
       `The catalog was written by a newer version of Image Store (catalog version ${version}; this one knows up to ` +
         `${MIGRATIONS.length}). Start that version, or a later one.`,
     );
 }
 
-/** Undefined where there is no store. */
+/** Returns undefined if there is no store. */
 async function versionOf(client: ClientBase): Promise<number | undefined> {
-  // Read as a table: `to_regclass` alone answers from a cache, in which a table that another has just made is missing.
+  // Reads pg_class: `to_regclass` uses a cache, which may lack a table that another connection has just created.
   const { rows: tables } = await client.query<{ there: boolean }>(
     "select exists (select 1 from pg_class where relname = 'store' and pg_table_is_visible(oid)) as there",
   );

@@ -1,21 +1,22 @@
 import { readFile } from "node:fs/promises";
 import { type ClientConfig, TypeOverrides, types } from "pg";
 
-/** Times in milliseconds. What a client does to a server that does not answer must come after what the server does by itself. */
+/** In milliseconds. A timeout of the client must be longer than the server's own. */
 const CONNECT_TIMEOUT = 5000;
 const STATEMENT_TIMEOUT = 30_000;
 const QUERY_TIMEOUT = STATEMENT_TIMEOUT + 5000;
-/** Of one that waits for another's album: a delete of the largest album that goes at once takes seconds. */
+/** Time to wait for an album's lock: the deletion of a large album takes seconds. */
 const LOCK_TIMEOUT = 10_000;
-/** A node that sleeps in the middle of a change holds others up for so long. */
+/** Limits how long a paused node holds its locks. */
 const IDLE_IN_TRANSACTION_TIMEOUT = 5000;
 const KEEP_ALIVE_DELAY = 10_000;
 
 /**
- * Every statement is written to walk an index from where it begins, a bounded number of rows far, and to look up by their
- * keys what belongs to those. Whatever the statistics say of the moment, nothing that reads more first comes out faster.
+ * Every statement is written to walk an index over a bounded number of rows and to look up related rows by key. These settings
+ * keep the planner to that, whatever its statistics say.
  */
 const PLANNER = [
+  "enable_seqscan=off",
   "enable_bitmapscan=off",
   "enable_hashjoin=off",
   "enable_mergejoin=off",
@@ -27,8 +28,8 @@ const PLANNER = [
 
 /**
  * @param url `postgres://user:password@host:5432/database`, with `sslmode` and the files `sslrootcert`, `sslcert` and
- * `sslkey` as libpq has them, except that without `sslmode` there is no TLS. Spelled out here, since to the library all
- * modes are `verify-full`, until they will not be any more.
+ * `sslkey` of libpq, except that TLS is off without `sslmode`. Translated here, since the library treats every mode as
+ * `verify-full`, and will change that.
  * @throws Error when a file cannot be read
  */
 export async function connectionOptions(url: string): Promise<ClientConfig> {
@@ -49,7 +50,7 @@ export async function connectionOptions(url: string): Promise<ClientConfig> {
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY,
-    // Statements that do not need each other's answers go in one round trip.
+    // Independent statements take one round trip.
     pipeline: true,
     types: parsers,
   };
@@ -64,7 +65,7 @@ async function tlsOptions(parameters: URLSearchParams): Promise<ClientConfig["ss
       return path === null ? undefined : readFile(path, "utf8");
     }),
   );
-  // `require` takes whoever answers, unless it is told whom to trust.
+  // `require` accepts any certificate unless `sslrootcert` names an authority.
   const trusted = mode !== "require" || ca !== undefined;
   return {
     rejectUnauthorized: trusted,

@@ -1,10 +1,10 @@
 import type { ClientBase } from "pg";
-import type { Driver, SqlValue } from "../driver.ts";
+import { type Driver, isRecurring, type SqlValue } from "../driver.ts";
 
-/** Each connection keeps all that it was given, plan included. */
+/** A connection keeps every prepared statement with its plan. */
 const MAX_PREPARED = 200;
 
-/** Of the statements that are prepared, on whatever connection. */
+/** Names of prepared statements by their SQL, for all connections. */
 const names = new Map<string, string>();
 
 function nameOf(sql: string): string | undefined {
@@ -16,31 +16,24 @@ function nameOf(sql: string): string | undefined {
 }
 
 export interface PostgresDriver extends Driver {
-  /** A view of it for one change of several. */
-  watch(): WatchedDriver;
-  /** Refuses whatever comes after: it would be outside of the transaction. */
+  /** Refuses every later statement: it would run outside the transaction. */
   end(): void;
 }
 
-export interface WatchedDriver extends Driver {
-  /** Whether it was given anything but selects. */
-  hasWritten(): boolean;
-}
-
 /**
- * Of statements that go together the first one's failure is told for all: after it a transaction only says so of the others,
- * and which of them is seen first is anybody's guess.
+ * When pipelined statements fail, each throws the failure of the first: PostgreSQL says of the others only that the
+ * transaction is aborted, and the caller may see any of them first.
  *
- * @param options.prepared for the few statements that come again and again, which then take a third of the time. A
- * listing has hundreds of forms, and a plan of its own for its values may be the better one.
+ * @param options.prepared for the few statements that recur, which then take a third of the time. Without it, only those that are
+ * marked so.
  */
 export function createPostgresDriver(client: ClientBase, { prepared }: { readonly prepared: boolean }): PostgresDriver {
   let ended = false;
   let failure: unknown;
 
   const query = async (sql: string, values: readonly SqlValue[] = []) => {
-    if (ended) throw new TypeError("A statement after the end of its transaction");
-    const name = prepared ? nameOf(sql) : undefined;
+    if (ended) throw new TypeError("The transaction of this statement has ended.");
+    const name = prepared || isRecurring(sql) ? nameOf(sql) : undefined;
     try {
       return await client.query({
         text: sql,
@@ -57,41 +50,27 @@ export function createPostgresDriver(client: ClientBase, { prepared }: { readonl
     get: async <Row>(sql: string, values?: readonly SqlValue[]) =>
       (await query(sql, values)).rows[0] as Row | undefined,
     run: async (sql, values) => (await query(sql, values)).rowCount ?? 0,
+    rowKey: "id",
+    memberOf: (column, member) => `${column}::json ->> '${member}'`,
+    elementsOf: (array) => `json_array_elements_text(${array}::json)`,
   };
   return {
     ...driver,
-    watch: () => watchWrites(driver),
     end: () => {
       ended = true;
     },
   };
 }
 
-function watchWrites(driver: Driver): WatchedDriver {
-  let written = false;
-  const note = (sql: string) => {
-    written ||= !sql.startsWith("select ");
-  };
-  return {
-    all: <Row>(sql: string, values?: readonly SqlValue[]) => {
-      note(sql);
-      return driver.all<Row>(sql, values);
-    },
-    get: <Row>(sql: string, values?: readonly SqlValue[]) => {
-      note(sql);
-      return driver.get<Row>(sql, values);
-    },
-    run: (sql, values) => {
-      note(sql);
-      return driver.run(sql, values);
-    },
-    hasWritten: () => written,
-  };
-}
-
 /**
- * PostgreSQL has no U+0000. Nothing that is kept has one, nor U+0001, so that a comparison with this comes out as it would
- * with the other.
+ * PostgreSQL's text has no U+0000. Stored text has neither U+0000 nor U+0001, so a comparison with the replacement has the same
+ * result.
  */
 const toParameter = (value: SqlValue): SqlValue =>
   typeof value === "string" && value.includes("\0") ? value.replaceAll("\0", "\u0001") : value;
+
+/** The clock that all nodes share, in milliseconds since 1970. */
+export const SELECT_NOW = "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now";
+
+export const databaseTime = async (db: Driver): Promise<number> =>
+  (await db.get<{ now: number }>(SELECT_NOW))?.now as number;

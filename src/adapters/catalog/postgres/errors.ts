@@ -5,27 +5,27 @@ import { StoreError } from "../../../domain/errors.ts";
 const RACED = new Set([
   "40001", // serialization_failure
   "40P01", // deadlock_detected
-  "23505", // unique_violation: what was looked for was not there yet
+  "23505", // unique_violation: another transaction inserted the row after this one had looked for it
 ]);
 
-/** Another wrote at the same time, in a way that neither could know. The same again may come out otherwise. */
+/** A concurrent transaction got in the way. Another attempt may succeed. */
 export const isRaced = (error: unknown): boolean => error instanceof DatabaseError && RACED.has(error.code ?? "");
 
 /**
- * The connection is no more, or nobody knows in what state: the server ended it (57P01 and others, all FATAL), or the
- * network did, or no answer came in time.
+ * The connection is closed or in an unknown state: the server ended it (57P01 and others, all FATAL), the network failed, or
+ * the server did not answer in time.
  */
 export const isConnectionLost = (error: unknown): boolean =>
   error instanceof DatabaseError ? error.severity === "FATAL" || error.severity === "PANIC" : !isOurs(error);
 
-/** A refusal, or a mistake of this program; what the library throws for the network is neither. */
+/** A refusal or a bug of this program. The client library throws other errors when the network fails. */
 const isOurs = (error: unknown): boolean =>
   [StoreError, TypeError, RangeError, ReferenceError, SyntaxError].some((type) => error instanceof type);
 
 export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const extras = { cause: error };
-  if (isConnectionLost(error)) return new StoreError("unavailable", "The catalog does not answer.", extras);
+  if (isConnectionLost(error)) return new StoreError("unavailable", "The catalog does not respond.", extras);
   const code = error instanceof DatabaseError ? (error.code ?? "") : "";
   switch (code) {
     case "53100": // disk_full
@@ -33,14 +33,14 @@ export function toStoreError(error: unknown): StoreError {
     case "55P03": // lock_not_available: lock_timeout
     case "40001":
     case "40P01":
-      return new StoreError("busy", "Others have been writing to the same for long. Try again.", extras);
+      return new StoreError("busy", "Concurrent changes took too long. Try again.", extras);
     case "57014": // query_canceled: statement_timeout, or an administrator
-      return new StoreError("unavailable", "The catalog took too long.", extras);
+      return new StoreError("unavailable", "The catalog did not respond in time.", extras);
     case "25006": // read_only_sql_transaction
-    case "0A000": // feature_not_supported: what a standby says of a transaction that is to write
-      return new StoreError("unavailable", "The catalog cannot be written to now.", extras);
+    case "0A000": // feature_not_supported: a standby's response to a transaction that writes
+      return new StoreError("unavailable", "The catalog is read-only at the moment.", extras);
   }
-  // Resources, an operator's doing, the system: nothing that this statement could help.
-  if (/^(08|53|57|58)/.test(code)) return new StoreError("unavailable", "The catalog does not answer.", extras);
-  return new StoreError("internal", "Something went wrong in the catalog.", extras);
+  // Resources, an operator's command or the system: not the fault of this statement.
+  if (/^(08|53|57|58)/.test(code)) return new StoreError("unavailable", "The catalog does not respond.", extras);
+  return new StoreError("internal", "The catalog failed unexpectedly.", extras);
 }

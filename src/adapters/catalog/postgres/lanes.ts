@@ -3,30 +3,33 @@ import { StoreError } from "../../../domain/errors.ts";
 import { MAX_WAIT } from "./pool.ts";
 import type { Outcome } from "./transaction.ts";
 
-/** Changes in one transaction: each waits for all of it. */
+/** Changes in one transaction: each of them waits for the whole transaction. */
 const MAX_BATCH = 64;
-/** Of what may wait in all, how much in one lane: an album that somebody holds is not to fill the room of the others. */
+/** Share of `maxWaiting` that one lane may fill, so that a locked album leaves room for the others. */
 const LANE_SHARE = 1 / 2;
 
-/** What would only wait for each other: of all that is in one lane, one transaction runs at a time. */
-export interface Lane {
+/** Where a change queues. Changes of one lane would wait for the same lock, so they share transactions. */
+export interface LaneKey {
   readonly name: string;
-  /** No two changes that share one of these may be in the same transaction, where neither sees what the other does. */
+  /** Changes that share one of these must not be in the same transaction: neither sees what the other writes. */
   readonly touches: readonly string[];
 }
 
 /**
- * Changes of the images of one album wait for its lock anyway. Undefined for one that has to go alone: under an
- * idempotency key or a lease another row is locked before the album, and of many in one transaction not all could be.
+ * Changes to the images of an album wait for the album's lock. Undefined for a change that needs a transaction of its own:
+ * with an idempotency key or a lease it locks another row before the album, and a batch could not lock all of those.
  */
-export function laneOf(change: Change): Lane | undefined {
+export function laneOf(change: Change): LaneKey | undefined {
   if (change.fence !== undefined) return undefined;
   switch (change.type) {
     case "reserveBlobs":
       return { name: "reserve", touches: [] };
     case "putImages":
       if (change.albumId === null || change.idempotency !== undefined) return undefined;
-      return { name: change.albumId, touches: change.images.map(({ name }) => name) };
+      return {
+        name: change.albumId,
+        touches: [...change.images.map(({ name }) => name), ...(change.ticket === undefined ? [] : [change.ticket])],
+      };
     case "updateImage":
       return { name: change.albumId, touches: [change.name, change.patch.name ?? change.name] };
     case "deleteImage":
@@ -36,80 +39,80 @@ export function laneOf(change: Change): Lane | undefined {
   }
 }
 
-export interface LanesOptions {
-  /** Does changes of one lane, which it takes once it can begin, and answers in their order. Never rejects. */
-  readonly run: (take: () => readonly Change[]) => Promise<readonly Outcome[]>;
-  /** Of all lanes together; past it, `busy`. */
-  readonly maxWaiting: number;
-}
-
-interface Waiting {
+export interface QueuedChange {
   readonly change: Change;
-  readonly touches: readonly string[];
-  /** It waits no more. */
-  readonly leave: () => void;
   readonly settle: (outcome: Outcome) => void;
 }
 
-/** While a lane's transaction runs, the changes that come for it gather, and go together in the next. */
-export function createLanes({ run, maxWaiting }: LanesOptions) {
-  /** Of the lanes that have a transaction. */
-  const queues = new Map<string, Waiting[]>();
+interface Entry extends QueuedChange {
+  readonly touches: readonly string[];
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** A queue of changes, of which one transaction at a time is committed. */
+export interface Lane {
+  isEmpty(): boolean;
+  /** Takes the next batch out of the queue: its first change, and those behind it that share nothing with an earlier one. */
+  take(): readonly QueuedChange[];
+  /** The lane is empty, and no transaction of it runs. */
+  close(): void;
+}
+
+export interface Lanes {
+  /** `opened`: the lane was idle, and the caller has to commit its changes until it is empty, then close it. */
+  enter(change: Change, key: LaneKey): { readonly outcome: Promise<Outcome>; readonly opened: Lane | undefined };
+}
+
+/** @param maxWaiting changes of all lanes together; above it, the outcome of a change is `busy` */
+export function createLanes(maxWaiting: number): Lanes {
+  /** The queues of the lanes that are open. */
+  const queues = new Map<string, Entry[]>();
   let waiting = 0;
 
-  const enter = (queue: Waiting[], change: Change, { touches }: Lane) => {
+  const push = (queue: Entry[], change: Change, { touches }: LaneKey): Promise<Outcome> => {
     const { promise, resolve: settle } = Promise.withResolvers<Outcome>();
-    const leave = () => {
-      waiting -= 1;
-      clearTimeout(timer);
-    };
-    const entry: Waiting = { change, touches, leave, settle };
     const timer = setTimeout(() => {
-      leave();
+      waiting -= 1;
       queue.splice(queue.indexOf(entry), 1);
-      settle({ error: new StoreError("busy", "Others have been writing to the same for long. Try again.") });
+      settle({ error: new StoreError("busy", "Concurrent changes took too long. Try again.") });
     }, MAX_WAIT);
+    const entry: Entry = { change, touches, timer, settle };
     waiting += 1;
     queue.push(entry);
     return promise;
   };
 
-  const runAll = async (name: string, queue: Waiting[]) => {
-    while (queue.length > 0) {
-      let batch: readonly Waiting[] = [];
-      const outcomes = await run(() => {
-        batch = takeBatch(queue);
-        for (const { leave } of batch) leave();
-        return batch.map(({ change }) => change);
-      });
-      for (const [index, { settle }] of batch.entries()) settle(outcomes[index] as Outcome);
+  const take = (queue: Entry[]): readonly QueuedChange[] => {
+    const touched = new Set<string>();
+    const batch: Entry[] = [];
+    for (const entry of queue.splice(0)) {
+      const fits = batch.length < MAX_BATCH && !entry.touches.some((one) => touched.has(one));
+      for (const one of entry.touches) touched.add(one);
+      (fits ? batch : queue).push(entry);
     }
-    queues.delete(name);
+    for (const { timer } of batch) clearTimeout(timer);
+    waiting -= batch.length;
+    return batch;
   };
 
-  return async (change: Change, lane: Lane): Promise<Outcome> => {
-    const running = queues.get(lane.name);
-    const isFull = waiting >= maxWaiting || (running?.length ?? 0) >= maxWaiting * LANE_SHARE;
-    if (running !== undefined && isFull)
-      return { error: new StoreError("busy", "Too much waits for the catalog. Try again.") };
-    const queue = running ?? [];
-    const outcome = enter(queue, change, lane);
-    if (running === undefined) {
-      queues.set(lane.name, queue);
-      void runAll(lane.name, queue);
-    }
-    return outcome;
+  return {
+    enter(change, key) {
+      const running = queues.get(key.name);
+      const isFull = waiting >= maxWaiting || (running?.length ?? 0) >= maxWaiting * LANE_SHARE;
+      if (running !== undefined && isFull) {
+        const error = new StoreError("busy", "Too many changes are waiting. Try again.");
+        return { outcome: Promise.resolve({ error }), opened: undefined };
+      }
+      const queue = running ?? [];
+      const outcome = push(queue, change, key);
+      if (running !== undefined) return { outcome, opened: undefined };
+      queues.set(key.name, queue);
+      const opened: Lane = {
+        isEmpty: () => queue.length === 0,
+        take: () => take(queue),
+        close: () => queues.delete(key.name),
+      };
+      return { outcome, opened };
+    },
   };
-}
-
-/** The first, and of the others those that share nothing with one that is ahead of them. */
-function takeBatch(queue: Waiting[]): readonly Waiting[] {
-  const touched = new Set<string>();
-  const batch: Waiting[] = [];
-  for (const entry of queue.splice(0)) {
-    const fits = batch.length < MAX_BATCH && !entry.touches.some((one) => touched.has(one));
-    for (const one of entry.touches) touched.add(one);
-    (fits ? batch : queue).push(entry);
-  }
-  return batch;
 }

@@ -1,46 +1,67 @@
 import { type ClientBase, type ClientConfig, Pool } from "pg";
+import { within } from "../../../concurrency/timeout.ts";
 import { StoreError } from "../../../domain/errors.ts";
-import { endInTime } from "./ending.ts";
 import { toStoreError } from "./errors.ts";
 
-/** How long a request waits for others to be done, in milliseconds. */
+/** Time that a request waits for a connection or a lane, in milliseconds. */
 export const MAX_WAIT = 5000;
-/** Of the connections, which changes may use at a time. */
+/** Share of the connections that changes may use at a time. */
 const CHANGES_SHARE = 3 / 4;
 
-/** A change may wait for an album that another has locked. What reads waits for nobody, and always finds a connection. */
+/**
+ * Time that the pool and the log's connection get to close, in milliseconds: an unresponsive server must not keep a node
+ * from stopping.
+ */
+export const MAX_CLOSING = 1000;
+
+/** A change may wait for a locked album. A read waits for no lock, so connections are kept free for reads. */
 export type PoolUse = "read" | "change";
 
 export interface PooledConnection {
   readonly client: ClientBase;
-  /** @param lost it is of no more use */
+  /** @param lost the connection cannot be used again, and is closed */
   release(this: void, lost: boolean): void;
 }
 
 export interface ConnectionPool extends AsyncDisposable {
-  /** Most connections. When the server restarts so many may turn out to be gone, each when it is used. */
+  /** Maximum number of connections. After a restart of the server, as many may fail one by one when they are used. */
   readonly size: number;
   /**
-   * One for whoever calls, to be released; of each use, first come, first served.
-   * @throws StoreError `busy` when too many wait, or for too long; `unavailable` when none can be had
+   * Returns a connection that the caller must release. First come, first served for each use.
+   * @throws StoreError `busy` when too many wait or the wait is too long; `unavailable` when no connection can be made
    */
   acquire(use: PoolUse): Promise<PooledConnection>;
+  /** Replaces all connections when they are next used: the database's settings changed, and a session keeps the old ones. */
+  renew(this: void): void;
 }
 
 export interface PoolOptions {
   readonly connection: ClientConfig;
   readonly size: number;
-  /** Past it, `busy`. */
+  /** Requests that may wait for a connection; above it, `busy`. */
   readonly maxWaiting: number;
 }
 
-/** Who waits does so here: the library's own queue knows no bound, and tells a long wait from no answer by its words only. */
+/** Requests queue here: the library's queue is unbounded, and tells a long wait from a dead server only by its message. */
 export function createPool({ connection, size, maxWaiting }: PoolOptions): ConnectionPool {
-  // oxlint-disable-next-line typescript/no-misused-promises -- The pool waits for it; its types do not say so yet.
+  // oxlint-disable-next-line typescript/no-misused-promises -- The pool awaits it; its types do not say so yet.
   const pool = new Pool({ ...connection, max: size, onConnect: demandDurability });
-  // One that goes while it is idle was taken out already; one that goes while it is used fails its query.
+  // The library removes an idle connection that fails; one in use fails its query.
   pool.on("error", () => undefined);
-  pool.on("connect", (client) => client.on("error", () => undefined));
+  const generations = new WeakMap<ClientBase, number>();
+  let generation = 0;
+  pool.on("connect", (client) => {
+    client.on("error", () => undefined);
+    generations.set(client, generation);
+  });
+  const isOld = (client: ClientBase) => generations.get(client) !== generation;
+  const connect = async () => {
+    for (;;) {
+      const client = await pool.connect();
+      if (!isOld(client)) return client;
+      client.release(true);
+    }
+  };
 
   const maxChanges = Math.max(1, Math.floor(size * CHANGES_SHARE));
   const inUse = { read: 0, change: 0 };
@@ -53,11 +74,12 @@ export function createPool({ connection, size, maxWaiting }: PoolOptions): Conne
       inUse[use] += 1;
       return;
     }
-    if (waiting.length >= maxWaiting) throw new StoreError("busy", "Too much waits for the catalog. Try again.");
+    if (waiting.length >= maxWaiting)
+      throw new StoreError("busy", "Too many requests are waiting for the catalog. Try again.");
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         waiting.splice(waiting.indexOf(turn), 1);
-        reject(new StoreError("busy", "The catalog has too much to do. Try again."));
+        reject(new StoreError("busy", "The catalog is overloaded. Try again."));
       }, MAX_WAIT);
       const turn = {
         use,
@@ -69,7 +91,7 @@ export function createPool({ connection, size, maxWaiting }: PoolOptions): Conne
       waiting.push(turn);
     });
   };
-  /** The place goes to the first that may have it, or is free. */
+  /** Passes the place to the first waiting request that may have it. */
   const leave = (use: PoolUse) => {
     inUse[use] -= 1;
     const index = waiting.findIndex((turn) => mayEnter(turn.use));
@@ -84,9 +106,9 @@ export function createPool({ connection, size, maxWaiting }: PoolOptions): Conne
     async acquire(use) {
       await enter(use);
       try {
-        const client = await pool.connect();
+        const client = await connect();
         const release = (lost: boolean) => {
-          client.release(lost);
+          client.release(lost || isOld(client));
           leave(use);
         };
         return { client, release };
@@ -95,13 +117,16 @@ export function createPool({ connection, size, maxWaiting }: PoolOptions): Conne
         throw toStoreError(error);
       }
     },
-    [Symbol.asyncDispose]: () => endInTime(pool.end()),
+    renew: () => {
+      generation++;
+    },
+    [Symbol.asyncDispose]: () => within(MAX_CLOSING, pool.end(), () => {}),
   };
 }
 
 /**
- * What is committed is on the disk, and with whom else the server demands it; a server, a database or a role may be set up
- * to promise less. (`fsync` and `full_page_writes` are the server's alone.)
+ * A commit must be on the disk, and on those standbys that the server demands, even if the server, the database or the role is
+ * configured for less. (A session cannot set `fsync` and `full_page_writes`.)
  */
 async function demandDurability(client: ClientBase): Promise<void> {
   await client.query(

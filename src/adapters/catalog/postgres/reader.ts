@@ -34,12 +34,12 @@ export function createPostgresReader(pool: ConnectionPool): Reader {
 
     snapshot: <Value>(query: Query<Value>) =>
       attempt(async ({ client, release }) => {
-        // It goes with the first query; where it fails, that fails too.
+        // Pipelined with the first query, which fails if this fails.
         client.query("begin isolation level repeatable read read only").catch(() => undefined);
         try {
           return await query(createPostgresDriver(client, { prepared: false }));
         } finally {
-          // Nobody need wait for the end of what has only read.
+          // The caller need not wait for the end of a read-only transaction.
           client.query("rollback").then(
             () => release(false),
             () => release(true),

@@ -1,7 +1,7 @@
 import type { BlobRow } from "../../../ports.ts";
 import type { Driver } from "../driver.ts";
 
-/** One statement for any number of keys: the last is repeated until it is full. */
+/** Keys of one statement. A shorter list is filled up with its last key. */
 const KEYS_AT_ONCE = 100;
 const PLACEHOLDERS = Array.from({ length: KEYS_AT_ONCE }, (_, index) => `$${index + 1}`).join(", ");
 
@@ -24,7 +24,7 @@ export async function liveBlobs(db: Driver, keys: readonly string[]): Promise<Re
   return live;
 }
 
-/** Full ones: the last key is repeated. */
+/** Parts of {@link KEYS_AT_ONCE} keys each. */
 function* parts(keys: readonly string[]): Generator<string[]> {
   for (let start = 0; start < keys.length; start += KEYS_AT_ONCE) {
     const last = keys.length - 1;

@@ -1,10 +1,10 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Driver, SqlValue } from "../driver.ts";
 
-/** Listings have some hundreds of forms, each a statement of some kilobytes. */
+/** Listings have hundreds of forms, each a statement of a few kilobytes. */
 const MAX_STATEMENTS = 400;
 
-/** Answers without waiting. Never iterates: a suspended iterator pins an old snapshot, and reads would miss writes. */
+/** Synchronous. It never iterates: a suspended iterator pins an old snapshot, and reads would miss writes. */
 export function createSqliteDriver(db: Database): Driver {
   const statements = new Map<string, Statement<unknown, SqlValue[]>>();
 
@@ -26,11 +26,14 @@ export function createSqliteDriver(db: Database): Driver {
     get: <Row>(sql: string, values: readonly SqlValue[] = []) =>
       (prepare(sql).get(...values) as Row | null) ?? undefined,
     run: (sql: string, values: readonly SqlValue[] = []) => prepare(sql).run(...values).changes,
+    rowKey: "rowid",
+    memberOf: (column, member) => `${column} ->> '${member}'`,
+    elementsOf: (array) => `(select value from json_each(${array}))`,
   };
 }
 
 /**
- * SQLite takes `$2` for a name and numbers names as they first appear, so that `select $2, $1` would swap its values;
- * `?2` is the second value wherever it stands. Row locks mean nothing here (see {@link Driver}).
+ * SQLite treats `$2` as a name and numbers names in the order of their appearance, so `select $2, $1` would swap the values; `?2`
+ * is the second value everywhere. Row locks are left out (see {@link Driver}).
  */
 const toSqlite = (sql: string): string => sql.replace(/\$(\d+)/g, "?$1").replace(/ for no key update$/, "");

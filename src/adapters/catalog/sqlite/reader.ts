@@ -4,7 +4,7 @@ import { openConnection } from "./connection.ts";
 import { createSqliteDriver } from "./driver.ts";
 import { toStoreError } from "./errors.ts";
 
-/** One `snapshot` at a time, so queries may wait for nothing else. */
+/** Runs one `snapshot` at a time, so its query must not await anything but the driver. */
 export function openSqliteReader(path: string): Reader & Disposable {
   const single = openConnection(path, { readonly: true });
   const several = openConnection(path, { readonly: true });

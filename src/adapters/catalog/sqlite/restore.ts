@@ -1,26 +1,27 @@
 import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import type { NewBlob } from "../../../domain/blob.ts";
+import { StoreOpenError } from "../../../domain/open-error.ts";
 import { migrate } from "../migrations/sqlite.ts";
-import { CatalogOpenError } from "../open-error.ts";
 import { NEEDED_BLOBS, type SnapshotBlob } from "./snapshot.ts";
 
 /**
- * A snapshot on its way to become the catalog of a restored store. It lies beside the place of the catalog, under a name
- * with which no store opens, and says which bytes are there already: what was interrupted goes on from it.
+ * A snapshot that becomes the catalog of a restored store. It lies beside the final path, under a name that no store opens, and
+ * records which bytes are restored, so an interrupted restore can go on.
  */
 export interface RestoringCatalog extends Disposable {
-  /** The next whose bytes are not there yet, in key order. */
+  readonly storeId: string;
+  /** The next blobs whose bytes are not restored yet, in the order of keys. */
   missing(query: { afterKey: string; limit: number }): readonly SnapshotBlob[];
-  /** Whether it was recorded that bytes with this key are there. */
+  /** Whether a blob with this key is recorded as restored. */
   has(key: string): boolean;
-  /** How many were recorded, and their size in bytes. */
+  /** Number and size in bytes of the restored blobs. */
   restored(): { readonly blobs: number; readonly bytes: number };
-  /** Durable when it returns: the image whose blob had the key `from` owns this one now. */
+  /** Gives the image whose blob had the key `from` the new blob. Durable when it returns. */
   record(blobs: readonly RestoredBlob[]): void;
   /**
-   * Opens a new epoch of the log, this one or a higher, in which durable cursors go on where they were. Nothing comes after
-   * it but the rename to its place; it may be repeated.
+   * Begins a new epoch of the log, at least this one, in which durable cursors go on where they were. Only the rename to the final
+   * path follows. May be repeated.
    */
   finish(epoch: number): void;
 }
@@ -30,40 +31,40 @@ export interface RestoredBlob {
   readonly blob: Pick<NewBlob, "key" | "location">;
 }
 
-/** Of which backup a store is being restored, and where its bytes go: its real path. */
+/** The backup that is being restored, and the real path of the folder that its bytes go to. */
 export interface Restoration {
   readonly backupId: string;
   readonly blobsFolder: string;
 }
 
-/** Where the catalog of a store is while it is being restored. */
+/** Path of a catalog while it is being restored. */
 export const restoringPath = (path: string): string => `${path}.restoring`;
-/** And before it is known as that: a copy, maybe half of one. */
+/** Path of the copy of the snapshot, which may be incomplete. */
 export const newRestoringPath = (path: string): string => `${path}.restoring.new`;
 
-/** @throws CatalogOpenError `half_restored` */
+/** @throws StoreOpenError `half_restored` */
 export function refuseHalfRestored(path: string): void {
   if (existsSync(restoringPath(path)) || existsSync(newRestoringPath(path)))
-    throw new CatalogOpenError(
+    throw new StoreOpenError(
       "half_restored",
-      `${path} is being restored, or that was interrupted: run image-store restore again, or empty the folder.`,
+      `${path} is being restored, or its restore was interrupted. Run image-store restore again, or empty the folder.`,
     );
 }
 
 /**
- * The mark of a restore is a hold that has lapsed: it needs no table of its own, may stay behind in the catalog, so that
- * also a finish that was cut off is repeated, and goes when somebody takes the next hold.
+ * An expired hold marks a restore: it needs no table of its own, may stay in the catalog, so an interrupted finish is repeated,
+ * and the next hold removes it.
  */
 const MARK = "restore ";
 
-/** The restore that this file belongs to; undefined where there is no file. */
+/** The restore that this file belongs to; undefined if there is no file. */
 export function restorationIn(path: string): Restoration | undefined {
   if (!existsSync(path)) return undefined;
   const db = new Database(path, { readwrite: true, strict: true });
   try {
     const query = db.query<{ id: string }, [string]>("select id from holds where until = 0 and id glob ?1");
     const mark = query.get(`${MARK}*`);
-    if (mark === null) throw new Error(`${path} is of no restore. Empty the folder, and run this again.`);
+    if (mark === null) throw new Error(`${path} does not belong to a restore. Empty the folder, and run this again.`);
     return JSON.parse(mark.id.slice(MARK.length)) as Restoration;
   } finally {
     db.close();
@@ -72,25 +73,25 @@ export function restorationIn(path: string): Restoration | undefined {
 
 /**
  * Makes a copied snapshot ready to be filled.
- * @throws CatalogOpenError `newer_version`
+ * @throws StoreOpenError `newer_version`
  */
 export function beginRestoration(path: string, restoration: Restoration): void {
   using db = openDatabase(path);
   migrate(db);
   db.transaction(() => {
     db.run(`delete from blobs where key not in (select b.key from ${NEEDED_BLOBS})`);
-    // A location means nothing in another store.
+    // A location is valid only in its own store.
     db.run("update blobs set location = ''");
     db.run("delete from holds");
     db.run("insert into holds (id, until) values (?1, 0)", [MARK + JSON.stringify(restoration)]);
   }).immediate();
 }
 
-/** One that was begun, and maybe filled in part. */
+/** Opens a catalog whose restore has begun. */
 export function openRestoringCatalog(path: string): RestoringCatalog {
   const db = openDatabase(path);
   try {
-    // What stands in for bytes that an earlier run did not find is another's by its key. The backup may have them now.
+    // A placeholder for bytes that an earlier run lacked has a key of other bytes. The backup may have the bytes now.
     db.run("update blobs set location = '' where location <> '' and substr(key, 1, 64) <> sha256");
     return fill(db);
   } catch (error) {
@@ -117,6 +118,7 @@ function fill(db: Database): RestoringCatalog {
   const update = db.query("update blobs set key = ?2, location = ?3 where key = ?1 and location = ''");
 
   return {
+    storeId: (db.query("select store_id as storeId from store").get() as { storeId: string }).storeId,
     missing: ({ afterKey, limit }) => selectMissing.all(afterKey, limit),
     has: (key) => isRecorded.get(key) !== null,
     restored: () => sumRestored.get() ?? { blobs: 0, bytes: 0 },

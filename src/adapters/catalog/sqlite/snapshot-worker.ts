@@ -1,6 +1,4 @@
-import { copyCatalog, type SnapshotRequest } from "./snapshot.ts";
+import { serveRequests } from "../../../concurrency/worker-thread.ts";
+import { copyCatalog } from "./snapshot.ts";
 
-globalThis.addEventListener("message", ({ data }: MessageEvent<SnapshotRequest>) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-  globalThis.postMessage(copyCatalog(data));
-});
+serveRequests(globalThis, copyCatalog);

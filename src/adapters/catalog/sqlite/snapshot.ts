@@ -1,55 +1,45 @@
 import { Database } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
+import { connectThread } from "../../../concurrency/worker-thread.ts";
 import type { LogPosition } from "../../../domain/event.ts";
 import { openConnection } from "./connection.ts";
 
-/** The bytes of an image as a snapshot knows them. Sizes in bytes. */
+/** The blob of an image in a snapshot. Sizes are in bytes. */
 export interface SnapshotBlob {
   readonly key: string;
   readonly location: string;
   readonly size: number;
   readonly sha256: string;
-  /** Whose they are, as `album/name`. */
+  /** The image, as `album/name`. */
   readonly image: string;
 }
 
-/** A catalog as it was at one moment, in a file that nobody writes to. */
+/** A catalog as of one moment, in a file that does not change. */
 export interface Snapshot extends Disposable {
   readonly storeId: string;
-  /** The head of the log. */
+  /** The end of the log. */
   readonly position: LogPosition;
   readonly totals: { readonly images: number; readonly bytes: number };
-  /** Those whose digest begins with `prefix`, in its order: of images in live albums, since the others are on their way out. */
+  /** The blobs of live albums whose digest begins with `prefix`, in the order of digests. */
   blobs(prefix: string): readonly SnapshotBlob[];
 }
 
-/** What a copy of the store needs: neither condemned blobs nor those of an album that is being deleted. */
+/** The blobs that a copy of the store needs: no condemned ones, and none of an album that is being deleted. */
 export const NEEDED_BLOBS = `blobs b
   join images i on i.id = b.image_id
   join albums a on a.id = i.album_id and a.state = 'live'
   where b.state = 'live'`;
 
 /**
- * Copies a catalog, also one that is being written to, as it is at one moment. On a thread of its own: a large one takes
- * minutes, in which the caller has a hold to renew.
- * @param target does not exist
+ * Copies a catalog as of one moment, even while it is written to. A thread does it: a large catalog takes minutes, and the caller
+ * has to renew a hold meanwhile.
+ * @param target must not exist
  * @throws Error with the `code` of the engine or the file system
  */
 export async function writeSnapshot(path: string, target: string): Promise<void> {
-  const thread = new Worker(new URL("./snapshot-worker.ts", import.meta.url).href);
-  try {
-    const { promise, resolve, reject } = Promise.withResolvers<SnapshotReply>();
-    const fail = (reason: string) => reject(new Error(`The thread that copies the catalog ${reason}`));
-    thread.addEventListener("error", ({ message }) => fail(`failed: ${message}`));
-    thread.addEventListener("close", () => fail("has ended."));
-    thread.addEventListener("message", ({ data }: MessageEvent<SnapshotReply>) => resolve(data));
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-    thread.postMessage({ path, target } satisfies SnapshotRequest);
-    const { failure } = await promise;
-    if (failure !== undefined) throw Object.assign(new Error(failure.message), { code: failure.code });
-  } finally {
-    thread.terminate();
-  }
+  const worker = new Worker(new URL("./snapshot-worker.ts", import.meta.url).href);
+  using thread = connectThread<SnapshotRequest>(worker, "snapshot thread");
+  await thread.request({ path, target });
 }
 
 export interface SnapshotRequest {
@@ -57,25 +47,15 @@ export interface SnapshotRequest {
   readonly target: string;
 }
 
-/** An error loses its `code` on its way between threads. */
-export interface SnapshotReply {
-  readonly failure?: { readonly message: string; readonly code: unknown };
-}
-
-/** What the thread does. */
-export function copyCatalog({ path, target }: SnapshotRequest): SnapshotReply {
+/** Runs on the thread. */
+export function copyCatalog({ path, target }: SnapshotRequest): void {
+  // Private from the start: the catalog contains the key of signed links.
+  closeSync(openSync(target, "wx", 0o600));
+  const db = openConnection(path, { readonly: true });
   try {
-    // Nobody else's from the start: it has the key of signed links.
-    closeSync(openSync(target, "wx", 0o600));
-    const db = openConnection(path, { readonly: true });
-    try {
-      db.run("vacuum into ?1", [target]);
-    } finally {
-      db.close();
-    }
-    return {};
-  } catch (error) {
-    return { failure: { message: (error as Error).message, code: (error as { code?: unknown }).code } };
+    db.run("vacuum into ?1", [target]);
+  } finally {
+    db.close();
   }
 }
 
@@ -97,7 +77,7 @@ export function openSnapshot(path: string): Snapshot {
       storeId,
       position,
       totals,
-      // "g" comes after every hex digit. Not by key: what stands in for lost bytes has that of its own bytes.
+      // "g" follows every hex digit. Selects by digest, since a placeholder for lost bytes has another key.
       blobs: (prefix) => select.all(prefix, `${prefix}g`),
       [Symbol.dispose]: () => db.close(),
     };

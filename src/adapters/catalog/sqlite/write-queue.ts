@@ -1,14 +1,14 @@
 import type { Change, ChangeResult, ChangeResults } from "../../../domain/change.ts";
 import { deserializeError, StoreError } from "../../../domain/errors.ts";
-import type { BatchResult, Writer } from "./writer-port.ts";
+import type { BatchResult, Writer } from "./writer.ts";
 
 const DEFAULT_MAX_WAITING = 4096;
-/** A batch should not keep those who come after it waiting for long. */
+/** Limits how long a batch delays the changes behind it. A change of many operations counts as so many. */
 const MAX_BATCH = 512;
 
 export interface BatchReport {
   readonly batchSize: number;
-  /** From the moment it left the queue until all of it was durable and answered. */
+  /** Time from taking the batch out of the queue until it is durable. */
   readonly seconds: number;
 }
 
@@ -16,30 +16,30 @@ export interface WriteQueueOptions {
   readonly maxWaiting?: number | undefined;
   readonly observe?: ((batch: BatchReport) => void) | undefined;
   readonly onAppended: () => void;
-  /** The queue has stopped; whoever waited was answered `unavailable`. Called once. */
+  /** Called once when the queue has stopped; every waiting change fails with `unavailable`. */
   readonly onFatal: (error: Error) => void;
 }
 
 export interface WriteQueue {
   readonly write: <C extends Change>(change: C) => Promise<ChangeResult<C>>;
-  /** Takes nothing new; resolves when all that waits was answered. */
+  /** Refuses new changes; resolves when every waiting change is settled. */
   readonly drain: () => Promise<void>;
 }
 
-interface Waiting {
+interface QueuedChange {
   readonly change: Change;
   readonly resolve: (value: ChangeResults[Change["type"]]) => void;
   readonly reject: (error: StoreError) => void;
 }
 
-/** While one batch is being written, the next one gathers here. */
+/** Collects the next batch while one is written. */
 export function createWriteQueue(writer: Writer, options: WriteQueueOptions): WriteQueue {
   const { maxWaiting = DEFAULT_MAX_WAITING, observe, onAppended, onFatal } = options;
-  let waiting: Waiting[] = [];
+  let waiting: QueuedChange[] = [];
   let running: Promise<void> | undefined;
-  /** Why nothing new is taken. */
+  /** Why new changes are refused. */
   let stopped: StoreError | undefined;
-  /** Failed, or drained: what becomes of the writer is nobody's concern any more. */
+  /** Failed or drained: a later failure of the writer is ignored. */
   let ended = false;
 
   const write = <C extends Change>(change: C): Promise<ChangeResult<C>> => {
@@ -53,17 +53,18 @@ export function createWriteQueue(writer: Writer, options: WriteQueueOptions): Wr
   };
 
   const runAll = async () => {
-    // Those that arrived together go together: the first would otherwise have a sync for itself.
+    // Changes that arrive together share a batch; the first would otherwise have a sync of its own.
     await new Promise((resolve) => setImmediate(resolve));
     while (waiting.length > 0) {
-      const batch = waiting.slice(0, MAX_BATCH);
-      waiting = waiting.slice(MAX_BATCH);
+      const size = sizeOfBatch(waiting);
+      const batch = waiting.slice(0, size);
+      waiting = waiting.slice(size);
       await runBatch(batch);
     }
     running = undefined;
   };
 
-  const runBatch = async (batch: readonly Waiting[]) => {
+  const runBatch = async (batch: readonly QueuedChange[]) => {
     const started = performance.now();
     let result: BatchResult;
     try {
@@ -86,7 +87,7 @@ export function createWriteQueue(writer: Writer, options: WriteQueueOptions): Wr
   const fail = (error: Error) => {
     if (ended) return;
     ended = true;
-    // Also while it drains: after a failed commit nothing more is written.
+    // Also while draining: after a failed commit nothing more is written.
     stopped = unavailable(error);
     for (const { reject } of waiting) reject(stopped);
     waiting = [];
@@ -103,4 +104,14 @@ export function createWriteQueue(writer: Writer, options: WriteQueueOptions): Wr
   return { write, drain };
 }
 
-const unavailable = (cause: unknown) => new StoreError("unavailable", "The catalog does not answer.", { cause });
+/** At least one. */
+function sizeOfBatch(waiting: readonly QueuedChange[]): number {
+  let weight = 0;
+  const past = waiting.findIndex(({ change }) => {
+    weight += change.type === "runBatch" ? change.operations.length : 1;
+    return weight > MAX_BATCH;
+  });
+  return past === -1 ? waiting.length : Math.max(past, 1);
+}
+
+const unavailable = (cause: unknown) => new StoreError("unavailable", "The catalog does not respond.", { cause });

@@ -12,7 +12,6 @@ import {
   UTF8,
 } from "../exif/directories.ts";
 import { cleanText } from "./clean-text.ts";
-import { formatTakenAt } from "./taken-at.ts";
 
 /** Bytes as JSON; together with the numbers they stay below the 2 KiB of a record's `exif`. */
 const MAX_NAME = 160;
@@ -42,13 +41,49 @@ export function readExif(block: Buffer, { exposeLocation }: { exposeLocation: bo
     fNumber: numberOf(tiff, photo, 0x829d, 1000),
     focalLength: numberOf(tiff, photo, 0x920a, 100_000),
     iso: isoOf(tiff, photo),
-    takenAt: formatTakenAt(textOf(tiff, photo, 0x9003, MAX_NAME), textOf(tiff, photo, 0x9011, MAX_NAME)),
+    takenAt: takenAtOf(tiff, photo),
     artist: textOf(tiff, image, 0x013b, MAX_ARTIST),
     copyright: textOf(tiff, image, COPYRIGHT, MAX_COPYRIGHT),
     location: locationOf(tiff, gps),
   };
   const known = Object.entries(found).filter(([, value]) => value !== undefined);
   return known.length === 0 ? null : (Object.fromEntries(known) as Exif);
+}
+
+/** When the picture was taken, or, as of a scan, when it became digital. */
+const takenAtOf = (tiff: TiffBlock, photo: Directory | undefined): string | undefined =>
+  [
+    [0x9003, 0x9011, 0x9291],
+    [0x9004, 0x9012, 0x9292],
+  ]
+    .map((tags) => tags.map((tag) => textOf(tiff, photo, tag, MAX_NAME)))
+    .map(([time, offset, subSeconds]) => formatTakenAt({ time, offset, subSeconds }))
+    .find((time) => time !== undefined);
+
+/** A time as cameras write it: `2026:07:14 09:30:00`, `+02:00`, `123`. */
+interface CameraTime {
+  readonly time: string | undefined;
+  readonly offset: string | undefined;
+  readonly subSeconds: string | undefined;
+}
+
+/**
+ * The time in RFC 3339, with milliseconds and offset where the camera wrote them; undefined for what is not a date, such
+ * as the time of a camera whose clock was never set.
+ */
+export function formatTakenAt({ time, offset, subSeconds }: CameraTime): string | undefined {
+  const match = /^(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d:\d\d:\d\d)$/.exec(time ?? "");
+  if (match === null) return undefined;
+  const local = `${match[1]}-${match[2]}-${match[3]}T${match[4]}`;
+  // A day that the month does not have moves into the next one.
+  const parsed = new Date(`${local}Z`);
+  if (Number.isNaN(parsed.getTime()) || parsed.toISOString().slice(0, 19) !== local || parsed.getUTCFullYear() < 1800) {
+    return undefined;
+  }
+  // Digits of a decimal fraction, some with blanks behind them.
+  const digits = /^(\d+)\s*$/.exec(subSeconds ?? "")?.[1]?.slice(0, 3) ?? "";
+  const precise = /[1-9]/.test(digits) ? `${local}.${digits.padEnd(3, "0")}` : local;
+  return /^[+-](0\d|1[0-3]):[0-5]\d$|^[+-]14:00$/.test(offset ?? "") ? `${precise}${offset}` : precise;
 }
 
 function subDirectory(tiff: TiffBlock, parent: Directory | undefined, tag: number): Directory | undefined {

@@ -14,30 +14,29 @@ import {
   SUB_DIRECTORIES,
   type TiffBlock,
 } from "../exif/directories.ts";
-import { holdsMetadata } from "./embedded-pictures.ts";
 import { mentionsLocation } from "./patch.ts";
-import { eraseFromXmp } from "./xmp.ts";
+import { eraseFromXmp, holdsMetadata } from "./xmp.ts";
 
 const ORIENTATION = 0x0112;
 const XMP = 0x02bc;
 const THUMBNAIL = 0x0201;
 const THUMBNAIL_LENGTH = 0x0202;
 const MAX_DIRECTORIES = 64;
-/** Of ranges of a block, in its length: more than that only where they lie over one another on purpose. */
+/** The most that all ranges of a block may cover, in lengths of the block: only hostile ranges overlap more. */
 const MAX_OVERLAP = 4;
 
 class Unsafe extends Error {}
 
 /**
- * Takes the location out of a block of EXIF, in place: the directory of GPS with all its values is zeroed, and the entry
- * that points to it is gone. Everything else keeps its place, so that offsets hold, those inside a maker note too; what a
- * maker note says in its own way stays. Of a block that cannot be edited safely, only the orientation is left.
+ * Removes the location from a block of EXIF, in place: it zeroes the GPS directory with all its values and removes the
+ * entry that points to it. Everything else keeps its position, so all offsets stay valid, also those inside a maker note.
+ * The contents of a maker note stay. Of a block that cannot be edited safely, only the orientation is kept.
  */
 export function eraseFromExif(block: Buffer): void {
   const header = findTiffHeader(block);
   const tiff = header < 0 ? undefined : openTiffBlock(block.subarray(header));
   if (tiff === undefined) {
-    // Nobody can read it.
+    // It is not EXIF that any reader could use.
     block.fill(0);
     return;
   }
@@ -61,7 +60,7 @@ function erase(tiff: TiffBlock): void {
   for (const { entries } of kept) eraseWithin(tiff, entries);
 }
 
-/** All directories, those of GPS apart. */
+/** All directories; `located` are those of GPS. */
 function readAll(tiff: TiffBlock): { kept: readonly Directory[]; located: readonly Directory[] } {
   const kept = new Map<number, Directory>();
   const located = new Map<number, Directory>();
@@ -117,7 +116,7 @@ function removeEntries(tiff: TiffBlock, { position, end, entries }: Directory): 
   if (gone.length > 0) tiff.writeUint16(entries.length - gone.length, position);
 }
 
-/** XMP and thumbnails have their own ways to say where a picture was taken. */
+/** XMP and thumbnails may contain a location of their own. */
 function eraseWithin(tiff: TiffBlock, entries: readonly Entry[]): void {
   for (const { tag, values } of entries) {
     if (tag !== XMP || values === undefined) continue;
@@ -131,7 +130,7 @@ function eraseWithin(tiff: TiffBlock, entries: readonly Entry[]): void {
   if (holdsMetadata(tiff.bytes.subarray(start, (start ?? 0) + (length ?? 0)))) throw new Unsafe();
 }
 
-/** Only an entry as the standard has it. */
+/** Undefined for an entry that does not conform to the standard. */
 function orientationOf(tiff: TiffBlock): { entry: Buffer; littleEndian: boolean } | undefined {
   const entry = entryOf(tiff.directory(tiff.first), ORIENTATION);
   if (entry?.type !== 3 || entry.count !== 1) return undefined;

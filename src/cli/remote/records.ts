@@ -1,0 +1,143 @@
+import { type Album, type Image, StoreError } from "../../../client/src/index.ts";
+import { seeHelp, UsageError } from "../arguments.ts";
+import { EXIT } from "../context.ts";
+import { formatBytes } from "../progress-bar.ts";
+import type { RemoteCall } from "./connection.ts";
+import { describeError, isFatal } from "./describe-error.ts";
+
+const PAGE = { pageSize: 1000 };
+
+/** `ALBUM/IMAGE`: neither name has a slash. */
+export interface Target {
+  readonly album: string;
+  readonly image: string | undefined;
+}
+
+export function parseTarget(text: string, { command }: Pick<RemoteCall, "command">): Target {
+  const [album = "", image, ...rest] = text.split("/");
+  if (album === "" || image === "" || rest.length > 0)
+    throw new UsageError(`"${text}" is not an album or ALBUM/IMAGE. ${seeHelp(command)}`);
+  return { album, image };
+}
+
+/** @throws UsageError if there are fewer operands */
+export function requireOperands({ command, operands }: RemoteCall, least: number, what: string): void {
+  if (operands.length < least || operands.includes(""))
+    throw new UsageError(`"${command}" needs ${what}. ${seeHelp(command)}`);
+}
+
+export async function list(call: RemoteCall): Promise<number> {
+  const { client, operands, signal, print } = call;
+  const [album] = operands;
+  const tag = call.text("tag");
+  if (album === undefined && tag !== undefined) throw new UsageError(`--tag needs an album. ${seeHelp("ls")}`);
+  if (album === undefined) {
+    for await (const found of client.albums.list(PAGE, { signal })) await print(found, lineOfAlbum(found));
+    return EXIT.ok;
+  }
+  const filter = { ...PAGE, ...(tag === undefined ? {} : { tag }) };
+  for await (const found of client.images(album, filter, { signal })) await print(found, lineOfImage(found));
+  return EXIT.ok;
+}
+
+const minuteOf = (time: string): string => time.slice(0, 16).replace("T", " ");
+
+const lineOfAlbum = ({ name, imageCount, byteCount, updatedAt }: Album): string =>
+  `${minuteOf(updatedAt)}  ${String(imageCount).padStart(9)}  ${formatBytes(byteCount).padStart(11)}  ${name}`;
+
+const lineOfImage = ({ name, size, width, height, createdAt }: Image): string =>
+  `${minuteOf(createdAt)}  ${`${width}x${height}`.padStart(11)}  ${formatBytes(size).padStart(11)}  ${name}`;
+
+export async function stat(call: RemoteCall): Promise<number> {
+  requireOperands(call, 1, "an album or ALBUM/IMAGE");
+  const { client, signal } = call;
+  const { album, image } = parseTarget(call.operands[0] ?? "", call);
+  const record = await (image === undefined
+    ? client.albums.get(album, { signal })
+    : client.image(album, image, { signal }));
+  await printFields(call, record);
+  return EXIT.ok;
+}
+
+/** One field per line. */
+export async function printFields({ print }: RemoteCall, record: object): Promise<void> {
+  const lines = Object.entries(record).map(([field, value]) => `${`${field}:`.padEnd(16)}${fieldText(value)}`);
+  await print(record, lines.join("\n"));
+}
+
+const fieldText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+/** Deletes as many as fit into a batch with each request. Those that are refused keep no other from being deleted. */
+export async function remove(call: RemoteCall): Promise<number> {
+  requireOperands(call, 1, "an album or ALBUM/IMAGE");
+  const { operands, print, context } = call;
+  const targets = operands.map((path) => ({ ...parseTarget(path, call), path }));
+  let code: number = EXIT.ok;
+  for (let start = 0; start < targets.length; start += BATCH) {
+    const batch = targets.slice(start, start + BATCH);
+    const errors = await removeAll(call, batch);
+    for (const [index, { path }] of batch.entries()) {
+      const error = errors[index];
+      if (error === undefined) await print({ action: "delete", path }, `Deleted ${path}`);
+      else if (!isFatal(error)) {
+        context.err(`${path}: ${describeError(error, call)}\n`);
+        code = EXIT.failed;
+      }
+    }
+    const fatal = errors.find(isFatal);
+    if (fatal !== undefined) throw fatal;
+  }
+  return code;
+}
+/** The most operations of a batch. */
+const BATCH = 1000;
+
+/** Returns why each was refused; undefined for one that was deleted. */
+async function removeAll(call: RemoteCall, targets: readonly Target[]): Promise<readonly (StoreError | undefined)[]> {
+  const { client, signal } = call;
+  const recursive = call.has("recursive");
+  const [first, ...others] = targets;
+  // The refusal of a request of its own names the one right that is missing.
+  if (first !== undefined && others.length === 0) return [await refusalOf(removeOne(call, first, recursive))];
+  const operations = targets.map(({ album, image }) =>
+    image === undefined
+      ? ({ type: "deleteAlbum", album, recursive } as const)
+      : ({ type: "deleteImage", album, image } as const),
+  );
+  const outcomes = await client.batch(operations, { atomic: false, signal });
+  return outcomes.map(({ error: problem, status }) => {
+    if (problem === undefined) return undefined;
+    return new StoreError(problem.detail, { status, code: problem.code, requestId: problem.requestId, problem });
+  });
+}
+
+const removeOne = ({ client, signal }: RemoteCall, { album, image }: Target, recursive: boolean): Promise<void> =>
+  image === undefined ? client.albums.delete(album, { recursive, signal }) : client.delete(album, image, { signal });
+
+const refusalOf = (work: Promise<void>): Promise<StoreError | undefined> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => {
+      if (error instanceof StoreError) return error;
+      throw error;
+    },
+  );
+
+export async function changeTags(call: RemoteCall): Promise<number> {
+  requireOperands(call, 1, "ALBUM/IMAGE");
+  const { client, signal, print, operands } = call;
+  const [path = "", ...tags] = operands;
+  const { album, image } = parseTarget(path, call);
+  if (image === undefined) throw new UsageError(`"tag" needs ALBUM/IMAGE, not "${path}". ${seeHelp("tag")}`);
+  const isRemoval = call.has("remove");
+  if (isRemoval && tags.length === 0) throw new UsageError(`--remove needs a tag. ${seeHelp("tag")}`);
+  let record = await client.image(album, image, { signal });
+  if (tags.length > 0) {
+    const wanted = isRemoval
+      ? record.tags.filter((known) => !tags.includes(known))
+      : [...new Set([...record.tags, ...tags])];
+    record = await client.update(album, image, { tags: wanted }, { signal });
+  }
+  await print(record, record.tags.join("\n"));
+  return EXIT.ok;
+}

@@ -1,0 +1,90 @@
+import { type Arguments, optionValues, UsageError } from "../arguments.ts";
+import { type CliContext, EXIT } from "../context.ts";
+import type { KeyCommandName } from "../key-commands.ts";
+import type { RemoteCommandName } from "./commands.ts";
+import { connect, type RemoteCall } from "./connection.ts";
+import { describeError } from "./describe-error.ts";
+
+type Run = (call: RemoteCall) => Promise<number>;
+
+/** Commands on keys may also work on the catalog of the store. */
+export type StoreCommandName = RemoteCommandName | Exclude<KeyCommandName, "key entry">;
+
+const COMMANDS: Readonly<Record<StoreCommandName, () => Promise<Run>>> = {
+  ls: async () => (await import("./records.ts")).list,
+  stat: async () => (await import("./records.ts")).stat,
+  rm: async () => (await import("./records.ts")).remove,
+  mv: async () => (await import("./relocate.ts")).move,
+  cp: async () => (await import("./relocate.ts")).copy,
+  tag: async () => (await import("./records.ts")).changeTags,
+  put: async () => (await import("./put.ts")).put,
+  get: async () => (await import("./get.ts")).get,
+  sync: async () => (await import("./sync.ts")).sync,
+  export: async () => (await import("./export.ts")).exportAlbums,
+  import: async () => (await import("./import.ts")).importFolder,
+  "share create": async () => (await import("./links.ts")).createShare,
+  "share list": async () => (await import("./links.ts")).listShares,
+  "share show": async () => (await import("./links.ts")).showShare,
+  "share revoke": async () => (await import("./links.ts")).revokeShares,
+  "ticket create": async () => (await import("./links.ts")).createTicket,
+  "ticket list": async () => (await import("./links.ts")).listTickets,
+  "ticket revoke": async () => (await import("./links.ts")).revokeTickets,
+  "key create": async () => (await import("./keys.ts")).createKey,
+  "key list": async () => (await import("./keys.ts")).listKeys,
+  "key show": async () => (await import("./keys.ts")).showKey,
+  "key update": async () => (await import("./keys.ts")).updateKey,
+  "key revoke": async () => (await import("./keys.ts")).revokeKey,
+  "cursor list": async () => (await import("./cursors.ts")).listCursors,
+  "cursor show": async () => (await import("./cursors.ts")).showCursor,
+  "cursor delete": async () => (await import("./cursors.ts")).deleteCursor,
+  "quota list": async () => (await import("./quotas.ts")).listQuotas,
+  "quota show": async () => (await import("./quotas.ts")).showQuota,
+  "quota set": async () => (await import("./quotas.ts")).setQuota,
+  "quota remove": async () => (await import("./quotas.ts")).removeQuota,
+  token: async () => (await import("./token.ts")).showToken,
+  open: async () => (await import("./open.ts")).open,
+  tail: async () => (await import("./tail.ts")).tail,
+  login: async () => (await import("./login.ts")).login,
+};
+
+export async function runRemote(command: StoreCommandName, args: Arguments, context: CliContext): Promise<number> {
+  const { values, operands } = args;
+  const options = optionValues(values);
+  const { text } = options;
+  // `login URL` is short for `login --url URL`.
+  const url = command === "login" ? (operands[0] ?? text("url")) : text("url");
+  const connection = connect(command, { url, key: text("key") }, context);
+  const stopping = new AbortController();
+  const closed = context.outputClosed ?? new AbortController().signal;
+  const signal = AbortSignal.any([stopping.signal, closed]);
+  const unsubscribe = context.onStop(() => stopping.abort());
+  const call: RemoteCall = {
+    ...connection,
+    ...options,
+    command,
+    operands,
+    context,
+    signal,
+    async print(document, line) {
+      context.out(args.json ? `${JSON.stringify(document)}\n` : `${line}\n`);
+      await context.printed?.();
+    },
+  };
+  try {
+    const run = await COMMANDS[command]();
+    return await run(call);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    // As in `image-store ls | head -1`.
+    if (closed.aborted) return EXIT.ok;
+    if (stopping.signal.aborted) {
+      context.err("Interrupted. Run the command again to go on.\n");
+      return EXIT.failed;
+    }
+    const { path } = error as { readonly path?: unknown };
+    const place = typeof path === "string" ? `${path}: ` : "";
+    throw new Error(place + describeError(error, connection), { cause: error });
+  } finally {
+    unsubscribe();
+  }
+}

@@ -1,0 +1,12 @@
+import type { Change, ChangeResult } from "../domain/change.ts";
+import type { Requester } from "../domain/requested.ts";
+import type { Catalog } from "../ports.ts";
+
+/** The catalog as operations see it: a change that a request may ask for does not compile without who asks for it. */
+export interface RequestCatalog extends Omit<Catalog, "write"> {
+  write<C extends Change>(change: C & Attributed<C["type"]>): Promise<ChangeResult<C>>;
+}
+
+type Attributed<Type extends Change["type"]> = "by" extends keyof Extract<Change, { readonly type: Type }>
+  ? { readonly by: Requester }
+  : unknown;

@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { asRoot, ROOT, ROOT_KEY, type TestStore } from "../http/harness.ts";
+import { hasChromium } from "../services/chromium.ts";
+import { expectAccessible } from "./axe.ts";
+import { seedAlbum } from "./seed.ts";
+import { type PageWorld, SIZE_NAMES, startPageWorld } from "./visit.ts";
+
+/** Signing in, sharing, events and administration, in a store with keys. */
+
+const isRun = hasChromium();
+let world: PageWorld;
+let root: TestStore;
+beforeAll(async () => {
+  if (!isRun) return;
+  world = await startPageWorld({ API_KEYS: ROOT_KEY });
+  root = asRoot(world.store);
+  await seedAlbum(root, "Alps", 4, { headers: { Authorization: `Bearer ${ROOT.secret}` } });
+});
+afterAll(() => world?.[Symbol.asyncDispose]());
+
+const signedIn = { signedInWith: ROOT.secret };
+
+describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
+  test("a person signs in with a key, and out again", async () => {
+    await world.visit("/", { size, expected: [/status of 401/] }, async ({ page, picture }) => {
+      await page.getByText("There is nothing public here. Sign in to see your albums.").waitFor();
+      await page.getByRole("link", { name: "Sign in" }).click();
+      await page.getByLabel("API key, or the address of a share link").fill("wrong");
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByText("The store does not know this key, or it has ended.").waitFor();
+      await expectAccessible(page);
+      await picture("sign-in");
+      await page.getByLabel("API key, or the address of a share link").fill(ROOT.secret);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.locator(".album-card", { hasText: "Alps" }).waitFor();
+      await page.reload();
+      await page.locator(".album-card", { hasText: "Alps" }).waitFor();
+      await page.getByRole("button", { name: "Account" }).click();
+      await page.getByRole("menuitem", { name: "Sign out" }).click();
+      await page.getByText("There is nothing public here.").waitFor();
+      expect(await page.locator(".album-card").count()).toBe(0);
+    });
+  });
+
+  test("an album is shared by a link, which shows a guest the album and nothing else, until it is revoked", async () => {
+    let url = "";
+    await world.visit("/albums/Alps", { size, ...signedIn }, async ({ page, picture }) => {
+      await page.getByRole("button", { name: "Actions for Alps" }).click();
+      await page.getByRole("menuitem", { name: "Share" }).click();
+      await page.getByLabel("For whom").fill("Ann <b>");
+      await page.getByRole("button", { name: "Make a link" }).click();
+      url = await page.getByLabel("Link", { exact: true }).inputValue();
+      await page.getByText("Ann <b>").waitFor();
+      await expectAccessible(page);
+      await picture("share");
+    });
+    await world.visit(new URL(url).pathname, { size, expected: [/status of 40[134]/] }, async ({ page }) => {
+      await page.getByRole("heading", { name: "Alps" }).waitFor();
+      await page.locator(".tile").nth(3).waitFor();
+      expect(new URL(page.url()).pathname).toBe("/albums/Alps");
+      expect(await page.getByRole("button", { name: "Actions for Alps" }).count()).toBe(0);
+      expect(await page.getByRole("button", { name: "Add pictures" }).count()).toBe(0);
+      expect(await page.getByRole("navigation").isVisible()).toBe(false);
+      await page.locator('[data-index="0"] .picture').click();
+      await page.getByRole("button", { name: "Details" }).waitFor();
+      expect(await page.getByRole("button", { name: "Download" }).count()).toBe(0);
+      expect(await page.getByRole("button", { name: "Delete" }).count()).toBe(0);
+      const { items } = (await (await root.fetch("/v1/albums/Alps/shares")).json()) as { items: { id: string }[] };
+      for (const { id } of items) await root.fetch(`/v1/albums/Alps/shares/${id}`, { method: "DELETE" });
+      await page.reload();
+      await page.getByText("Your session has ended. Sign in again to go on.").waitFor();
+      expect(await page.locator(".tile").count()).toBe(0);
+    });
+    await world.visit(new URL(url).pathname, { size, expected: [/status of 404/] }, async ({ page }) => {
+      await page.getByText("This link does not work any more.").waitFor();
+    });
+  });
+
+  test("events appear as they come, whole when opened, and by kind", async () => {
+    await world.visit("/events", { size, ...signedIn }, async ({ page, picture }) => {
+      await page.getByText("Alps / photo-004.jpg").first().waitFor();
+      await root.send("POST", "/v1/albums", { name: `Of a ${size}`, description: "Just made." });
+      await page.getByRole("button", { name: new RegExp(`album created Of a ${size} root`) }).click();
+      await page.getByLabel("The whole event").getByText("Just made.").waitFor();
+      await expectAccessible(page);
+      await picture("events");
+      await page.getByLabel("Kind of event").selectOption("album");
+      await page.getByText("Alps / photo-004.jpg").first().waitFor({ state: "detached" });
+      await page.getByRole("button", { name: /album created Alps/ }).waitFor();
+    });
+  });
+
+  test("keys, quotas and totals are administered", async () => {
+    const name = `web-${size}`;
+    await world.visit("/admin", { size, ...signedIn }, async ({ page, picture }) => {
+      const totals = page.getByRole("region", { name: "In the store" });
+      await totals.getByText("4", { exact: true }).waitFor();
+      await page.getByRole("button", { name: "Quota of the store" }).click();
+      await page.getByRole("dialog").getByLabel("Pictures").fill("1000");
+      await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+      await page.getByText("4 pictures of 1,000").waitFor();
+
+      await page.getByRole("button", { name: "New key" }).click();
+      await page.getByRole("dialog").getByLabel("Name").fill(name);
+      await page.getByRole("dialog").getByLabel("Albums, separated by commas").fill("client-*");
+      await expectAccessible(page);
+      await page.getByRole("dialog").getByRole("button", { name: "New key" }).click();
+      const secret = await page.getByLabel("The new key").and(page.getByRole("textbox")).inputValue();
+      expect((await world.store.fetch("/v1/me", { headers: { Authorization: `Bearer ${secret}` } })).status).toBe(200);
+      await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+      await page.getByText("read on client-*").first().waitFor();
+      await picture("admin");
+      await expectAccessible(page);
+
+      await page.getByRole("button", { name: `Revoke the key ${name}` }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+      await page.getByRole("button", { name: `Revoke the key ${name}` }).waitFor({ state: "detached" });
+      const refused = await world.store.fetch("/v1/me", { headers: { Authorization: `Bearer ${secret}` } });
+      expect(refused.status).toBe(401);
+    });
+  });
+});
+
+describe.skipIf(!isRun)("a session", () => {
+  test("that ends while an album is open is said, and the page goes on after signing in", async () => {
+    const made = await root.send("POST", "/v1/keys", { name: "short", grants: [{ rights: ["read"], albums: "*" }] });
+    const { id, secret } = (await made.json()) as { id: string; secret: string };
+    await world.visit("/albums/Alps", { signedInWith: secret, expected: [/status of 401/] }, async ({ page }) => {
+      await page.locator(".tile").nth(3).waitFor();
+      await root.fetch(`/v1/keys/${id}`, { method: "DELETE" });
+      await page.getByLabel("Order of the pictures").selectOption("name");
+      await page.getByText("Your session has ended. Sign in again to go on.").waitFor();
+      await expectAccessible(page);
+      await page.getByRole("link", { name: "Sign in" }).first().click();
+      await page.getByLabel("API key, or the address of a share link").fill(ROOT.secret);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.locator(".album-card", { hasText: "Alps" }).waitFor();
+    });
+  });
+
+  test("is asked for where a visitor opens the events or the administration", async () => {
+    await world.visit("/admin", {}, async ({ page }) => {
+      await page.getByLabel("API key, or the address of a share link").fill(ROOT.secret);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("heading", { name: "Administration" }).waitFor();
+    });
+  });
+});

@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { BrowserContext, Page } from "playwright-core";
+import { jsonOf } from "../http/harness.ts";
+import { testKeys } from "../http/test-keys.ts";
+import { hasChromium } from "../services/chromium.ts";
+import { until } from "../waiting.ts";
+import { expectAccessible } from "./axe.ts";
+import { seedAlbum } from "./seed.ts";
+import { type PageWorld, SIZE_NAMES, startPageWorld } from "./visit.ts";
+
+/** How a person gets in, and out: with a key, with a share link, with neither, and when the session is gone. */
+
+const { API_KEYS, bearer, secretOf } = testKeys({ boss: "read+write+delete+transform+share+events+admin" });
+const boss = bearer("boss");
+const isRun = hasChromium();
+let world: PageWorld;
+
+beforeAll(async () => {
+  if (!isRun) return;
+  world = await startPageWorld({ API_KEYS });
+  await seedAlbum(world.store, "Private", 1, { headers: boss });
+  await seedAlbum(world.store, "Shared", 3, { headers: boss });
+});
+afterAll(() => world?.[Symbol.asyncDispose]());
+
+/** Requests that are refused are on the console too. */
+const REFUSED = /status of 40[134]/;
+const albumLink = (page: Page, name: string) => page.getByRole("link", { name, exact: true });
+
+async function enter(page: Page, secret: string): Promise<void> {
+  await page.getByLabel("API key").fill(secret);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+interface NewShare {
+  readonly id: string;
+  readonly secret: string;
+}
+const newShare = async (label: string) =>
+  jsonOf<NewShare>(await world.store.send("POST", "/v1/albums/Shared/shares", { label }, boss));
+
+describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
+  test("a person signs in with a key, and out", () =>
+    world.visit("/sign-in", { size, expected: [REFUSED] }, async ({ page, context, picture }) => {
+      await page.getByLabel("API key").waitFor();
+      await expectAccessible(page);
+      await picture("sign-in");
+      await enter(page, secretOf("boss"));
+      await albumLink(page, "Private").waitFor();
+      // No script can read what the browser has been given.
+      expect(await page.evaluate("document.cookie")).toBe("");
+      expect(await page.evaluate("JSON.stringify([localStorage, sessionStorage])")).not.toContain(secretOf("boss"));
+      expect((await context.cookies()).map(({ httpOnly, sameSite }) => [httpOnly, sameSite])).toEqual([
+        [true, "Strict"],
+      ]);
+      await page.reload();
+      await albumLink(page, "Private").waitFor();
+      await page.getByRole("button", { name: "Account" }).click();
+      await page.getByRole("menuitem", { name: "Sign out" }).click();
+      await albumLink(page, "Private").waitFor({ state: "detached" });
+      expect(await context.cookies()).toEqual([]);
+    }));
+
+  test("a wrong key is refused in plain words, and another try works", () =>
+    world.visit("/sign-in", { size, expected: [REFUSED] }, async ({ page }) => {
+      await enter(page, "wrong");
+      await page.getByRole("alert").filter({ hasText: "does not know this key" }).waitFor();
+      await enter(page, secretOf("boss"));
+      await albumLink(page, "Private").waitFor();
+    }));
+
+  test("a share link shows its album and no other, and its secret leaves the address bar", async () => {
+    const { secret } = await newShare("Ann");
+    await world.visit(`/s/${secret}?fbclid=1`, { size }, async ({ page, picture }) => {
+      await page.getByRole("heading", { name: "Shared" }).waitFor();
+      await page.locator("[data-image-id]").nth(2).waitFor();
+      expect(await page.locator("[data-image-id]").count()).toBe(3);
+      expect(new URL(page.url()).pathname).toBe("/albums/Shared");
+      expect(await page.evaluate("history.state === null || !JSON.stringify(history.state).includes('imgsh_')")).toBe(
+        true,
+      );
+      await picture("shared-album");
+      await page.goto(`${world.store.url}/albums`);
+      await albumLink(page, "Shared").waitFor();
+      expect(await albumLink(page, "Private").count()).toBe(0);
+    });
+  });
+
+  test("a revoked share says so, and so does an album that a visitor must not see", async () => {
+    const { id, secret } = await newShare("Ben");
+    await world.store.fetch(`/v1/albums/Shared/shares/${id}`, { method: "DELETE", headers: boss });
+    await world.visit(`/s/${secret}`, { size, expected: [REFUSED] }, async ({ page }) => {
+      await page.getByRole("alert").filter({ hasText: "This link does not work any more." }).waitFor();
+      await page.goto(`${world.store.url}/albums/Private`);
+      await page.getByRole("alert").filter({ hasText: "This album does not exist." }).waitFor();
+      expect(await page.locator("[data-image-id]").count()).toBe(0);
+    });
+  });
+});
+
+const endSession = async (context: BrowserContext) => {
+  const [cookie] = await context.cookies();
+  await world.store.fetch("/v1/session", {
+    method: "DELETE",
+    headers: {
+      Cookie: `${cookie?.name}=${cookie?.value}`,
+      Origin: world.store.url,
+      "Sec-Fetch-Site": "same-origin",
+    },
+  });
+};
+
+describe.skipIf(!isRun)("a session", () => {
+  test.each([
+    ["says so once it is used", async () => undefined],
+    [
+      "says so when the response to an image has removed the cookie",
+      async (page: Page) => {
+        const statusOf = () => page.evaluate<number>("fetch('/v1/albums/Private').then(({ status }) => status)");
+        await until(async () => (await statusOf()) === 404);
+      },
+    ],
+  ] as const)("that ends while the page is open %s, and a new one goes on", (_, before) =>
+    world.visit("/", { signedInWith: secretOf("boss"), expected: [REFUSED] }, async ({ page, context }) => {
+      await albumLink(page, "Private").waitFor();
+      await endSession(context);
+      await before(page);
+      await albumLink(page, "Private").click();
+      // Above the page, and where the album would be.
+      await page.getByRole("alert").filter({ hasText: "Your session has ended." }).first().waitFor();
+      await page.getByRole("alert").getByRole("link", { name: "Sign in" }).first().click();
+      await enter(page, secretOf("boss"));
+      await albumLink(page, "Private").waitFor();
+    }),
+  );
+});

@@ -1,0 +1,17 @@
+import { texts } from "../texts-admin.ts";
+import { Cursors } from "./cursors.tsx";
+import { Keys } from "./keys.tsx";
+import { Quotas } from "./quotas.tsx";
+import { Totals } from "./totals.tsx";
+
+export default function AdminView() {
+  return (
+    <div class="page narrow">
+      <h1>{texts.admin.title}</h1>
+      <Totals />
+      <Keys />
+      <Quotas />
+      <Cursors />
+    </div>
+  );
+}

@@ -1,0 +1,127 @@
+import { useSignal } from "@preact/signals";
+import { Dialog } from "../shared/dialog.tsx";
+import { formatBytes, formatCount } from "../shared/format.ts";
+import { Icon } from "../shared/icons.tsx";
+import { Problem } from "../shared/problem.tsx";
+import { store } from "../shared/store.ts";
+import { useSubmit } from "../shared/submit.ts";
+import { texts } from "../texts-admin.ts";
+import { Section, useLoaded } from "./section.tsx";
+
+const BYTES_IN_GB = 1_000_000_000;
+
+/** Every quota with what is used of it; that of the store can be set here. */
+export function Quotas() {
+  const loaded = useLoaded(async () => (await store.send("GET", "/v1/quotas", { query: { pageSize: 1000 } })).items);
+  const isSetting = useSignal(false);
+  return (
+    <Section
+      title={texts.quotas.title}
+      loaded={loaded}
+      action={
+        <button type="button" class="button" onClick={() => (isSetting.value = true)}>
+          <Icon name="edit" size={18} />
+          {texts.quotas.set}
+        </button>
+      }
+    >
+      {loaded.data.value?.length === 0 && <p class="muted">{texts.quotas.none}</p>}
+      <ul class="list" aria-label={texts.quotas.title}>
+        {loaded.data.value?.map(({ scope, maxBytes, maxImages, used }) => (
+          <li key={scope} class="share">
+            <div class="grow">
+              <strong class="mono">{scope}</strong>
+              {maxBytes !== null && (
+                <Meter
+                  text={texts.quotas.of(formatBytes(used.bytes), formatBytes(maxBytes))}
+                  value={used.bytes}
+                  max={maxBytes}
+                />
+              )}
+              {maxImages !== null && (
+                <Meter
+                  text={texts.quotas.of(texts.pictures(used.images), formatCount(maxImages))}
+                  value={used.images}
+                  max={maxImages}
+                />
+              )}
+            </div>
+          </li>
+        ))}
+      </ul>
+      {isSetting.value && (
+        <SetQuota
+          onClose={() => (isSetting.value = false)}
+          onDone={() => {
+            isSetting.value = false;
+            void loaded.load();
+          }}
+        />
+      )}
+    </Section>
+  );
+}
+
+interface MeterProps {
+  readonly text: string;
+  readonly value: number;
+  readonly max: number;
+}
+
+const Meter = ({ text, value, max }: MeterProps) => (
+  <label class="small numbers meter">
+    {text}
+    <progress max={Math.max(1, max)} value={Math.min(value, max)} />
+  </label>
+);
+
+function SetQuota({ onClose, onDone }: { readonly onClose: () => void; readonly onDone: () => void }) {
+  const gigabytes = useSignal("");
+  const images = useSignal("");
+  const { busy, error, onSubmit } = useSubmit(async () => {
+    const maxBytes = gigabytes.value === "" ? null : Math.round(Number(gigabytes.value) * BYTES_IN_GB);
+    const maxImages = images.value === "" ? null : Number(images.value);
+    if (maxBytes === null && maxImages === null) await store.send("DELETE", "/v1/quotas/store", {});
+    else await store.send("PUT", "/v1/quotas/store", { body: { maxBytes, maxImages } });
+    onDone();
+  });
+  return (
+    <Dialog title={texts.quotas.set} onClose={onClose}>
+      <form class="stack" onSubmit={onSubmit}>
+        <label class="field">
+          <span class="label">{texts.quotas.gigabytes}</span>
+          <input
+            class="input"
+            type="number"
+            min="0"
+            step="any"
+            autofocus
+            value={gigabytes.value}
+            onInput={(event) => (gigabytes.value = event.currentTarget.value)}
+          />
+        </label>
+        <label class="field">
+          <span class="label">{texts.quotas.images}</span>
+          <input
+            class="input"
+            type="number"
+            min="0"
+            step="1"
+            value={images.value}
+            onInput={(event) => (images.value = event.currentTarget.value)}
+          />
+          <span class="hint">{texts.quotas.hint}</span>
+        </label>
+        {error.value !== undefined && <Problem error={error.value} />}
+        <div class="form-end">
+          <button type="button" class="button" onClick={onClose}>
+            {texts.cancel}
+          </button>
+          <button type="submit" class="button primary" disabled={busy.value}>
+            {texts.save}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

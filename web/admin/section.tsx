@@ -1,0 +1,48 @@
+import { type Signal, useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import { Problem } from "../shared/problem.tsx";
+import { texts } from "../texts-admin.ts";
+
+interface Loaded<Data> {
+  readonly data: Signal<Data | undefined>;
+  readonly error: Signal<unknown>;
+  readonly load: () => Promise<void>;
+}
+
+/** What a section shows: read when it opens, and again after each change. */
+export function useLoaded<Data>(read: () => Promise<Data>): Loaded<Data> {
+  const data = useSignal<Data | undefined>(undefined);
+  const error = useSignal<unknown>(undefined);
+  const load = async () => {
+    try {
+      data.value = await read();
+      error.value = undefined;
+    } catch (cause) {
+      error.value = cause;
+    }
+  };
+  useEffect(() => {
+    void load();
+  }, []);
+  return { data, error, load };
+}
+
+interface Props {
+  readonly title: string;
+  readonly loaded: Loaded<unknown>;
+  readonly action?: ComponentChildren;
+  readonly children: ComponentChildren;
+}
+
+export const Section = ({ title, loaded, action, children }: Props) => (
+  <section class="section" aria-label={title}>
+    <header class="page-head">
+      <h2>{title}</h2>
+      {action}
+    </header>
+    {loaded.error.value !== undefined && <Problem error={loaded.error.value} onRetry={() => void loaded.load()} />}
+    {loaded.data.value === undefined && loaded.error.value === undefined && <p class="muted">{texts.loading}</p>}
+    {children}
+  </section>
+);

@@ -1,0 +1,89 @@
+import type { Album } from "../../client/src/index.ts";
+import { Icon } from "../shared/icons.tsx";
+import { Menu, type MenuItem } from "../shared/menu.tsx";
+import { urlOf } from "../shared/router.ts";
+import { may, mayAdd, mayGetOriginals } from "../shared/session.ts";
+import { zipUrl } from "../shared/store.ts";
+import { texts } from "../texts.ts";
+import { pickFiles } from "../upload/intake.tsx";
+import { save } from "./actions.ts";
+import type { AlbumState, ImageOrder } from "./album-state.ts";
+
+interface Props {
+  readonly state: AlbumState;
+  readonly album: Album;
+  readonly onShare: () => void;
+  readonly onEdit: () => void;
+  readonly onDelete: () => void;
+}
+
+export function AlbumHead({ state, album, onShare, onEdit, onDelete }: Props) {
+  const { name, title, description, imageCount, byteCount, visibility } = album;
+  const items: MenuItem[] = [];
+  if (mayAdd(album)) items.push({ text: texts.upload.addFolder, icon: "upload", onSelect: () => pickFiles("folder") });
+  if (mayGetOriginals(album) && imageCount > 0)
+    items.push({ text: texts.album.downloadAll, icon: "download", onSelect: () => save(zipUrl(name), `${name}.zip`) });
+  if (may("share", album)) items.push({ text: texts.album.share, icon: "share", onSelect: onShare });
+  if (may("write", album)) items.push({ text: texts.albums.edit, icon: "edit", onSelect: onEdit });
+  if (may("delete", album)) items.push({ text: texts.albums.delete, icon: "trash", danger: true, onSelect: onDelete });
+  return (
+    <header class="album-head">
+      <a
+        class="button plain icon"
+        href={urlOf.albums()}
+        data-view
+        aria-label={texts.nav.albums}
+        title={texts.nav.albums}
+      >
+        <Icon name="back" />
+      </a>
+      <div class="album-title">
+        <h1 dir="auto">{title ?? name}</h1>
+        <p class="muted small numbers">
+          {texts.pictureFacts(imageCount, byteCount)}
+          {visibility === "public" && ` · ${texts.albums.public}`}
+          {!state.isComplete.value && ` · ${texts.album.reading(state.columns.count)}`}
+        </p>
+        {description !== null && (
+          <p class="description" dir="auto">
+            {description}
+          </p>
+        )}
+      </div>
+      <div class="album-tools">
+        {state.isStale.value && (
+          <button type="button" class="button" onClick={() => void state.load()}>
+            <Icon name="retry" size={16} />
+            {texts.album.showChanges}
+          </button>
+        )}
+        {state.tag.value !== undefined && (
+          <button type="button" class="button" onClick={() => state.setTag(undefined)}>
+            <Icon name="tag" size={16} />
+            <bdi>{state.tag.value}</bdi>
+            <Icon name="close" size={16} />
+          </button>
+        )}
+        <select
+          class="input"
+          aria-label={texts.album.sort}
+          value={state.order.value}
+          onChange={(event) => state.setOrder(event.currentTarget.value as ImageOrder)}
+        >
+          {Object.entries(texts.album.orders).map(([value, text]) => (
+            <option key={value} value={value}>
+              {text}
+            </option>
+          ))}
+        </select>
+        {mayAdd(album) && (
+          <button type="button" class="button primary" onClick={() => pickFiles("files")}>
+            <Icon name="upload" />
+            {texts.upload.add}
+          </button>
+        )}
+        {items.length > 0 && <Menu label={texts.albums.menu(title ?? name)} items={items} />}
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,124 @@
+import { type Signal, signal } from "@preact/signals";
+import type { Album, ImageFilter } from "../../client/src/index.ts";
+import { store } from "../shared/store.ts";
+import { Columns } from "./columns.ts";
+
+export type ImageOrder = NonNullable<ImageFilter["orderBy"]>;
+const FIRST_PAGE = 1000;
+/** As many as a page takes apart within one frame or two. */
+const PAGE = 5000;
+/** So many are read again before they replace what is shown. */
+export const AT_ONCE = 20_000;
+const ORDER_KEY = "image-store.order";
+const ORDERS: readonly ImageOrder[] = ["-createdAt", "createdAt", "-takenAt", "takenAt", "name"];
+
+/** An album as the page holds it: its record, and of each image what a layout needs. */
+export class AlbumState {
+  readonly name: string;
+  readonly album: Signal<Album | undefined> = signal(undefined);
+  readonly order: Signal<ImageOrder> = signal(rememberedOrder());
+  readonly tag: Signal<string | undefined> = signal(undefined);
+  readonly problem: Signal<unknown> = signal(undefined);
+  /** Grows whenever {@link columns} has more images, or others. */
+  readonly version = signal(0);
+  readonly isComplete = signal(false);
+  /** Others have changed a large album, which is read again when the person says so. */
+  readonly isStale = signal(false);
+  columns = new Columns(0);
+  watermark: string | undefined;
+  readonly #forgotten = new Set<string>();
+  #turn = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** How many pictures there are or will be. */
+  get expected(): number {
+    const { columns, isComplete, album, tag } = this;
+    if (isComplete.value || tag.value !== undefined) return columns.count;
+    return Math.max(columns.count, album.value?.imageCount ?? 0);
+  }
+
+  setOrder(order: ImageOrder): void {
+    this.order.value = order;
+    localStorage.setItem(ORDER_KEY, order);
+    void this.load();
+  }
+
+  setTag(tag: string | undefined): void {
+    this.tag.value = tag;
+    void this.load();
+  }
+
+  /**
+   * Reads the album and its layout from the start. What is shown stays until the new first page is there, or all that had been
+   * there of an album that is not too large.
+   */
+  async load(): Promise<void> {
+    this.#turn += 1;
+    this.isStale.value = false;
+    const turn = this.#turn;
+    const isCurrent = () => turn === this.#turn;
+    try {
+      const [album, first] = await Promise.all([store.albums.get(this.name), this.#page(FIRST_PAGE, undefined)]);
+      const columns = new Columns(album.imageCount);
+      columns.append(first);
+      let token = first.nextPageToken;
+      while (token !== undefined && isCurrent()) {
+        const isGrowing = this.columns.count === 0 || !this.isComplete.value || album.imageCount > AT_ONCE;
+        if (isGrowing) this.#show(columns, album, first.watermark, false);
+        const page = await this.#page(PAGE, token);
+        columns.append(page);
+        token = page.nextPageToken;
+      }
+      if (isCurrent()) this.#show(columns, album, first.watermark, true);
+    } catch (error) {
+      if (isCurrent()) this.problem.value = error;
+    }
+  }
+
+  /** What the person has deleted is gone at once; the store's own listing follows. */
+  forget(id: string): void {
+    this.#forgotten.add(id);
+    this.columns = this.#withoutForgotten(this.columns);
+    this.version.value += 1;
+  }
+
+  /** A listing that was asked for before a deletion may still have what is deleted. */
+  #withoutForgotten(columns: Columns): Columns {
+    let left = columns;
+    for (const id of this.#forgotten) {
+      const index = left.indexOf(id);
+      if (index !== -1) left = left.without(index);
+    }
+    return left;
+  }
+
+  #show(columns: Columns, album: Album, watermark: string, isComplete: boolean): void {
+    this.columns = this.#forgotten.size === 0 ? columns : this.#withoutForgotten(columns);
+    this.watermark = watermark;
+    this.album.value = album;
+    this.isComplete.value = isComplete;
+    this.problem.value = undefined;
+    this.version.value += 1;
+  }
+
+  #page(pageSize: number, pageToken: string | undefined) {
+    const tag = this.tag.value;
+    return store.send("GET", "/v1/albums/{album}/layout", {
+      path: { album: this.name },
+      query: {
+        pageSize,
+        orderBy: this.order.value,
+        ...(tag === undefined ? {} : { tag }),
+        ...(pageToken === undefined ? {} : { pageToken }),
+      },
+    });
+  }
+}
+
+function rememberedOrder(): ImageOrder {
+  const text = localStorage.getItem(ORDER_KEY);
+  return ORDERS.find((order) => order === text) ?? "-createdAt";
+}

@@ -1,0 +1,50 @@
+import { effect } from "@preact/signals";
+import { follow } from "../shared/live.ts";
+import { navigate, urlOf } from "../shared/router.ts";
+import { showToast } from "../shared/toast.tsx";
+import { texts } from "../texts.ts";
+import { type AlbumState, AT_ONCE } from "./album-state.ts";
+
+const PAUSE_MS = 400;
+
+/** Reads the album, and again after changes of it, at most each {@link PAUSE_MS}. */
+export function followAlbum(state: AlbumState, onChange: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let stop: (() => void) | undefined;
+  const reload = async () => {
+    await state.load();
+    onChange();
+  };
+  void reload();
+  // Only once the album's id is known can its events be told from the others.
+  const stopWaiting = effect(() => {
+    const albumId = state.album.value?.id;
+    if (albumId === undefined || stop !== undefined) return;
+    stop = follow({
+      from: () => state.watermark,
+      albumId,
+      onEvent: ({ type, data }) => {
+        if (type === "imagestore.album.updated" && "name" in data && data.name !== state.name)
+          return navigate(urlOf.album(data.name ?? ""), { replace: true });
+        if (type === "imagestore.album.deleted") {
+          showToast(texts.album.gone(state.name));
+          return navigate(urlOf.albums(), { replace: true });
+        }
+        if (state.isComplete.value && state.columns.count > AT_ONCE) {
+          state.isStale.value = true;
+          return undefined;
+        }
+        timer ??= setTimeout(() => {
+          timer = undefined;
+          void reload();
+        }, PAUSE_MS);
+      },
+      onGap: reload,
+    });
+  });
+  return () => {
+    stopWaiting();
+    clearTimeout(timer);
+    stop?.();
+  };
+}

@@ -1,0 +1,48 @@
+import { formatDay, formatMonth } from "../shared/format.ts";
+import { texts } from "../texts.ts";
+import type { ImageOrder } from "./album-state.ts";
+import type { Columns } from "./columns.ts";
+
+const DAY_MS = 86_400_000;
+/** Fewer pictures a day than this are put together by month. */
+const DENSE = 5;
+const SAMPLE = 1000;
+
+/** Which heading a picture stands under; undefined for orders without dates. */
+export function createHeadingOf(columns: Columns, order: ImageOrder): ((index: number) => string) | undefined {
+  const times = order.endsWith("createdAt")
+    ? columns.createdAt
+    : order.endsWith("takenAt")
+      ? columns.takenAt
+      : undefined;
+  if (times === undefined) return undefined;
+  const byDay = isDense(times, columns.count);
+  // Most pictures are of the day of the one before: formatting a million dates would take a second.
+  let from = Number.NaN;
+  let until = Number.NaN;
+  let heading = "";
+  return (index) => {
+    const time = times[index] ?? Number.NaN;
+    if (Number.isNaN(time)) return texts.album.noDate;
+    if (time >= from && time < until) return heading;
+    const date = new Date(time);
+    const [year, month, day] = [date.getFullYear(), date.getMonth(), byDay ? date.getDate() : 1];
+    from = new Date(year, month, day).getTime();
+    until = byDay ? new Date(year, month, day + 1).getTime() : new Date(year, month + 1, 1).getTime();
+    heading = byDay ? formatDay(time) : formatMonth(time);
+    return heading;
+  };
+}
+
+function isDense(times: Float64Array, count: number): boolean {
+  const days = new Set<number>();
+  const sampled = Math.min(count, SAMPLE);
+  let dated = 0;
+  for (let index = 0; index < sampled; index += 1) {
+    const time = times[index] ?? Number.NaN;
+    if (Number.isNaN(time)) continue;
+    dated += 1;
+    days.add(Math.floor(time / DAY_MS));
+  }
+  return days.size === 0 || dated / days.size >= DENSE || days.size <= 2;
+}

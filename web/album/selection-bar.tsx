@@ -1,0 +1,144 @@
+import { type Signal, useSignal } from "@preact/signals";
+import type { Album } from "../../client/src/index.ts";
+import { Dialog } from "../shared/dialog.tsx";
+import { Icon } from "../shared/icons.tsx";
+import { Problem } from "../shared/problem.tsx";
+import { may, mayGetOriginals } from "../shared/session.ts";
+import { splitTags } from "../shared/tags.ts";
+import { showError, showToast } from "../shared/toast.tsx";
+import { texts } from "../texts.ts";
+import { addTags, deleteImages, downloadImages, moveImages, type Progress } from "./actions.ts";
+import type { AlbumState } from "./album-state.ts";
+import type { Selection } from "./selection.ts";
+import { TextQuestion } from "./text-question.tsx";
+
+interface Props {
+  readonly state: AlbumState;
+  readonly album: Album;
+  readonly selection: Selection;
+  readonly isDeleting: Signal<boolean>;
+}
+
+/** What can be done with the chosen pictures. */
+export function SelectionBar({ state, album, selection, isDeleting }: Props) {
+  const progress = useSignal<Progress | undefined>(undefined);
+  const problem = useSignal<unknown>(undefined);
+  const isTagging = useSignal(false);
+  const isMoving = useSignal(false);
+  const count = selection.ids.value.size;
+
+  async function run(action: typeof deleteImages, done: (count: number) => string): Promise<void> {
+    const ids = [...selection.ids.value];
+    problem.value = undefined;
+    progress.value = { done: 0, total: ids.length };
+    try {
+      const { failures, finished } = await action(ids, (now) => (progress.value = now));
+      if (finished > 0) showToast(done(finished));
+      if (failures.length > 0) problem.value = failures[0];
+      else selection.clear();
+      await state.load();
+    } finally {
+      progress.value = undefined;
+      selection.keep(state.columns);
+    }
+  }
+
+  if (count === 0) return null;
+  const running = progress.value;
+  return (
+    <>
+      <div class="selection-bar" role="toolbar" aria-label={texts.album.chosenActions}>
+        <button
+          type="button"
+          class="button plain icon"
+          aria-label={texts.album.clear}
+          onClick={() => selection.clear()}
+        >
+          <Icon name="close" />
+        </button>
+        <strong class="numbers" role="status">
+          {running === undefined ? texts.album.chosen(count) : texts.album.progress(running.done, running.total)}
+        </strong>
+        <span class="spring" />
+        {mayGetOriginals(album) && (
+          <Action
+            icon="download"
+            text={texts.album.download}
+            onClick={() => void run(downloadImages, texts.album.downloaded)}
+          />
+        )}
+        {may("write", album) && <Action icon="tag" text={texts.album.tag} onClick={() => (isTagging.value = true)} />}
+        {may("delete", album) && may("write") && (
+          <Action icon="next" text={texts.album.move} onClick={() => (isMoving.value = true)} />
+        )}
+        {may("delete", album) && (
+          <Action icon="trash" text={texts.album.delete} onClick={() => (isDeleting.value = true)} />
+        )}
+      </div>
+      {problem.value !== undefined && (
+        <Dialog title={texts.album.notAll} onClose={() => (problem.value = undefined)}>
+          <Problem error={problem.value} />
+        </Dialog>
+      )}
+      {isDeleting.value && (
+        <Dialog title={texts.album.deleteTitle(count)} onClose={() => (isDeleting.value = false)}>
+          <p>{texts.album.deleteText}</p>
+          <div class="form-end">
+            <button type="button" class="button" autofocus onClick={() => (isDeleting.value = false)}>
+              {texts.cancel}
+            </button>
+            <button
+              type="button"
+              class="button danger"
+              onClick={() => {
+                isDeleting.value = false;
+                run(deleteImages, texts.album.deleted).catch(showError);
+              }}
+            >
+              {texts.album.delete}
+            </button>
+          </div>
+        </Dialog>
+      )}
+      {isTagging.value && (
+        <TextQuestion
+          title={texts.album.tagTitle(count)}
+          label={texts.album.tagsField}
+          action={texts.album.tag}
+          onClose={() => (isTagging.value = false)}
+          onAnswer={(text) => {
+            isTagging.value = false;
+            const added = splitTags(text);
+            run((ids, onProgress) => addTags(ids, onProgress, added), texts.album.tagged).catch(showError);
+          }}
+        />
+      )}
+      {isMoving.value && (
+        <TextQuestion
+          title={texts.album.moveTitle(count)}
+          label={texts.album.moveField}
+          action={texts.album.move}
+          isAlbum
+          onClose={() => (isMoving.value = false)}
+          onAnswer={(to) => {
+            isMoving.value = false;
+            run((ids, onProgress) => moveImages(ids, onProgress, to), texts.album.moved).catch(showError);
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+interface ActionProps {
+  readonly icon: "download" | "tag" | "next" | "trash";
+  readonly text: string;
+  readonly onClick: () => void;
+}
+
+const Action = ({ icon, text, onClick }: ActionProps) => (
+  <button type="button" class="button plain" aria-label={text} title={text} onClick={onClick}>
+    <Icon name={icon} />
+    <span class="word">{text}</span>
+  </button>
+);

@@ -1,0 +1,83 @@
+import type { Signal } from "@preact/signals";
+import { Icon } from "../shared/icons.tsx";
+import { placeholderOf } from "../shared/placeholder.ts";
+import { urlOf } from "../shared/router.ts";
+import { contentUrl } from "../shared/store.ts";
+import { texts } from "../texts.ts";
+import type { LaidImage } from "./columns.ts";
+
+/** The ladder that the store renders for every reader. */
+const WIDTHS = [160, 240, 320, 480, 640, 960, 1280, 1920];
+
+interface Props {
+  readonly image: LaidImage;
+  readonly album: string;
+  readonly total: number;
+  readonly left: number;
+  readonly width: number;
+  readonly height: number;
+  readonly column: number;
+  readonly isFocusable: boolean;
+  readonly selected: Signal<ReadonlySet<string>>;
+  readonly onSelect: (index: number, extend: boolean) => void;
+}
+
+export function Tile({ image, album, total, left, width, height, column, isFocusable, selected, onSelect }: Props) {
+  const { index, id, placeholder } = image;
+  const isSelected = selected.value.has(id);
+  const isSelecting = selected.value.size > 0;
+  const label = texts.album.picture(index + 1, total);
+  return (
+    <div
+      role="gridcell"
+      aria-colindex={column + 1}
+      aria-selected={isSelected}
+      class={isSelected ? "tile selected" : "tile"}
+      data-image-id={id}
+      data-index={index}
+      style={{ left: `${left}px`, width: `${width}px`, height: `${height}px` }}
+    >
+      <a
+        class="picture"
+        href={urlOf.image(album, id)}
+        data-view
+        tabIndex={isFocusable ? 0 : -1}
+        aria-label={label}
+        draggable={false}
+        onClick={(event) => {
+          if (!isSelecting && !event.shiftKey && !event.ctrlKey && !event.metaKey) return;
+          event.preventDefault();
+          onSelect(index, event.shiftKey);
+        }}
+        style={placeholder === null ? {} : { backgroundImage: placeholderOf(placeholder) }}
+      >
+        <img
+          alt=""
+          decoding="async"
+          draggable={false}
+          sizes={`${Math.ceil(width)}px`}
+          srcset={srcset(image)}
+          onError={(event) => event.currentTarget.parentElement?.classList.add("broken")}
+        />
+        <Icon name="picture" size={28} />
+      </a>
+      <button
+        type="button"
+        class="select"
+        role="checkbox"
+        aria-checked={isSelected}
+        aria-label={texts.album.select(index + 1)}
+        tabIndex={-1}
+        onClick={(event) => onSelect(index, event.shiftKey)}
+      >
+        <Icon name="check" size={16} />
+      </button>
+    </div>
+  );
+}
+
+function srcset(image: LaidImage): string {
+  const fitting = WIDTHS.findIndex((width) => width >= image.width);
+  const used = fitting === -1 ? WIDTHS : WIDTHS.slice(0, fitting + 1);
+  return used.map((width) => `${contentUrl(image, width)} ${Math.min(width, image.width)}w`).join(", ");
+}

@@ -1,0 +1,126 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { EventType, FollowedEvent } from "../../client/src/index.ts";
+import { copyText } from "../shared/clipboard.ts";
+import { Icon } from "../shared/icons.tsx";
+import { Problem } from "../shared/problem.tsx";
+import { store } from "../shared/store.ts";
+import { texts } from "../texts-admin.ts";
+import { EventRow } from "./event-row.tsx";
+
+/** So many are kept on the page; older ones leave it. */
+const MAX_SHOWN = 500;
+const GATHER_MS = 150;
+type Start = "latest" | "oldest";
+
+const KINDS = ["album", "image", "share", "key", "ticket", "quota"] as const;
+const TYPES: Readonly<Record<(typeof KINDS)[number], readonly EventType[]>> = {
+  album: ["imagestore.album.created", "imagestore.album.updated", "imagestore.album.deleted"],
+  image: ["imagestore.image.created", "imagestore.image.updated", "imagestore.image.deleted"],
+  share: ["imagestore.share.created", "imagestore.share.revoked"],
+  key: ["imagestore.key.created", "imagestore.key.updated", "imagestore.key.revoked"],
+  ticket: ["imagestore.ticket.created", "imagestore.ticket.revoked"],
+  quota: ["imagestore.quota.updated"],
+};
+
+/** The log of changes as it grows, newest first. */
+export default function EventsView() {
+  const events = useSignal<readonly FollowedEvent[]>([]);
+  const cursor = useSignal<string | undefined>(undefined);
+  const start = useSignal<Start>("oldest");
+  const kind = useSignal<"" | (typeof KINDS)[number]>("");
+  const isPaused = useSignal(false);
+  const problem = useSignal<unknown>(undefined);
+
+  useEffect(() => {
+    events.value = [];
+    cursor.value = undefined;
+    problem.value = undefined;
+  }, [start.value, kind.value]);
+  useEffect(() => {
+    if (isPaused.value) return undefined;
+    const over = new AbortController();
+    const from = cursor.peek() ?? (start.value === "latest" ? "latest" : undefined);
+    const types = kind.value === "" ? undefined : TYPES[kind.value];
+    void read({ from, types, signal: over.signal }, (found) => {
+      cursor.value = found[0]?.cursor ?? cursor.value;
+      events.value = [...found, ...events.value].slice(0, MAX_SHOWN);
+    }).catch((error: unknown) => {
+      if (!over.signal.aborted) problem.value = error;
+    });
+    return () => over.abort();
+  }, [start.value, kind.value, isPaused.value]);
+
+  return (
+    <div class="page narrow">
+      <header class="page-head">
+        <h1>{texts.events.title}</h1>
+        <div class="row">
+          <select
+            class="input auto"
+            aria-label={texts.events.start}
+            value={start.value}
+            onChange={(event) => (start.value = event.currentTarget.value as Start)}
+          >
+            <option value="oldest">{texts.events.fromOldest}</option>
+            <option value="latest">{texts.events.fromNow}</option>
+          </select>
+          <select
+            class="input auto"
+            aria-label={texts.events.kind}
+            value={kind.value}
+            onChange={(event) => (kind.value = event.currentTarget.value as typeof kind.value)}
+          >
+            <option value="">{texts.events.all}</option>
+            {KINDS.map((one) => (
+              <option key={one} value={one}>
+                {texts.events.kinds[one]}
+              </option>
+            ))}
+          </select>
+          <button type="button" class="button" onClick={() => (isPaused.value = !isPaused.value)}>
+            <Icon name={isPaused.value ? "play" : "pause"} size={18} />
+            {isPaused.value ? texts.events.goOn : texts.events.pause}
+          </button>
+          <button
+            type="button"
+            class="button"
+            disabled={cursor.value === undefined}
+            onClick={() => void copyText(cursor.value ?? "")}
+          >
+            <Icon name="link" size={18} />
+            {texts.events.copyCursor}
+          </button>
+        </div>
+      </header>
+      {problem.value !== undefined && <Problem error={problem.value} />}
+      {events.value.length === 0 && problem.value === undefined && <p class="muted">{texts.events.none}</p>}
+      <ol class="list" aria-label={texts.events.title}>
+        {events.value.map(({ event, cursor: at }) => (
+          <EventRow key={event.id} event={event} cursor={at} />
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+interface Following {
+  readonly from: string | undefined;
+  readonly types: readonly EventType[] | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Tells of events in bunches, newest first: a log is read faster than a page is drawn. */
+async function read(following: Following, onFound: (found: readonly FollowedEvent[]) => void): Promise<void> {
+  let found: FollowedEvent[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  for await (const one of store.follow(following)) {
+    found.push(one);
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      if (following.signal.aborted) return;
+      onFound(found.toReversed().slice(0, MAX_SHOWN));
+      found = [];
+    }, GATHER_MS);
+  }
+}

@@ -1,0 +1,160 @@
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { Album, Image } from "../../client/src/index.ts";
+import { download } from "../album/actions.ts";
+import type { AlbumState } from "../album/album-state.ts";
+import { Icon, type IconName } from "../shared/icons.tsx";
+import { Problem } from "../shared/problem.tsx";
+import { leave, navigate, urlOf } from "../shared/router.ts";
+import { may, mayGetOriginals } from "../shared/session.ts";
+import { store } from "../shared/store.ts";
+import { showToast } from "../shared/toast.tsx";
+import { texts } from "../texts.ts";
+import { DeleteImage } from "./delete-image.tsx";
+import { Details } from "./details.tsx";
+import { onLightboxKey } from "./lightbox-keys.ts";
+import { Picture, preload } from "./picture.tsx";
+import type { Zoom } from "./zoom.ts";
+
+interface Props {
+  readonly state: AlbumState;
+  readonly album: Album;
+  readonly id: string;
+}
+
+/** One picture over its album. Its address is its own, so that it can be passed on and the back button closes it. */
+export default function Lightbox({ state, album, id }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const zoom = useRef<Zoom>(undefined);
+  const record = useSignal<Image | undefined>(undefined);
+  const problem = useSignal<unknown>(undefined);
+  const hasDetails = useSignal(false);
+  const isDeleting = useSignal(false);
+  const version = state.version.value;
+  const index = state.columns.indexOf(id);
+  const shown = index === -1 ? (record.value?.id === id ? record.value : undefined) : state.columns.image(index);
+  const current = record.value?.id === id ? record.value : undefined;
+  const label = current?.title ?? current?.name ?? "";
+
+  useEffect(() => {
+    dialog.current?.showModal();
+  }, []);
+  useEffect(() => {
+    void read();
+  }, [id, version]);
+  useEffect(() => {
+    for (const near of [index + 1, index - 1])
+      if (index !== -1 && near >= 0 && near < state.columns.count) preload(state.columns.image(near));
+  }, [id, version]);
+
+  async function read(): Promise<void> {
+    try {
+      const found = await store.imageById(id);
+      if (found.albumId === album.id) record.value = found;
+      problem.value = undefined;
+    } catch (error) {
+      problem.value = error;
+    }
+  }
+
+  const close = () => leave(urlOf.album(state.name));
+  function step(by: number): void {
+    const next = index + by;
+    if (index === -1 || next < 0 || next >= state.columns.count) return;
+    navigate(urlOf.image(state.name, state.columns.id(next)), { replace: true });
+  }
+  function afterDelete(): void {
+    isDeleting.value = false;
+    showToast(texts.album.deleted(1));
+    state.forget(id);
+    const next = Math.min(index, state.columns.count - 1);
+    if (next < 0) close();
+    else navigate(urlOf.image(state.name, state.columns.id(next)), { replace: true });
+    void state.load();
+  }
+
+  return (
+    <dialog
+      ref={dialog}
+      class={hasDetails.value ? "lightbox with-details" : "lightbox"}
+      aria-label={label === "" ? texts.album.picture(index + 1, state.expected) : label}
+      onCancel={(event) => {
+        event.preventDefault();
+        close();
+      }}
+      onKeyDown={(event) =>
+        onLightboxKey(event, {
+          zoom: zoom.current,
+          step,
+          toEnd: (isLast) => step(isLast ? state.columns.count - 1 - index : -index),
+          toggleDetails: () => (hasDetails.value = !hasDetails.value),
+          remove: () => (isDeleting.value = may("delete", album)),
+        })
+      }
+    >
+      <div class="lightbox-bar">
+        <Tool icon="back" text={texts.lightbox.close} onClick={close} />
+        <span class="lightbox-name" dir="auto">
+          {label}
+        </span>
+        {index !== -1 && (
+          <span class="numbers small lightbox-place">{texts.lightbox.place(index + 1, state.expected)}</span>
+        )}
+        {current !== undefined && mayGetOriginals(album) && (
+          <Tool icon="download" text={texts.lightbox.download} onClick={() => download(current)} />
+        )}
+        {may("delete", album) && (
+          <Tool icon="trash" text={texts.lightbox.delete} onClick={() => (isDeleting.value = true)} />
+        )}
+        <Tool
+          icon="info"
+          text={texts.lightbox.details}
+          pressed={hasDetails.value}
+          onClick={() => (hasDetails.value = !hasDetails.value)}
+        />
+      </div>
+      <div class="lightbox-stage">
+        {shown !== undefined && <Picture image={shown} label={label} zoom={zoom} onSwipe={step} onClose={close} />}
+        {index === -1 && problem.value !== undefined && <Problem error={problem.value} onRetry={() => void read()} />}
+        {index > 0 && <Arrow icon="back" text={texts.lightbox.previous} onClick={() => step(-1)} />}
+        {index !== -1 && index < state.columns.count - 1 && (
+          <Arrow icon="next" text={texts.lightbox.next} onClick={() => step(1)} />
+        )}
+      </div>
+      {hasDetails.value && current !== undefined && (
+        <Details
+          key={id}
+          image={current}
+          album={album}
+          onSaved={(saved) => (record.value = saved)}
+          onTag={(tag) => {
+            close();
+            state.setTag(tag);
+          }}
+        />
+      )}
+      {isDeleting.value && current !== undefined && (
+        <DeleteImage image={current} onClose={() => (isDeleting.value = false)} onDeleted={afterDelete} />
+      )}
+    </dialog>
+  );
+}
+
+interface ToolProps {
+  readonly icon: IconName;
+  readonly text: string;
+  readonly pressed?: boolean;
+  readonly onClick: () => void;
+}
+
+const Tool = ({ icon, text, pressed, onClick }: ToolProps) => (
+  <button type="button" class="tool" aria-label={text} title={text} aria-pressed={pressed} onClick={onClick}>
+    <Icon name={icon} />
+  </button>
+);
+
+const Arrow = ({ icon, text, onClick }: ToolProps) => (
+  <button type="button" class={`tool arrow ${icon}`} aria-label={text} title={text} onClick={onClick}>
+    <Icon name={icon} size={28} />
+  </button>
+);

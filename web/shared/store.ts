@@ -1,0 +1,55 @@
+import { signal } from "@preact/signals";
+import { createClient } from "../../client/src/index.ts";
+
+/** Path of the store, without a slash at its end; a proxy may serve it under one of its own. This module is bundled into `assets`. */
+export const base = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+
+/** True once the store has refused the session that the page had. */
+export const sessionEnded = signal(false);
+
+/** Whether the page has a session, as far as it knows. */
+export const hasSession = signal(false);
+
+/** Grows with each connection to the stream of events. */
+export const streamsOpened = signal(0);
+
+/** The only way to the store, with the cookie of the session. */
+export const store = createClient({
+  url: location.origin + base,
+  fetch: async (request) => {
+    const response = await fetch(request);
+    if (response.status === 401 && (await codeOf(response)) === "session_ended") sessionEnded.value = true;
+    else if (REFUSED.has(response.status) && hasSession.peek()) void noteEndOfSession();
+    if (response.ok && request.headers.get("Accept") === "text/event-stream") streamsOpened.value += 1;
+    return response;
+  },
+});
+
+const REFUSED: ReadonlySet<number> = new Set([401, 403, 404]);
+
+/** The response to an `<img>` or to a request that was given up may have removed the cookie, which makes the page a visitor. */
+async function noteEndOfSession(): Promise<void> {
+  const response = await fetch(`${base}/v1/me`);
+  const { caller, code } = (await response.json()) as { caller?: { kind: string }; code?: string };
+  if (code === "session_ended" || caller?.kind === "anonymous") sessionEnded.value = true;
+}
+
+const codeOf = async (response: Response): Promise<unknown> =>
+  (
+    (await response
+      .clone()
+      .json()
+      .catch(() => ({}))) as { code?: unknown }
+  ).code;
+
+/** For a write that must not overwrite a later one. */
+export const ifMatch = ({ id, revision }: { readonly id: string; readonly revision: number }) => ({
+  "If-Match": `"${id}.${revision}.-"`,
+});
+
+/** Path of all images of an album as one archive. */
+export const zipUrl = (album: string): string => `${base}/v1/albums/${encodeURIComponent(album)}/zip`;
+
+/** Path of the bytes of an image, or of a variant of one of the widths that every reader may ask for. */
+export const contentUrl = ({ id, sha256 }: { readonly id: string; readonly sha256: string }, width?: number): string =>
+  `${base}/v1/images/${id}/content/${sha256}${width === undefined ? "" : `?format=webp&w=${width}`}`;

@@ -1,0 +1,93 @@
+import { useSignal } from "@preact/signals";
+import { Problem } from "../shared/problem.tsx";
+import { store } from "../shared/store.ts";
+import { useSubmit } from "../shared/submit.ts";
+import { texts } from "../texts-admin.ts";
+
+const DAY_MS = 86_400_000;
+const LIVES = [1, 7, 30, 365, 0];
+
+interface Props {
+  readonly album: string;
+  readonly canAdd: boolean;
+  readonly canGiveOriginals: boolean;
+  readonly onMade: (url: string) => void;
+}
+
+export function NewShare({ album, canAdd, canGiveOriginals, onMade }: Props) {
+  const label = useSignal("");
+  const days = useSignal(30);
+  const withAdding = useSignal(false);
+  const withOriginals = useSignal(false);
+  const { busy, error, onSubmit } = useSubmit(async () => {
+    const { url } = await store.send("POST", "/v1/albums/{album}/shares", {
+      path: { album },
+      body: {
+        label: label.value.trim() || null,
+        rights: withAdding.value ? ["read", "write"] : ["read"],
+        originals: withOriginals.value,
+        expiresAt: days.value === 0 ? null : new Date(Date.now() + days.value * DAY_MS).toISOString(),
+      },
+    });
+    label.value = "";
+    onMade(new URL(url, location.href).href);
+  });
+  return (
+    <form class="stack" onSubmit={onSubmit}>
+      <div class="two">
+        <label class="field">
+          <span class="label">{texts.shares.label}</span>
+          <input
+            class="input"
+            dir="auto"
+            maxLength={200}
+            autofocus
+            value={label.value}
+            onInput={(event) => (label.value = event.currentTarget.value)}
+          />
+          <span class="hint">{texts.shares.labelHint}</span>
+        </label>
+        <label class="field">
+          <span class="label">{texts.shares.life}</span>
+          <select
+            class="input"
+            value={String(days.value)}
+            onChange={(event) => (days.value = Number(event.currentTarget.value))}
+          >
+            {LIVES.map((one) => (
+              <option key={one} value={one}>
+                {texts.shares.days(one)}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      {canAdd && (
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={withAdding.value}
+            onChange={(event) => (withAdding.value = event.currentTarget.checked)}
+          />
+          {texts.shares.mayAdd}
+        </label>
+      )}
+      {canGiveOriginals && (
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={withOriginals.value}
+            onChange={(event) => (withOriginals.value = event.currentTarget.checked)}
+          />
+          {texts.shares.originals}
+        </label>
+      )}
+      {error.value !== undefined && <Problem error={error.value} />}
+      <div class="form-end">
+        <button type="submit" class="button primary" disabled={busy.value}>
+          {texts.shares.make}
+        </button>
+      </div>
+    </form>
+  );
+}
