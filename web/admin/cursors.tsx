@@ -1,9 +1,7 @@
 import { useSignal } from "@preact/signals";
-import { Dialog } from "../shared/dialog.tsx";
+import { ConfirmDialog } from "../shared/form-dialog.tsx";
 import { formatCount, formatSeconds, formatTime } from "../shared/format.ts";
-import { Problem } from "../shared/problem.tsx";
 import { store } from "../shared/store.ts";
-import { useSubmit } from "../shared/submit.ts";
 import { texts } from "../texts-admin.ts";
 import { Section, useLoaded } from "./section.tsx";
 
@@ -11,11 +9,6 @@ import { Section, useLoaded } from "./section.tsx";
 export function Cursors() {
   const loaded = useLoaded(async () => (await store.send("GET", "/v1/cursors", {})).items);
   const chosen = useSignal<string | undefined>(undefined);
-  const { busy, error, submit } = useSubmit(async () => {
-    await store.send("DELETE", "/v1/cursors/{name}", { path: { name: chosen.value ?? "" } });
-    chosen.value = undefined;
-    await loaded.load();
-  });
   return (
     <Section title={texts.cursors.title} loaded={loaded}>
       {loaded.data.value?.length === 0 && <p class="muted">{texts.cursors.none}</p>}
@@ -43,18 +36,17 @@ export function Cursors() {
         ))}
       </ul>
       {chosen.value !== undefined && (
-        <Dialog title={texts.cursors.deleteOf(chosen.value)} onClose={() => (chosen.value = undefined)}>
-          <p>{texts.cursors.deleteText}</p>
-          {error.value !== undefined && <Problem error={error.value} />}
-          <div class="form-end">
-            <button type="button" class="button" autofocus onClick={() => (chosen.value = undefined)}>
-              {texts.cancel}
-            </button>
-            <button type="button" class="button danger" disabled={busy.value} onClick={() => void submit()}>
-              {texts.cursors.delete}
-            </button>
-          </div>
-        </Dialog>
+        <ConfirmDialog
+          title={texts.cursors.deleteOf(chosen.value)}
+          text={texts.cursors.deleteText}
+          action={texts.cursors.delete}
+          onClose={() => (chosen.value = undefined)}
+          onConfirm={async () => {
+            await store.send("DELETE", "/v1/cursors/{name}", { path: { name: chosen.value ?? "" } });
+            chosen.value = undefined;
+            await loaded.load();
+          }}
+        />
       )}
     </Section>
   );

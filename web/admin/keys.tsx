@@ -2,12 +2,11 @@ import { useSignal } from "@preact/signals";
 import type { components } from "../../client/src/index.ts";
 import { copyText } from "../shared/clipboard.ts";
 import { Dialog } from "../shared/dialog.tsx";
+import { ConfirmDialog } from "../shared/form-dialog.tsx";
 import { formatTime } from "../shared/format.ts";
 import { Icon } from "../shared/icons.tsx";
-import { Problem } from "../shared/problem.tsx";
 import { isLocal, signIn } from "../shared/session.ts";
 import { store } from "../shared/store.ts";
-import { useSubmit } from "../shared/submit.ts";
 import { showError } from "../shared/toast.tsx";
 import { texts } from "../texts-admin.ts";
 import { NewKey } from "./new-key.tsx";
@@ -83,43 +82,19 @@ export function Keys() {
         </Dialog>
       )}
       {revoked.value !== undefined && (
-        <RevokeKey
-          keyRecord={revoked.value}
+        <ConfirmDialog
+          title={texts.keys.revokeTitle(revoked.value.name)}
+          text={texts.keys.revokeText}
+          action={texts.keys.revoke}
           onClose={() => (revoked.value = undefined)}
-          onDone={() => {
+          onConfirm={async () => {
+            await store.send("DELETE", "/v1/keys/{key}", { path: { key: revoked.value?.id ?? "" } });
             revoked.value = undefined;
             void loaded.load();
           }}
         />
       )}
     </Section>
-  );
-}
-
-interface RevokeProps {
-  readonly keyRecord: Key;
-  readonly onClose: () => void;
-  readonly onDone: () => void;
-}
-
-function RevokeKey({ keyRecord, onClose, onDone }: RevokeProps) {
-  const { busy, error, submit } = useSubmit(async () => {
-    await store.send("DELETE", "/v1/keys/{key}", { path: { key: keyRecord.id } });
-    onDone();
-  });
-  return (
-    <Dialog title={texts.keys.revokeTitle(keyRecord.name)} onClose={onClose}>
-      <p>{texts.keys.revokeText}</p>
-      {error.value !== undefined && <Problem error={error.value} />}
-      <div class="form-end">
-        <button type="button" class="button" autofocus onClick={onClose}>
-          {texts.cancel}
-        </button>
-        <button type="button" class="button danger" disabled={busy.value} onClick={() => void submit()}>
-          {texts.keys.revoke}
-        </button>
-      </div>
-    </Dialog>
   );
 }
 

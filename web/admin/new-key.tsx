@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { Dialog } from "../shared/dialog.tsx";
-import { Problem } from "../shared/problem.tsx";
+import { TextField } from "../shared/form.tsx";
+import { FormDialog } from "../shared/form-dialog.tsx";
 import { isLocal, type Right } from "../shared/session.ts";
 import { store } from "../shared/store.ts";
 import { useSubmit } from "../shared/submit.ts";
@@ -19,7 +19,7 @@ export function NewKey({ onClose, onMade }: Props) {
   const rights = useSignal<ReadonlySet<Right>>(new Set(["read"]));
   const albums = useSignal("");
   const until = useSignal("");
-  const { busy, error, onSubmit } = useSubmit(async () => {
+  const form = useSubmit(async () => {
     const names = splitTags(albums.value);
     const chosen = RIGHTS.filter((right) => rights.value.has(right));
     const { secret } = await store.send("POST", "/v1/keys", {
@@ -37,60 +37,39 @@ export function NewKey({ onClose, onMade }: Props) {
     rights.value = changed;
   };
   return (
-    <Dialog title={texts.keys.create} onClose={onClose}>
-      <form class="stack" onSubmit={onSubmit}>
-        {isLocal.value && <p class="made">{texts.keys.first}</p>}
-        <label class="field">
-          <span class="label">{texts.keys.name}</span>
-          <input
-            class="input"
-            required
-            autofocus
-            pattern="[A-Za-z0-9._@\-]{1,64}"
-            title={texts.keys.nameHint}
-            value={name.value}
-            onInput={(event) => (name.value = event.currentTarget.value)}
-          />
-          <span class="hint">{texts.keys.nameHint}</span>
-        </label>
-        <fieldset>
-          <legend>{texts.keys.rights}</legend>
-          {RIGHTS.map((right) => (
-            <label key={right} class="check">
-              <input type="checkbox" checked={rights.value.has(right)} onChange={() => toggle(right)} />
-              {texts.keys.rightTexts[right]}
-            </label>
-          ))}
-        </fieldset>
-        <label class="field">
-          <span class="label">{texts.keys.albums}</span>
-          <input
-            class="input"
-            dir="auto"
-            value={albums.value}
-            onInput={(event) => (albums.value = event.currentTarget.value)}
-          />
-          <span class="hint">{texts.keys.albumsHint}</span>
-        </label>
-        <label class="field">
-          <span class="label">{texts.keys.until}</span>
-          <input
-            class="input"
-            type="date"
-            value={until.value}
-            onInput={(event) => (until.value = event.currentTarget.value)}
-          />
-        </label>
-        {error.value !== undefined && <Problem error={error.value} />}
-        <div class="form-end">
-          <button type="button" class="button" onClick={onClose}>
-            {texts.cancel}
-          </button>
-          <button type="submit" class="button primary" disabled={busy.value || rights.value.size === 0}>
-            {texts.keys.create}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={texts.keys.create}
+      form={form}
+      action={texts.keys.create}
+      isDisabled={rights.value.size === 0}
+      onClose={onClose}
+    >
+      {isLocal.value && <p class="made">{texts.keys.first}</p>}
+      <TextField
+        label={texts.keys.name}
+        hint={texts.keys.nameHint}
+        isRequired
+        hasFocus
+        pattern="[A-Za-z0-9._@\-]{1,64}"
+        value={name.value}
+        onText={(text) => (name.value = text)}
+      />
+      <fieldset>
+        <legend>{texts.keys.rights}</legend>
+        {RIGHTS.map((right) => (
+          <label key={right} class="check">
+            <input type="checkbox" checked={rights.value.has(right)} onChange={() => toggle(right)} />
+            {texts.keys.rightTexts[right]}
+          </label>
+        ))}
+      </fieldset>
+      <TextField
+        label={texts.keys.albums}
+        hint={texts.keys.albumsHint}
+        value={albums.value}
+        onText={(text) => (albums.value = text)}
+      />
+      <TextField label={texts.keys.until} type="date" value={until.value} onText={(text) => (until.value = text)} />
+    </FormDialog>
   );
 }

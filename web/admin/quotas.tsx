@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
-import { Dialog } from "../shared/dialog.tsx";
+import { TextField } from "../shared/form.tsx";
+import { FormDialog } from "../shared/form-dialog.tsx";
 import { formatBytes, formatCount } from "../shared/format.ts";
 import { Icon } from "../shared/icons.tsx";
-import { Problem } from "../shared/problem.tsx";
 import { store } from "../shared/store.ts";
 import { useSubmit } from "../shared/submit.ts";
 import { texts } from "../texts-admin.ts";
@@ -78,7 +78,7 @@ const Meter = ({ text, value, max }: MeterProps) => (
 function SetQuota({ onClose, onDone }: { readonly onClose: () => void; readonly onDone: () => void }) {
   const gigabytes = useSignal("");
   const images = useSignal("");
-  const { busy, error, onSubmit } = useSubmit(async () => {
+  const form = useSubmit(async () => {
     const maxBytes = gigabytes.value === "" ? null : Math.round(Number(gigabytes.value) * BYTES_IN_GB);
     const maxImages = images.value === "" ? null : Number(images.value);
     if (maxBytes === null && maxImages === null) await store.send("DELETE", "/v1/quotas/store", {});
@@ -86,42 +86,23 @@ function SetQuota({ onClose, onDone }: { readonly onClose: () => void; readonly 
     onDone();
   });
   return (
-    <Dialog title={texts.quotas.set} onClose={onClose}>
-      <form class="stack" onSubmit={onSubmit}>
-        <label class="field">
-          <span class="label">{texts.quotas.gigabytes}</span>
-          <input
-            class="input"
-            type="number"
-            min="0"
-            step="any"
-            autofocus
-            value={gigabytes.value}
-            onInput={(event) => (gigabytes.value = event.currentTarget.value)}
-          />
-        </label>
-        <label class="field">
-          <span class="label">{texts.quotas.images}</span>
-          <input
-            class="input"
-            type="number"
-            min="0"
-            step="1"
-            value={images.value}
-            onInput={(event) => (images.value = event.currentTarget.value)}
-          />
-          <span class="hint">{texts.quotas.hint}</span>
-        </label>
-        {error.value !== undefined && <Problem error={error.value} />}
-        <div class="form-end">
-          <button type="button" class="button" onClick={onClose}>
-            {texts.cancel}
-          </button>
-          <button type="submit" class="button primary" disabled={busy.value}>
-            {texts.save}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title={texts.quotas.set} form={form} action={texts.save} onClose={onClose}>
+      <TextField
+        label={texts.quotas.gigabytes}
+        type="number"
+        step="any"
+        hasFocus
+        value={gigabytes.value}
+        onText={(text) => (gigabytes.value = text)}
+      />
+      <TextField
+        label={texts.quotas.images}
+        hint={texts.quotas.hint}
+        type="number"
+        step="1"
+        value={images.value}
+        onText={(text) => (images.value = text)}
+      />
+    </FormDialog>
   );
 }

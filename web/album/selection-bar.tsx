@@ -1,6 +1,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { Album } from "../../client/src/index.ts";
 import { Dialog } from "../shared/dialog.tsx";
+import { ConfirmDialog } from "../shared/form-dialog.tsx";
 import { Icon } from "../shared/icons.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { may, mayGetOriginals } from "../shared/session.ts";
@@ -81,24 +82,16 @@ export function SelectionBar({ state, album, selection, isDeleting }: Props) {
         </Dialog>
       )}
       {isDeleting.value && (
-        <Dialog title={texts.album.deleteTitle(count)} onClose={() => (isDeleting.value = false)}>
-          <p>{texts.album.deleteText}</p>
-          <div class="form-end">
-            <button type="button" class="button" autofocus onClick={() => (isDeleting.value = false)}>
-              {texts.cancel}
-            </button>
-            <button
-              type="button"
-              class="button danger"
-              onClick={() => {
-                isDeleting.value = false;
-                run(deleteImages, texts.album.deleted).catch(showError);
-              }}
-            >
-              {texts.album.delete}
-            </button>
-          </div>
-        </Dialog>
+        <ConfirmDialog
+          title={texts.album.deleteTitle(count)}
+          text={texts.album.deleteText}
+          action={texts.album.delete}
+          onClose={() => (isDeleting.value = false)}
+          onConfirm={() => {
+            isDeleting.value = false;
+            run(deleteImages, texts.album.deleted).catch(showError);
+          }}
+        />
       )}
       {isTagging.value && (
         <TextQuestion

@@ -1,8 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { albums, loadAlbums } from "../albums/albums-state.ts";
-import { Dialog } from "../shared/dialog.tsx";
-import { texts } from "../texts.ts";
+import { TextField } from "../shared/form.tsx";
+import { FormDialog } from "../shared/form-dialog.tsx";
+import { useSubmit } from "../shared/submit.ts";
 
 interface Props {
   readonly title: string;
@@ -17,46 +18,27 @@ interface Props {
 /** Asks for one line of text. */
 export function TextQuestion({ title, label, action, isAlbum = false, onClose, onAnswer }: Props) {
   const text = useSignal("");
+  const form = useSubmit(async () => onAnswer(text.value));
   useEffect(() => {
     if (isAlbum && albums.value === undefined) void loadAlbums();
   }, []);
   return (
-    <Dialog title={title} onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          onAnswer(text.value);
-        }}
-      >
-        <label class="field">
-          <span class="label">{label}</span>
-          <input
-            class="input"
-            dir="auto"
-            required
-            autofocus
-            list={isAlbum ? "albums-to-choose" : undefined}
-            value={text.value}
-            onInput={(event) => (text.value = event.currentTarget.value)}
-          />
-        </label>
-        {isAlbum && (
-          <datalist id="albums-to-choose">
-            {albums.value?.map(({ id, name }) => (
-              <option key={id} value={name} />
-            ))}
-          </datalist>
-        )}
-        <div class="form-end">
-          <button type="button" class="button" onClick={onClose}>
-            {texts.cancel}
-          </button>
-          <button type="submit" class="button primary">
-            {action}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title={title} form={form} action={action} onClose={onClose}>
+      <TextField
+        label={label}
+        isRequired
+        hasFocus
+        list={isAlbum ? "albums-to-choose" : undefined}
+        value={text.value}
+        onText={(now) => (text.value = now)}
+      />
+      {isAlbum && (
+        <datalist id="albums-to-choose">
+          {albums.value?.map(({ id, name }) => (
+            <option key={id} value={name} />
+          ))}
+        </datalist>
+      )}
+    </FormDialog>
   );
 }

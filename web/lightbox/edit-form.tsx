@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Image } from "../../client/src/index.ts";
+import { FormEnd, TextField } from "../shared/form.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { useSubmit } from "../shared/submit.ts";
 import { showToast } from "../shared/toast.tsx";
@@ -28,7 +29,7 @@ export function EditForm({ image, onSaved }: Props) {
   }, [image.revision]);
 
   const set = (change: Partial<Draft>) => (draft.value = { ...draft.value, ...change });
-  const { busy, error, submit, onSubmit } = useSubmit(async () => {
+  const form = useSubmit(async () => {
     conflict.value = undefined;
     const outcome = await saveDraft(draft.value, base.value);
     if (outcome.kind === "conflict") {
@@ -42,46 +43,26 @@ export function EditForm({ image, onSaved }: Props) {
   });
 
   return (
-    <form class="stack" onSubmit={onSubmit} aria-label={texts.details.edit}>
-      <label class="field">
-        <span class="label">{texts.details.title}</span>
-        <input
-          class="input"
-          dir="auto"
-          maxLength={200}
-          value={draft.value.title}
-          onInput={(event) => set({ title: event.currentTarget.value })}
-        />
-      </label>
-      <label class="field">
-        <span class="label">{texts.details.description}</span>
-        <textarea
-          class="input"
-          dir="auto"
-          value={draft.value.description}
-          onInput={(event) => set({ description: event.currentTarget.value })}
-        />
-      </label>
-      <label class="field">
-        <span class="label">{texts.details.tags}</span>
-        <input
-          class="input"
-          dir="auto"
-          value={draft.value.tags}
-          onInput={(event) => set({ tags: event.currentTarget.value })}
-        />
-        <span class="hint">{texts.details.tagsHint}</span>
-      </label>
-      <label class="field">
-        <span class="label">{texts.details.name}</span>
-        <input
-          class="input"
-          dir="auto"
-          required
-          value={draft.value.name}
-          onInput={(event) => set({ name: event.currentTarget.value })}
-        />
-      </label>
+    <form class="stack" onSubmit={form.onSubmit} aria-label={texts.details.edit}>
+      <TextField
+        label={texts.details.title}
+        maxLength={200}
+        value={draft.value.title}
+        onText={(title) => set({ title })}
+      />
+      <TextField
+        label={texts.details.description}
+        isLong
+        value={draft.value.description}
+        onText={(description) => set({ description })}
+      />
+      <TextField
+        label={texts.details.tags}
+        hint={texts.details.tagsHint}
+        value={draft.value.tags}
+        onText={(tags) => set({ tags })}
+      />
+      <TextField label={texts.details.name} isRequired value={draft.value.name} onText={(name) => set({ name })} />
       <FocalPoint image={image} value={draft.value.focalPoint} onChange={(focalPoint) => set({ focalPoint })} />
       {conflict.value !== undefined && (
         <Conflict
@@ -92,21 +73,20 @@ export function EditForm({ image, onSaved }: Props) {
             const { theirs } = conflict.value ?? { theirs: base.value };
             draft.value = chosen;
             base.value = theirs;
-            if (changedFields(chosen, draftOf(theirs)).length > 0) void submit();
+            if (changedFields(chosen, draftOf(theirs)).length > 0) void form.submit();
             else conflict.value = undefined;
           }}
         />
       )}
-      {error.value !== undefined && <Problem error={error.value} />}
-      {isDirty && conflict.value === undefined && (
-        <div class="form-end">
-          <button type="button" class="button" onClick={() => (draft.value = draftOf(base.value))}>
-            {texts.details.discard}
-          </button>
-          <button type="submit" class="button primary" disabled={busy.value}>
-            {texts.save}
-          </button>
-        </div>
+      {isDirty && conflict.value === undefined ? (
+        <FormEnd
+          form={form}
+          action={texts.save}
+          cancel={texts.details.discard}
+          onCancel={() => (draft.value = draftOf(base.value))}
+        />
+      ) : (
+        form.error.value !== undefined && <Problem error={form.error.value} />
       )}
     </form>
   );

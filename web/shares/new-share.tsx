@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { Problem } from "../shared/problem.tsx";
+import { FormEnd, TextField } from "../shared/form.tsx";
 import { store } from "../shared/store.ts";
 import { useSubmit } from "../shared/submit.ts";
 import { texts } from "../texts-admin.ts";
@@ -19,7 +19,7 @@ export function NewShare({ album, canAdd, canGiveOriginals, onMade }: Props) {
   const days = useSignal(30);
   const withAdding = useSignal(false);
   const withOriginals = useSignal(false);
-  const { busy, error, onSubmit } = useSubmit(async () => {
+  const form = useSubmit(async () => {
     const { url } = await store.send("POST", "/v1/albums/{album}/shares", {
       path: { album },
       body: {
@@ -33,20 +33,16 @@ export function NewShare({ album, canAdd, canGiveOriginals, onMade }: Props) {
     onMade(new URL(url, location.href).href);
   });
   return (
-    <form class="stack" onSubmit={onSubmit}>
+    <form class="stack" onSubmit={form.onSubmit}>
       <div class="two">
-        <label class="field">
-          <span class="label">{texts.shares.label}</span>
-          <input
-            class="input"
-            dir="auto"
-            maxLength={200}
-            autofocus
-            value={label.value}
-            onInput={(event) => (label.value = event.currentTarget.value)}
-          />
-          <span class="hint">{texts.shares.labelHint}</span>
-        </label>
+        <TextField
+          label={texts.shares.label}
+          hint={texts.shares.labelHint}
+          maxLength={200}
+          hasFocus
+          value={label.value}
+          onText={(text) => (label.value = text)}
+        />
         <label class="field">
           <span class="label">{texts.shares.life}</span>
           <select
@@ -82,12 +78,7 @@ export function NewShare({ album, canAdd, canGiveOriginals, onMade }: Props) {
           {texts.shares.originals}
         </label>
       )}
-      {error.value !== undefined && <Problem error={error.value} />}
-      <div class="form-end">
-        <button type="submit" class="button primary" disabled={busy.value}>
-          {texts.shares.make}
-        </button>
-      </div>
+      <FormEnd form={form} action={texts.shares.make} />
     </form>
   );
 }

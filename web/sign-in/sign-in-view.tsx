@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { StoreError } from "../../client/src/index.ts";
+import { TextField } from "../shared/form.tsx";
 import { Logo } from "../shared/icons.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { navigate, route, urlOf } from "../shared/router.ts";
@@ -29,18 +30,15 @@ export function SignInView() {
           <Logo />
           <h1>{texts.signIn.title}</h1>
         </span>
-        <label class="field">
-          <span class="label">{texts.signIn.secret}</span>
-          <input
-            class="input"
-            type="password"
-            autocomplete="current-password"
-            required
-            value={secret.value}
-            onInput={(event) => (secret.value = event.currentTarget.value)}
-          />
-          <span class="hint">{texts.signIn.secretHint}</span>
-        </label>
+        <TextField
+          label={texts.signIn.secret}
+          hint={texts.signIn.secretHint}
+          type="password"
+          autocomplete="current-password"
+          isRequired
+          value={secret.value}
+          onText={(text) => (secret.value = text)}
+        />
         {refused && <p role="alert">{texts.signIn.refused}</p>}
         {error.value !== undefined && !refused && <Problem error={error.value} />}
         <button type="submit" class="button primary" disabled={busy.value}>

@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { albums } from "../albums/albums-state.ts";
 import { Dialog } from "../shared/dialog.tsx";
-import { Problem } from "../shared/problem.tsx";
+import { TextField } from "../shared/form.tsx";
+import { FormDialog } from "../shared/form-dialog.tsx";
 import { useSubmit } from "../shared/submit.ts";
 import { texts } from "../texts.ts";
 import { decide, isActive, items, taken } from "./queue.ts";
@@ -42,45 +43,33 @@ export function NamesTaken() {
 /** Files were given where no album is open. */
 export function ChooseAlbum() {
   const waiting = homeless.value;
-  return waiting === undefined ? null : (
-    <Dialog title={texts.upload.chooseTitle(waiting.files.length)} onClose={() => (homeless.value = undefined)}>
-      <AlbumForm suggestion={waiting.suggestion} />
-    </Dialog>
-  );
+  return waiting === undefined ? null : <ChooseFor waiting={waiting} />;
 }
 
-function AlbumForm({ suggestion }: { readonly suggestion: string }) {
-  const name = useSignal(suggestion);
-  const { busy, error, onSubmit } = useSubmit(() => settle(name.value));
+function ChooseFor({ waiting }: { readonly waiting: NonNullable<typeof homeless.value> }) {
+  const name = useSignal(waiting.suggestion);
+  const form = useSubmit(() => settle(name.value));
   return (
-    <form class="stack" onSubmit={onSubmit}>
-      <label class="field">
-        <span class="label">{texts.upload.chooseField}</span>
-        <input
-          class="input"
-          dir="auto"
-          required
-          autofocus
-          list="known-albums"
-          value={name.value}
-          onInput={(event) => (name.value = event.currentTarget.value)}
-        />
-        <span class="hint">{texts.upload.chooseHint}</span>
-      </label>
+    <FormDialog
+      title={texts.upload.chooseTitle(waiting.files.length)}
+      form={form}
+      action={texts.upload.start}
+      onClose={() => (homeless.value = undefined)}
+    >
+      <TextField
+        label={texts.upload.chooseField}
+        hint={texts.upload.chooseHint}
+        isRequired
+        hasFocus
+        list="known-albums"
+        value={name.value}
+        onText={(text) => (name.value = text)}
+      />
       <datalist id="known-albums">
         {albums.value?.map((album) => (
           <option key={album.id} value={album.name} />
         ))}
       </datalist>
-      {error.value !== undefined && <Problem error={error.value} />}
-      <div class="form-end">
-        <button type="button" class="button" onClick={() => (homeless.value = undefined)}>
-          {texts.cancel}
-        </button>
-        <button type="submit" class="button primary" disabled={busy.value}>
-          {texts.upload.start}
-        </button>
-      </div>
-    </form>
+    </FormDialog>
   );
 }
