@@ -98,7 +98,7 @@ export const CASES: Readonly<Record<CommandName, CommandCase>> = {
     works: ({ photos, album }) => ["put", `${photos}/a.png`, album],
     fails: ({ photos, album }) => ["put", `${photos}/none.png`, album],
     code: 1,
-    message: "none.png: it is not there",
+    message: "none.png: no such file or folder",
   },
   get: {
     works: ({ album, folder }) => ["get", album, folder],
@@ -109,7 +109,7 @@ export const CASES: Readonly<Record<CommandName, CommandCase>> = {
     works: ({ photos, album }) => ["sync", `${photos}/`, album],
     fails: ({ folder, album }) => ["sync", `${folder}/none`, album],
     code: 1,
-    message: "it is not there",
+    message: "no such file or folder",
   },
   export: {
     works: ({ album, folder }) => ["export", album, folder],
@@ -120,7 +120,7 @@ export const CASES: Readonly<Record<CommandName, CommandCase>> = {
     works: ({ photos }) => ["import", photos],
     fails: ({ folder }) => ["import", `${folder}/none`],
     code: 1,
-    message: "it is not there",
+    message: "no such file or folder",
   },
   rm: { works: ({ album }) => ["rm", `${album}/a.png`], fails: () => ["rm", "none"], ...noAlbum },
   mv: {

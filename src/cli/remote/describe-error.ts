@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 type Place = Pick<Connection, "url" | "key">;
 
 const WHERE = 'Set the URL with --url, IMAGE_STORE_URL or "image-store login URL".';
-const KEY = 'Give a key with --key, IMAGE_STORE_KEY or "image-store login URL --key KEY".';
+export const GIVE_KEY = 'Give a key with --key, IMAGE_STORE_KEY or "image-store login URL --key KEY".';
 
 /** Statuses by which a proxy says that the store does not answer. */
 const OF_PROXIES: ReadonlySet<number> = new Set([502, 503, 504]);
@@ -24,17 +24,17 @@ export function describeError(error: unknown, { url, key }: Place): string {
       return `Something other than an Image Store answers at ${url}: ${responseOf(error)}. ${WHERE}`;
     case "unauthorized":
       return key === undefined
-        ? `The store at ${url} needs a key. ${KEY}`
-        : `The store at ${url} refuses the key. ${KEY}`;
+        ? `The store at ${url} needs a key. ${GIVE_KEY}`
+        : `The store at ${url} refuses the key. ${GIVE_KEY}`;
     case "forbidden":
-      return `${key === undefined ? "Without a key" : "The key"} ${rightsOf(error)}. ${KEY}`;
+      return `${key === undefined ? "Without a key" : "The key"} ${rightsOf(error)}. ${GIVE_KEY}`;
     case "cursor_unknown":
     case "cursor_expired":
       return `${error.message} Start again with --from oldest, or with --from latest for new events only.`;
     case "album_not_empty":
       return "The album has images. Delete them too with --recursive.";
     case "album_not_found":
-      return `${error.message} "image-store ls" lists the albums that the key may see.`;
+      return `${error.message} "image-store ls" lists the albums that you may see.`;
     default:
       return error.message;
   }
@@ -50,7 +50,7 @@ function rightsOf({ problem: { missing }, message }: StoreError): string {
 }
 
 const LOCAL: Readonly<Record<string, string>> = {
-  ENOENT: "it is not there",
+  ENOENT: "no such file or folder",
   EACCES: "permission denied",
   EPERM: "permission denied",
   EISDIR: "it is a folder",

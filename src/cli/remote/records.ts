@@ -3,7 +3,7 @@ import { seeHelp, UsageError } from "../arguments.ts";
 import { EXIT } from "../context.ts";
 import { formatBytes } from "../progress-bar.ts";
 import type { RemoteCall } from "./connection.ts";
-import { describeError, isFatal } from "./describe-error.ts";
+import { describeError, GIVE_KEY, isFatal } from "./describe-error.ts";
 
 const PAGE = { pageSize: 1000 };
 
@@ -31,13 +31,32 @@ export async function list(call: RemoteCall): Promise<number> {
   const [album] = operands;
   const tag = call.text("tag");
   if (album === undefined && tag !== undefined) throw new UsageError(`--tag needs an album. ${seeHelp("ls")}`);
-  if (album === undefined) {
-    for await (const found of client.albums.list(PAGE, { signal })) await print(found, lineOfAlbum(found));
-    return EXIT.ok;
-  }
+  if (album === undefined) return listAlbums(call);
   const filter = { ...PAGE, ...(tag === undefined ? {} : { tag }) };
   for await (const found of client.images(album, filter, { signal })) await print(found, lineOfImage(found));
   return EXIT.ok;
+}
+
+async function listAlbums(call: RemoteCall): Promise<number> {
+  const { client, signal, print, context } = call;
+  let isEmpty = true;
+  for await (const found of client.albums.list(PAGE, { signal })) {
+    isEmpty = false;
+    await print(found, lineOfAlbum(found));
+  }
+  if (isEmpty && (await isAnonymous(call)))
+    context.err(`image-store: The store shows no album to clients without a key. ${GIVE_KEY}\n`);
+  return EXIT.ok;
+}
+
+/** Only for a hint, so a failure counts as no. */
+async function isAnonymous({ client, key, signal }: RemoteCall): Promise<boolean> {
+  if (key !== undefined) return false;
+  try {
+    return (await client.send("GET", "/v1/me", { signal })).caller.kind === "anonymous";
+  } catch {
+    return false;
+  }
 }
 
 const minuteOf = (time: string): string => time.slice(0, 16).replace("T", " ");

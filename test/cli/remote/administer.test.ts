@@ -39,6 +39,19 @@ const onlyOf = async (...argv: readonly string[]): Promise<Record<string, unknow
   return document as Record<string, unknown>;
 };
 
+test("ls without a key says that a store with keys shows no album, unless one is public", async () => {
+  const keyless = cliOf(store.url, home, { env: { HOME: home, IMAGE_STORE_URL: store.url } });
+  await putImage("Private", "a.png");
+  expect(await keyless("ls")).toEqual({
+    code: 0,
+    out: "",
+    err: expect.stringMatching(/^image-store: The store shows no album to clients without a key\. Give a key .*\n$/),
+  });
+  await store.send("PATCH", "/v1/albums/Private", { visibility: "public" }, keys.bearer("admin"));
+  expect(await keyless("ls")).toMatchObject({ code: 0, out: expect.stringContaining("Private"), err: "" });
+  await store.send("PATCH", "/v1/albums/Private", { visibility: "private" }, keys.bearer("admin"));
+});
+
 describe("image-store key, by the API", () => {
   test("create prints a key that works, show and update change it, and revoke ends it", async () => {
     await putImage("Keys", "a.png");

@@ -142,7 +142,7 @@ describe("files that are not as they were", () => {
     const ran = await cli("put", ...paths(), album, "--json");
     expect(ran).toMatchObject({
       code: 1,
-      err: expect.stringContaining(`${join(photos, "bad.png")}: it is not there\n`),
+      err: expect.stringContaining(`${join(photos, "bad.png")}: no such file or folder\n`),
     });
     expect(totalsOf(ran)).toMatchObject({ sent: 2, failed: 1 });
     onRequest = undefined;

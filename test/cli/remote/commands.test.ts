@@ -98,7 +98,7 @@ describe("image-store put, ls, stat, get and rm", () => {
     const missing = join(photos, "missing.png");
     const ran = await cli("put", missing, good, text, photos, "Some", "--json");
     expect(ran.code).toBe(1);
-    expect(ran.err).toContain(`${missing}: it is not there\n`);
+    expect(ran.err).toContain(`${missing}: no such file or folder\n`);
     expect(ran.err).toContain(`${text}: it is not an image`);
     expect(ran.err).toContain(`${photos}: it is a folder\n`);
     const documents = documentsOf(ran);

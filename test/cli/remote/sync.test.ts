@@ -111,7 +111,7 @@ describe("image-store sync DIR ALBUM", () => {
     const ran = await up("--json");
     expect(ran.code).toBe(1);
     expect(ran.err).toContain(`${photos}/loop.png: its symbolic links form a loop\n`);
-    expect(ran.err).toContain(`${photos}/dangling.png: it is not there\n`);
+    expect(ran.err).toContain(`${photos}/dangling.png: no such file or folder\n`);
     expect(ran.err).toContain("name.png: A name must not contain control characters.\n");
     expect(ran.err).toContain(`${photos}/notes.txt: skipped, it is not an image\n`);
     expect(ran.err).toContain(`${photos}/folder: skipped, it is a folder\n`);
@@ -144,7 +144,7 @@ describe("image-store sync DIR ALBUM", () => {
   test("refuses a folder that is not there before it makes an album", async () => {
     expect(await cli("sync", join(home, "none"), album)).toMatchObject({
       code: 1,
-      err: `image-store: ${join(home, "none")}: it is not there\n`,
+      err: `image-store: ${join(home, "none")}: no such file or folder\n`,
     });
   });
 });
