@@ -40,10 +40,7 @@ export async function serve(
       },
     });
     const tell = config.log.format === "pretty" ? out : err;
-    tell(
-      (config.page ? `Page           ${app.url}/\n` : "") +
-        `API            ${app.url}/v1\nDocumentation  ${app.url}/docs\nData           ${resolve(config.dataFolder)}\n`,
-    );
+    tell(addresses(config, app.url));
     logger.info({ url: app.url, version: VERSION }, "ready");
     ready.resolve(() => reloadKeys(app, readConfig, logger));
     const code = await end;
@@ -59,6 +56,15 @@ export async function serve(
   } finally {
     await sink[Symbol.asyncDispose]();
   }
+}
+
+/** In place of a wildcard the loopback address: browsers on this machine can open it, and may sign in there without HTTPS. */
+function addresses({ page, dataFolder }: Config, listening: string): string {
+  const url = listening.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+  return (
+    (page ? `Page           ${url}/\n` : "") +
+    `API            ${url}/v1\nDocumentation  ${url}/docs\nData           ${resolve(dataFolder)}\n`
+  );
 }
 
 /** Only keys can change while the store serves. An invalid configuration changes nothing. */

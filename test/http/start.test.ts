@@ -102,6 +102,17 @@ describe("a server process", () => {
     );
   });
 
+  test("that listens on all addresses prints one of this machine, which browsers can open", async () => {
+    const { url, child, err } = await start(await newFolder(), {
+      IMAGE_STORE_HOST: "0.0.0.0",
+      IMAGE_STORE_INSECURE: "true",
+    });
+    expect(new URL(url).hostname).toBe("127.0.0.1");
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    child.kill("SIGTERM");
+    expect(await err.end()).toStartWith(`Page           ${url}/\nAPI            ${url}/v1\n`);
+  });
+
   test("keeps its data over a restart", async () => {
     const folder = await newFolder();
     const first = await start(folder);
