@@ -16,8 +16,8 @@ import { ShareView, SignInView } from "./sign-in/sign-in-view.tsx";
 import { texts } from "./texts.ts";
 import { Intake } from "./upload/intake.tsx";
 
-const EventsView = lazy(() => import("./events/events-view.tsx"));
-const AdminView = lazy(() => import("./admin/admin-view.tsx"));
+const EventsView = lazy(async () => (await import("./later.ts")).EventsView);
+const AdminView = lazy(async () => (await import("./later.ts")).AdminView);
 
 /** A picture lies over its album, so that both are one view. */
 const viewKey = computed(() => {

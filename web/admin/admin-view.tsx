@@ -4,7 +4,7 @@ import { Keys } from "./keys.tsx";
 import { Quotas } from "./quotas.tsx";
 import { Totals } from "./totals.tsx";
 
-export default function AdminView() {
+export function AdminView() {
   return (
     <div class="page narrow">
       <h1>{texts.admin.title}</h1>

@@ -16,8 +16,8 @@ import { Grid } from "./grid.tsx";
 import { Selection } from "./selection.ts";
 import { SelectionBar } from "./selection-bar.tsx";
 
-const LazyShareDialog = lazy(() => import("../shares/share-dialog.tsx"));
-const LazyLightbox = lazy(() => import("../lightbox/lightbox.tsx"));
+const LazyShareDialog = lazy(async () => (await import("../later.ts")).ShareDialog);
+const LazyLightbox = lazy(async () => (await import("../later.ts")).Lightbox);
 
 interface Props {
   readonly name: string;

@@ -24,7 +24,7 @@ const TYPES: Readonly<Record<(typeof KINDS)[number], readonly EventType[]>> = {
 };
 
 /** The log of changes as it grows, newest first. */
-export default function EventsView() {
+export function EventsView() {
   const events = useSignal<readonly FollowedEvent[]>([]);
   const cursor = useSignal<string | undefined>(undefined);
   const start = useSignal<Start>("oldest");

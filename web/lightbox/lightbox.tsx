@@ -23,7 +23,7 @@ interface Props {
 }
 
 /** One picture over its album. Its address is its own, so that it can be passed on and the back button closes it. */
-export default function Lightbox({ state, album, id }: Props) {
+export function Lightbox({ state, album, id }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const zoom = useRef<Zoom>(undefined);
   const record = useSignal<Image | undefined>(undefined);

@@ -5,9 +5,7 @@ import { texts } from "../texts.ts";
 import { Problem } from "./problem.tsx";
 
 /** A component whose code is fetched when it is shown first. */
-export function lazy<Props extends object>(
-  load: () => Promise<{ readonly default: FunctionComponent<Props> }>,
-): FunctionComponent<Props> {
+export function lazy<Props extends object>(load: () => Promise<FunctionComponent<Props>>): FunctionComponent<Props> {
   let loaded: FunctionComponent<Props> | undefined;
   return (props: Props) => {
     const ready = useSignal(loaded !== undefined);
@@ -15,8 +13,8 @@ export function lazy<Props extends object>(
     const start = () => {
       error.value = undefined;
       load().then(
-        (module) => {
-          loaded = module.default;
+        (component) => {
+          loaded = component;
           ready.value = true;
         },
         (cause: unknown) => (error.value = cause),

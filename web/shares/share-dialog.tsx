@@ -20,7 +20,7 @@ interface Props {
 }
 
 /** The links to an album: one for each person, with what it gives, how often it was used, and an end. */
-export default function ShareDialog({ album, onClose }: Props) {
+export function ShareDialog({ album, onClose }: Props) {
   const shares = useSignal<readonly Share[] | undefined>(undefined);
   const problem = useSignal<unknown>(undefined);
   const made = useSignal<string | undefined>(undefined);

@@ -13,7 +13,7 @@ const isDragging = signal(false);
 /** Whether the code of uploads is there, and so the queue. */
 const isNeeded = signal(false);
 
-const UploadPanel = lazy(() => import("./upload-panel.tsx"));
+const UploadPanel = lazy(async () => (await import("../later.ts")).UploadPanel);
 
 /** A dropped folder or file, or a file that was chosen or pasted. */
 export type Dropped = FileSystemEntry | File;
@@ -23,7 +23,7 @@ async function take(dropped: readonly Dropped[]): Promise<void> {
   const album = target.value;
   if (album === undefined ? !may("write") : !mayAdd(album)) return showToast(texts.upload.notAllowed);
   try {
-    const { receive } = await import("./receive.ts");
+    const { receive } = await import("../later.ts");
     isNeeded.value = true;
     await receive(dropped, album);
   } catch (error) {

@@ -13,7 +13,7 @@ import { UploadRow } from "./upload-row.tsx";
 const MAX_LISTED = 100;
 const RANKS = { failed: 0, taken: 1, sending: 2, checking: 3, waiting: 4, skipped: 5, present: 6, done: 7 } as const;
 
-export default function UploadPanel() {
+export function UploadPanel() {
   const isOpen = useSignal(true);
   useEffect(() => startMeasuring(), []);
   return (
