@@ -25,7 +25,7 @@ export async function folderOfDrawings(
   counts: readonly number[],
   say: (text: string) => void,
 ): Promise<string> {
-  const folder = join(cache, `drawings-${counts.join("-")}-${await schemaFingerprint()}`);
+  const folder = join(cache, `varied-drawings-${counts.join("-")}-${await schemaFingerprint()}`);
   if (existsSync(folder)) return folder;
   const unfinished = `${folder}.unfinished`;
   await rm(unfinished, { recursive: true, force: true });
@@ -107,9 +107,17 @@ function copyDescriptions(path: string): void {
   db.run("create unique index temp.drawn_sha256 on drawn (sha256)");
   db.run(
     `update images set described = 1, sound = 1, taken_at = ? + cast(name as integer) * ?,
-      placeholder = (select placeholder from drawn where drawn.sha256 = images.sha256),
+      placeholder = (select ${variedPlaceholder("placeholder")} from drawn where drawn.sha256 = images.sha256),
       dominant_colour = (select dominant_colour from drawn where drawn.sha256 = images.sha256)
       where album_id <> (select id from albums where name = 'drawings')`,
     [FIRST_TAKEN_AT, MINUTES_BETWEEN * 60_000],
   );
 }
+
+const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** Another one for each image, as photos have: four of the characters that say how light and dark are spread count the images. */
+const variedPlaceholder = (placeholder: string): string => {
+  const digits = [18, 12, 6, 0].map((shift) => `substr('${BASE64}', (cast(name as integer) >> ${shift} & 63) + 1, 1)`);
+  return `substr(${placeholder}, 1, 8) || ${digits.join(" || ")} || substr(${placeholder}, 13)`;
+};

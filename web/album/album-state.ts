@@ -5,8 +5,8 @@ import { Columns } from "./columns.ts";
 
 export type ImageOrder = NonNullable<ImageFilter["orderBy"]>;
 const FIRST_PAGE = 1000;
-/** As many as a page takes apart within one frame or two. */
-const PAGE = 5000;
+/** As many as a page takes apart within a frame. With more, the browser collects their garbage in longer pauses. */
+const PAGE = 2000;
 /** So many are read again before they replace what is shown. */
 export const AT_ONCE = 20_000;
 const ORDER_KEY = "image-store.order";

@@ -1,6 +1,6 @@
 import type { Signal } from "@preact/signals";
 import { Icon } from "../shared/icons.tsx";
-import { placeholderOf } from "../shared/placeholder.ts";
+import { usePlaceholder } from "../shared/placeholder.ts";
 import { urlOf } from "../shared/router.ts";
 import { contentUrl } from "../shared/store.ts";
 import { texts } from "../texts.ts";
@@ -26,6 +26,7 @@ export function Tile({ image, album, total, left, width, height, column, isFocus
   const { index, id, placeholder } = image;
   const isSelected = selected.value.has(id);
   const isSelecting = selected.value.size > 0;
+  const picture = usePlaceholder<HTMLAnchorElement>(placeholder);
   const label = texts.album.picture(index + 1, total);
   return (
     <div
@@ -38,6 +39,7 @@ export function Tile({ image, album, total, left, width, height, column, isFocus
       style={{ left: `${left}px`, width: `${width}px`, height: `${height}px` }}
     >
       <a
+        ref={picture}
         class="picture"
         href={urlOf.image(album, id)}
         data-view
@@ -49,7 +51,6 @@ export function Tile({ image, album, total, left, width, height, column, isFocus
           event.preventDefault();
           onSelect(index, event.shiftKey);
         }}
-        style={placeholder === null ? {} : { backgroundImage: placeholderOf(placeholder) }}
       >
         <img
           alt=""

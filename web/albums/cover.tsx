@@ -1,8 +1,8 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import type { Album } from "../../client/src/index.ts";
 import { Icon } from "../shared/icons.tsx";
-import { placeholderOf } from "../shared/placeholder.ts";
+import { usePlaceholder } from "../shared/placeholder.ts";
 import { contentUrl, store } from "../shared/store.ts";
 
 interface Cover {
@@ -37,7 +37,7 @@ function coverOf({ id, name, imageCount, revision, byteCount }: Album): Promise<
 
 export function AlbumCover({ album }: { readonly album: Album }) {
   const cover = useSignal<Cover | undefined>(undefined);
-  const root = useRef<HTMLDivElement>(null);
+  const root = usePlaceholder<HTMLDivElement>(cover.value?.placeholder ?? null);
   useEffect(() => {
     if (album.imageCount === 0) {
       cover.value = undefined;
@@ -62,9 +62,8 @@ export function AlbumCover({ album }: { readonly album: Album }) {
   }, [album.id, album.revision, album.imageCount, album.byteCount]);
 
   const shown = cover.value;
-  const hash = shown?.placeholder;
   return (
-    <div class="cover" ref={root} style={hash == null ? {} : { backgroundImage: placeholderOf(hash) }}>
+    <div class="cover" ref={root}>
       {shown === undefined ? (
         <Icon name="picture" size={36} />
       ) : (
