@@ -680,6 +680,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/cursors/{name}/rewind": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rewind a durable reader of the log
+         * @description The relay publishes the events behind the position again, in their order, and then new ones; it notices within a second. A reader that has not passed the position yet stays where it is. Required right: `admin`.
+         */
+        post: operations["rewindCursor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/keys": {
         parameters: {
             query?: never;
@@ -2062,9 +2082,9 @@ export interface components {
             data: components["schemas"]["EventData"];
         };
         /** @enum {string} */
-        EventType: "imagestore.album.created" | "imagestore.album.updated" | "imagestore.album.deleted" | "imagestore.image.created" | "imagestore.image.updated" | "imagestore.image.deleted" | "imagestore.key.created" | "imagestore.key.updated" | "imagestore.key.revoked" | "imagestore.share.created" | "imagestore.share.revoked" | "imagestore.ticket.created" | "imagestore.ticket.revoked" | "imagestore.quota.updated";
+        EventType: "imagestore.album.created" | "imagestore.album.updated" | "imagestore.album.deleted" | "imagestore.image.created" | "imagestore.image.updated" | "imagestore.image.deleted" | "imagestore.key.created" | "imagestore.key.updated" | "imagestore.key.revoked" | "imagestore.share.created" | "imagestore.share.revoked" | "imagestore.ticket.created" | "imagestore.ticket.revoked" | "imagestore.quota.updated" | "imagestore.cursor.rewound";
         /** @description The record after the change, or the last record before a deletion. Events that an earlier version wrote lack the fields that records got later. */
-        EventData: components["schemas"]["AlbumEventData"] | components["schemas"]["ImageEventData"] | components["schemas"]["KeyEventData"] | components["schemas"]["TicketEventData"] | components["schemas"]["ShareEventData"] | components["schemas"]["QuotaEventData"];
+        EventData: components["schemas"]["AlbumEventData"] | components["schemas"]["ImageEventData"] | components["schemas"]["KeyEventData"] | components["schemas"]["TicketEventData"] | components["schemas"]["ShareEventData"] | components["schemas"]["QuotaEventData"] | components["schemas"]["CursorEventData"];
         AlbumEventData: {
             /**
              * Format: uuid
@@ -2298,6 +2318,16 @@ export interface components {
             reason: "user";
             actor: components["schemas"]["Actor"];
         };
+        CursorEventData: {
+            name: string;
+            /** @description An opaque position in the event log. */
+            cursor: string;
+            /** @description Where it was before. */
+            previousCursor: string;
+            /** @enum {string} */
+            reason: "user";
+            actor: components["schemas"]["Actor"];
+        };
         DurableCursorList: {
             items: components["schemas"]["DurableCursor"][];
         };
@@ -2312,6 +2342,10 @@ export interface components {
             lagSeconds: number;
             /** Format: date-time */
             updatedAt: string;
+        };
+        CursorRewind: {
+            /** @description A cursor: the reader reads again what follows it. Or a time (RFC 3339): the reader reads again the events since then. */
+            to: string;
         };
         CreatedKey: {
             /** @example 6zqkP0aYH3cVbN1w */
@@ -10849,7 +10883,7 @@ export interface operations {
                 /** @description A `nextCursor`, a `watermark` or an event id of a stream; `latest` for events from now on. Without it the log is read from its oldest event. A value that is not a cursor of this log is 410 `cursor_unknown`: read a listing, and follow the log from its watermark. */
                 after?: string;
                 /** @description Only events of these types, repeated or separated by commas. `image.created` stands for `imagestore.image.created`. */
-                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated")[];
+                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated" | "imagestore.cursor.rewound" | "cursor.rewound")[];
                 /** @description Only events of this album and its images. */
                 albumId?: string;
                 limit?: number;
@@ -11012,7 +11046,7 @@ export interface operations {
                 /** @description A `nextCursor`, a `watermark` or an event id of a stream; `latest` for events from now on. Without it the log is read from its oldest event. A value that is not a cursor of this log is 410 `cursor_unknown`: read a listing, and follow the log from its watermark. */
                 after?: string;
                 /** @description Only events of these types, repeated or separated by commas. `image.created` stands for `imagestore.image.created`. */
-                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated")[];
+                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated" | "imagestore.cursor.rewound" | "cursor.rewound")[];
                 /** @description Only events of this album and its images. */
                 albumId?: string;
                 limit?: number;
@@ -11172,7 +11206,7 @@ export interface operations {
                 /** @description A `nextCursor`, a `watermark` or an event id of a stream; `latest` for events from now on. Without it the log is read from its oldest event. A value that is not a cursor of this log is 410 `cursor_unknown`: read a listing, and follow the log from its watermark. */
                 after?: string;
                 /** @description Only events of these types, repeated or separated by commas. `image.created` stands for `imagestore.image.created`. */
-                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated")[];
+                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated" | "imagestore.cursor.rewound" | "cursor.rewound")[];
                 /** @description Only events of this album and its images. */
                 albumId?: string;
                 /** @description Seconds after which the stream ends. Without it the stream does not end. */
@@ -11484,6 +11518,211 @@ export interface operations {
             };
             /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since does not hold. */
             412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: The store is overloaded. Try again after `Retry-After` seconds.
+             *
+             *     `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_storage`: The disk is full. Nothing was changed. */
+            507: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rewindCursor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Name of the cursor. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "to": "2026-07-14T09:30:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CursorRewind"];
+            };
+        };
+        responses: {
+            /** @description The durable reader at its new position. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "image-store.events",
+                     *       "cursor": "MS4yOTUwMDMyMS4xMDQy",
+                     *       "lagEvents": 0,
+                     *       "lagSeconds": 0,
+                     *       "updatedAt": "2026-07-14T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DurableCursor"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_name`: A name is not valid.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             *
+             *     `empty_body`: The body is required and empty.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthorized`: A valid API key or token is required.
+             *
+             *     `session_ended`: The session of the page has ended: signed out, expired, or revoked.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "Clear-Site-Data": components["headers"]["Clear-Site-Data"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `forbidden`: The caller lacks a right that the request needs; `missing` names it.
+             *
+             *     `forbidden_origin`: Pages of another origin must not change a store without API keys.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cursor_not_found`: The cursor does not exist. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: The client sent the request too slowly. */
+            408: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `cursor_unknown`: The cursor is not of this log. Read a listing, and follow the log from its watermark.
+             *
+             *     `cursor_expired`: The events after the cursor are no longer kept; the log begins at `oldestCursor`.
+             */
+            410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since does not hold. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than the limit. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The route does not accept the Content-Type or Content-Encoding. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `digest_mismatch`: The bytes do not have the digest that the request states. */
+            422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;

@@ -2,6 +2,7 @@ import type { AccessChange, AccessChangeResults } from "./access-changes.ts";
 import type { Album, AlbumPatch, AlbumWish } from "./album.ts";
 import type { BatchOutcome, RunBatch } from "./batch.ts";
 import type { BlobRef, NewBlob } from "./blob.ts";
+import type { LogPosition } from "./event.ts";
 import type { Description, Image, ImageFields, ImageInfo, ImagePatch } from "./image.ts";
 import type { LinkKey } from "./link.ts";
 import type {
@@ -22,6 +23,7 @@ import type {
   ReleaseLease,
   RenewEpoch,
   ReserveBlobs,
+  RewindCursor,
 } from "./maintenance.ts";
 import type { Quota, QuotaLimits, QuotaScope } from "./quota.ts";
 import type { IfExists } from "./request-types.ts";
@@ -54,6 +56,7 @@ type AnyChange =
   | EnsureLinkKey
   | RegisterCursor
   | AdvanceCursor
+  | RewindCursor
   | DeleteCursor
   | PruneEvents
   | PruneIdempotency
@@ -85,8 +88,9 @@ export interface ChangeResults extends AccessChangeResults {
   describeImage: { readonly applied: boolean };
   forgetDescription: Image;
   ensureLinkKey: LinkKey;
-  registerCursor: { readonly seq: number; readonly epoch: number };
-  advanceCursor: { readonly known: boolean };
+  registerCursor: { readonly seq: number; readonly epoch: number; readonly version: number };
+  advanceCursor: { readonly known: boolean; readonly rewound: boolean; readonly version: number };
+  rewindCursor: LogPosition;
   deleteCursor: null;
   pruneEvents: { readonly pruned: number; readonly droppedCursors: readonly string[]; readonly more: boolean };
   pruneIdempotency: { readonly pruned: number };

@@ -20,6 +20,7 @@ export const AUDIT_EVENT_TYPES = [
   "imagestore.ticket.created",
   "imagestore.ticket.revoked",
   "imagestore.quota.updated",
+  "imagestore.cursor.rewound",
 ] as const;
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];
 export const EVENT_TYPES = [...RECORD_EVENT_TYPES, ...AUDIT_EVENT_TYPES] as const;
@@ -110,6 +111,8 @@ export interface DurableCursor {
   readonly name: string;
   readonly seq: number;
   readonly epoch: number;
+  /** Grows with each change of the cursor. */
+  readonly version: number;
   readonly lagEvents: number;
   /** Age of the oldest event that it has not passed, in seconds; 0 when there is none. */
   readonly lagSeconds: number;

@@ -1,5 +1,7 @@
 /** Changes that workers and subcommands make, rather than requests. */
 import type { BlobMove, BlobRef, NewBlob } from "./blob.ts";
+import type { LogPosition } from "./event.ts";
+import type { Requested } from "./requested.ts";
 
 /** Registers a durable reader of the log. A new cursor starts at the oldest kept event; an existing one keeps its position. */
 export interface RegisterCursor {
@@ -7,11 +9,27 @@ export interface RegisterCursor {
   readonly name: string;
 }
 
-/** Moves a cursor forward; one that is further stays where it is. `known` is false for a cursor that was dropped. */
+/**
+ * Moves a cursor forward; one that is further stays where it is. `known` is false for a cursor that was dropped, `rewound` is true for
+ * one that stays behind `seq` because its version is another.
+ */
 export interface AdvanceCursor {
   readonly type: "advanceCursor";
   readonly name: string;
   readonly seq: number;
+  /** The version that the reader knows. Absent: any. */
+  readonly version?: number;
+}
+
+/**
+ * Moves a cursor back to a position, or to the first event of a time (milliseconds since 1970) or later; one that is not that far stays
+ * where it is. Either way it gets a new version, so that a save of its reader which is under way fails.
+ * @throws StoreError `cursor_not_found`; `cursor_unknown`, `cursor_expired` as a reader at that position would get
+ */
+export interface RewindCursor extends Requested {
+  readonly type: "rewindCursor";
+  readonly name: string;
+  readonly to: LogPosition | { readonly time: number };
 }
 
 /** Counts again what albums and quotas have, and corrects what differs. */

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { EVENT_REASONS, EVENT_TYPES } from "../domain/event.ts";
 import { actorSchema, quotaSchema, storedKeySchema } from "./key-schemas.ts";
+import { cursorSchema } from "./listing-schemas.ts";
 import { loggedAlbumShape, loggedImageShape } from "./schemas.ts";
 import { loggedShareSchema } from "./share-schemas.ts";
 import { ticketFields } from "./ticket-schemas.ts";
@@ -52,6 +53,15 @@ const eventDataSchema = z
     z
       .strictObject({ ...quotaSchema.omit({ used: true }).shape, reason: z.enum(["user"]), actor: actorSchema })
       .openapi("QuotaEventData"),
+    z
+      .strictObject({
+        name: z.string(),
+        cursor: cursorSchema,
+        previousCursor: cursorSchema.openapi({ description: "Where it was before." }),
+        reason: z.enum(["user"]),
+        actor: actorSchema,
+      })
+      .openapi("CursorEventData"),
   ])
   .openapi("EventData", {
     description:

@@ -76,6 +76,9 @@ export function observeRelay(
     cursorLost(): void {
       logger.warn("relay cursor was dropped: restarting at the oldest kept event");
     },
+    rewound(): void {
+      logger.info("relay cursor was rewound: publishing again from there");
+    },
   };
 }
 

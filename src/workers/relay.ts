@@ -30,6 +30,8 @@ export interface RelayObserver {
   failed(error: unknown, retry: { attempts: number; delay: number }): void;
   /** The cursor was dropped. The relay restarts at the oldest kept event. */
   cursorLost(): void;
+  /** The cursor was rewound. The relay publishes again what follows its new position. */
+  rewound(): void;
 }
 
 /**
@@ -46,8 +48,9 @@ export async function runRelay(options: RelayOptions, signal: AbortSignal): Prom
   const run = async (): Promise<void> => {
     while (!signal.aborted) {
       try {
-        await relayFromCursor(options, news, retries, signal);
-        if (!signal.aborted) observer?.cursorLost();
+        const end = await relayFromCursor(options, news, retries, signal);
+        if (end === "dropped") observer?.cursorLost();
+        if (end === "rewound") observer?.rewound();
       } catch (error) {
         if (signal.aborted) return;
         const delay = backoff(options, retries.attempts++);
@@ -65,7 +68,7 @@ export async function runRelay(options: RelayOptions, signal: AbortSignal): Prom
 }
 
 /**
- * Continues from the saved cursor until the cursor is dropped or the signal aborts. While the publisher works, the next
+ * Continues from the saved cursor until the cursor is dropped or rewound, or the signal aborts. While the publisher works, the next
  * batch is read and the cursor saved. `retries.attempts` returns to 0 with each saved cursor.
  */
 async function relayFromCursor(
@@ -73,7 +76,7 @@ async function relayFromCursor(
   news: Notifier,
   retries: { attempts: number },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<"dropped" | "rewound" | "aborted"> {
   const { topic } = publisher;
   const read = (after: LogPosition) => {
     const seen = news.count;
@@ -89,20 +92,23 @@ async function relayFromCursor(
       onRefused,
     );
   };
-  const hasCursor = async () => (await catalog.cursors()).some(({ name }) => name === topic);
-  const save = ({ seq }: LogPosition) => handled(catalog.write({ type: "advanceCursor", name: topic, seq }));
+  const findCursor = async () => (await catalog.cursors()).find(({ name }) => name === topic);
+  const save = ({ seq }: LogPosition) =>
+    handled(catalog.write({ type: "advanceCursor", name: topic, seq, version: savedVersion }));
 
   const start = await catalog.write({ type: "registerCursor", name: topic });
-  let savedAt = start.seq;
+  let { seq: savedAt, version: savedVersion } = start;
   let reading = read(start);
   let saving: ReturnType<typeof save> | undefined;
   while (!signal.aborted) {
     const batch = await reading;
-    // Checked after the batch was read: changes made since the cursor was dropped must follow the replay.
-    if (!(await hasCursor())) {
-      // A pending save would move the new cursor.
+    // Checked after the batch was read: changes made since the cursor was dropped or rewound must follow the replay.
+    const cursor = await findCursor();
+    // If it is not as it was last saved, it is as it is being saved, or something else has changed it.
+    if (cursor?.version !== savedVersion && (cursor === undefined || (await saving)?.version !== cursor.version)) {
+      // A pending save would move a new cursor.
       await saving;
-      return;
+      return cursor === undefined ? "dropped" : "rewound";
     }
     if (batch.events.length > 0) {
       const publishing = handled(publish(batch));
@@ -116,12 +122,17 @@ async function relayFromCursor(
       reading = read(batch.next);
     }
     const saved = await saving;
-    if (saved?.known === false) return;
-    if (saved !== undefined) retries.attempts = 0;
+    if (saved?.known === false) return "dropped";
+    if (saved?.rewound === true) return "rewound";
+    if (saved !== undefined) {
+      retries.attempts = 0;
+      savedVersion = saved.version;
+    }
     // Also past events that it leaves out, or they would count as its lag.
     saving = batch.next.seq > savedAt ? save(batch.next) : undefined;
     savedAt = batch.next.seq;
   }
+  return "aborted";
 }
 
 /** The promise is awaited later, or not at all if another fails first; its rejection must not count as unhandled. */

@@ -199,6 +199,12 @@ export const CASES: Readonly<Record<CommandName, CommandCase>> = {
     code: 1,
     message: "no such cursor",
   },
+  "cursor rewind": {
+    works: () => ["cursor", "rewind", "thumbnails", "--to", "2026-07-14T09:30:00Z"],
+    fails: () => ["cursor", "rewind", "none", "--to", "2026-07-14T09:30:00Z"],
+    code: 1,
+    message: "no such cursor",
+  },
   "quota list": {
     works: async ({ album, made }) => {
       await made("quota", "set", "album", album, "--max-images", "9");

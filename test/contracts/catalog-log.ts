@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Album } from "../../src/domain/album.ts";
 import { EVENT_TYPES, encodeCursor } from "../../src/domain/event.ts";
+import type { RewindCursor } from "../../src/domain/maintenance.ts";
 import {
   createAlbum,
   createImage,
@@ -32,6 +33,7 @@ export function logContract(open: OpenCatalog): void {
   const renew = async () => (await catalog.write({ type: "renewEpoch" })).epoch;
   const register = (name: string) => catalog.write({ type: "registerCursor", name });
   const advance = (name: string, seq: number) => catalog.write({ type: "advanceCursor", name, seq });
+  const rewind = (name: string, to: RewindCursor["to"]) => catalog.write({ type: "rewindCursor", name, to });
 
   describe("the log", () => {
     test("is read from the oldest event, in order, in batches", async () => {
@@ -165,10 +167,10 @@ export function logContract(open: OpenCatalog): void {
       await createAlbums(5);
       await prune({ limit: 2 });
       const { epoch } = await loggedState(catalog);
-      expect(await register("relay")).toEqual({ seq: 2, epoch });
-      expect(await advance("relay", 4)).toEqual({ known: true });
-      expect(await advance("relay", 3)).toEqual({ known: true });
-      expect(await register("relay")).toEqual({ seq: 4, epoch });
+      expect(await register("relay")).toMatchObject({ seq: 2, epoch });
+      expect(await advance("relay", 4)).toMatchObject({ known: true, rewound: false });
+      expect(await advance("relay", 3)).toMatchObject({ known: true, rewound: false });
+      expect(await register("relay")).toMatchObject({ seq: 4, epoch });
       const [cursor] = await catalog.cursors();
       expect(cursor).toMatchObject({ name: "relay", seq: 4, epoch, lagEvents: 1 });
       expect(cursor?.lagSeconds).toBeGreaterThanOrEqual(0);
@@ -183,8 +185,98 @@ export function logContract(open: OpenCatalog): void {
       expect((await catalog.cursors()).map(({ name }) => name)).toEqual(["a", "b"]);
       expect(await catalog.write({ type: "deleteCursor", name: "a" })).toBeNull();
       await expectCode(catalog.write({ type: "deleteCursor", name: "a" }), "cursor_not_found");
-      expect(await advance("a", 1)).toEqual({ known: false });
+      expect(await advance("a", 1)).toMatchObject({ known: false, rewound: false });
       expect((await catalog.cursors()).map(({ name }) => name)).toEqual(["b"]);
+    });
+
+    test("get a higher version with each change", async () => {
+      await createAlbums(3);
+      const registered = await register("a");
+      expect((await catalog.cursors())[0]).toMatchObject({ version: registered.version });
+      expect((await register("a")).version).toBe(registered.version);
+      let { version } = registered;
+      for (const seq of [1, 2, 3]) {
+        const advanced = await advance("a", seq);
+        expect(advanced.version).toBeGreaterThan(version);
+        version = advanced.version;
+      }
+      await rewind("a", { epoch: registered.epoch, seq: 3 });
+      expect((await catalog.cursors())[0]?.version).toBeGreaterThan(version);
+    });
+  });
+
+  describe("a rewound cursor", () => {
+    test("goes back to the position, or stays where it is if it has not passed it", async () => {
+      await createAlbums(5);
+      const { epoch } = await register("relay");
+      await advance("relay", 4);
+      expect(await rewind("relay", { epoch, seq: 1 })).toEqual({ epoch, seq: 1 });
+      expect((await catalog.cursors())[0]).toMatchObject({ seq: 1 });
+      expect(await rewind("relay", { epoch, seq: 3 })).toEqual({ epoch, seq: 1 });
+      expect((await catalog.cursors())[0]).toMatchObject({ seq: 1 });
+    });
+
+    test("is not moved forward by a save that knows its earlier version", async () => {
+      await createAlbums(5);
+      const { epoch, version } = await register("relay");
+      const saved = await catalog.write({ type: "advanceCursor", name: "relay", seq: 3, version });
+      expect(saved).toMatchObject({ known: true, rewound: false });
+      // Also to where it is: what its reader has read and not saved must come again.
+      for (const seq of [1, 3]) {
+        await rewind("relay", { epoch, seq });
+        const late = await catalog.write({ type: "advanceCursor", name: "relay", seq: 5, version: saved.version });
+        expect(late).toMatchObject({ known: true, rewound: true });
+        expect(await register("relay")).toMatchObject({ seq: 1, version: late.version });
+      }
+      const { version: current } = await register("relay");
+      expect(await catalog.write({ type: "advanceCursor", name: "relay", seq: 5, version: current })).toMatchObject({
+        rewound: false,
+      });
+      expect((await catalog.cursors())[0]).toMatchObject({ seq: 5 });
+    });
+
+    test("is of the log: other positions are refused, and change nothing", async () => {
+      await createAlbums(5);
+      const { epoch } = await register("relay");
+      await advance("relay", 4);
+      await prune({ limit: 2 });
+      await expectCode(rewind("none", { epoch, seq: 3 }), "cursor_not_found");
+      await expectCode(rewind("relay", { epoch, seq: 6 }), "cursor_unknown");
+      await expectCode(rewind("relay", { epoch: epoch - 1, seq: 3 }), "cursor_unknown");
+      await expectCode(rewind("relay", { epoch, seq: 1 }), "cursor_expired");
+      const refused = await expectCode(rewind("relay", { time: 0 }), "cursor_expired");
+      expect(refused.members).toEqual({ oldestCursor: encodeCursor({ epoch, seq: 2 }) });
+      expect((await catalog.cursors())[0]).toMatchObject({ seq: 4 });
+      await eventsAfter(catalog, 2, 3);
+    });
+
+    test("goes back to a time: to before the first event that is not earlier", async () => {
+      await createAlbums(3);
+      await Bun.sleep(20);
+      await createAlbums(3, "b");
+      const { events } = await catalog.events({ visibility: "all", limit: 10 });
+      const { epoch } = await register("relay");
+      for (const time of [0, ...events.flatMap((event) => [event.time, event.time + 1])]) {
+        await advance("relay", 6);
+        const expected = (events.find((event) => event.time >= time)?.seq ?? 7) - 1;
+        expect([time, await rewind("relay", { time })]).toEqual([time, { epoch, seq: expected }]);
+      }
+    });
+
+    test("is in the audit trail, with where it was and where it is", async () => {
+      await createAlbums(3);
+      const { epoch } = await register("relay");
+      await advance("relay", 2);
+      await rewind("relay", { epoch, seq: 1 });
+      await loggedState(catalog);
+      const { events } = await catalog.events({ visibility: "all", audit: true, after: { epoch, seq: 3 }, limit: 10 });
+      expect(events).toMatchObject([{ type: "imagestore.cursor.rewound", subject: "cursors/relay" }]);
+      expect(JSON.parse(events[0]?.data ?? "")).toMatchObject({
+        name: "relay",
+        cursor: encodeCursor({ epoch, seq: 1 }),
+        previousCursor: encodeCursor({ epoch, seq: 2 }),
+        reason: "user",
+      });
     });
   });
 
@@ -206,7 +298,7 @@ export function logContract(open: OpenCatalog): void {
         "cursor_unknown",
       );
       const relay = await register("relay");
-      expect(relay).toEqual({ seq: 3, epoch: second });
+      expect(relay).toMatchObject({ seq: 3, epoch: second });
       expect(
         (await catalog.events({ visibility: "all", after: relay, limit: 9 })).events.map(({ seq }) => seq),
       ).toEqual([4]);
@@ -258,7 +350,7 @@ export function logContract(open: OpenCatalog): void {
           // From where it was told to begin it can read, whatever was pruned meanwhile.
           const { events } = await catalog.events({ visibility: "all", after, limit: 1 });
           if (after.seq < lastSequence) expect(events.map(({ seq }) => seq)).toEqual([after.seq + 1]);
-          expect(await advance(name, lastSequence)).toEqual({ known: true });
+          expect(await advance(name, lastSequence)).toMatchObject({ known: true });
         });
         const [givenUp] = await Promise.all([pruning(), pruning(), ...registered]);
         expect(givenUp).toEqual([]);

@@ -68,6 +68,7 @@ const RIGHTS: Readonly<Record<string, readonly string[] | "open">> = {
   "GET /v1/me": [],
   "GET /v1/cursors": ["admin"],
   "DELETE /v1/cursors/{name}": ["admin"],
+  "POST /v1/cursors/{name}/rewind": ["admin"],
   "POST /v1/keys": ["admin"],
   "GET /v1/keys": ["admin"],
   "GET /v1/keys/{key}": ["admin"],

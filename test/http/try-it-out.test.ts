@@ -104,7 +104,7 @@ async function seed(store: TestStore, { operationId, path, method }: Seeded): Pr
   if (operationId === "createImage" || operationId === "deleteAlbum") return {};
   if (operationId === "moveImage" || operationId === "copyImage") await newAlbum(store, OTHER_ALBUM);
   if (operationId === "getPageFile") return { asset: await nameOfScript(store) };
-  if (operationId === "deleteCursor") await seedCursor(store);
+  if (operationId === "deleteCursor" || operationId === "rewindCursor") await seedCursor(store);
   if (path.startsWith("/v1/quotas/") && method !== "PUT")
     await store.send("PUT", path.replace("{album}", encodeURIComponent(ALBUM)).replace("{key}", KEY), {
       maxBytes: 1e9,

@@ -339,9 +339,10 @@ test("relay events are logged and counted", async () => {
     observer.published(3);
     for (const attempts of [2, 3]) observer.failed(new Error("no broker"), { attempts, delay: 123.4 });
     observer.cursorLost();
+    observer.rewound();
     observer.refused({ event: REFUSED, reason: "too large" });
   });
-  const [failed, lost, refused] = text.trimEnd().split("\n");
+  const [failed, lost, rewound, refused] = text.trimEnd().split("\n");
   expect(JSON.parse(failed ?? "")).toMatchObject({
     level: 40,
     error: { message: "no broker" },
@@ -411,7 +412,7 @@ describe("metrics", () => {
 
   test("are scraped with the store's contents, even when some of them fail", async () => {
     const metrics = createMetrics();
-    const cursor = { name: "kafka:topic", seq: 1, epoch: 1, lagEvents: 7, lagSeconds: 2.5, updatedAt: "" };
+    const cursor = { name: "kafka:topic", seq: 1, epoch: 1, version: 1, lagEvents: 7, lagSeconds: 2.5, updatedAt: "" };
     const catalog = {
       totals: async () => ({ albums: 1, images: 2, bytes: 3 }),
       cursors: async () => [cursor],

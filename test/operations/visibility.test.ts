@@ -8,7 +8,7 @@ import { StoreError } from "../../src/domain/errors.ts";
 import type { Image } from "../../src/domain/image.ts";
 import type { Page, PageStart } from "../../src/domain/page.ts";
 import { createAlbum, deleteAlbum, getAlbum, listAlbums, putAlbum, updateAlbum } from "../../src/operations/albums.ts";
-import { deleteCursor, listCursors } from "../../src/operations/cursors.ts";
+import { deleteCursor, listCursors, rewindCursor } from "../../src/operations/cursors.ts";
 import { createEventFeed } from "../../src/operations/event-feed.ts";
 import { followEvents, listEvents } from "../../src/operations/events.ts";
 import { createRunningKeys } from "../../src/operations/idempotency.ts";
@@ -151,9 +151,12 @@ describe("a caller with grants on some albums", () => {
 
   test("has no say in what belongs to the whole store", async () => {
     const caller = keyWith(grant({ names: ["*"] }, "admin", "read"));
-    expect(await codes([listCursors(deps, caller), deleteCursor(deps, { caller, name: "x" })])).toEqual(
-      Array(2).fill("forbidden"),
-    );
+    const asked = [
+      listCursors(deps, caller),
+      deleteCursor(deps, { caller, name: "x" }),
+      rewindCursor(deps, { caller, name: "x", to: { time: 0 } }),
+    ];
+    expect(await codes(asked)).toEqual(asked.map(() => "forbidden"));
   });
 
   test("follows the events of its albums beside others who ask the same, and gets none of theirs", async () => {

@@ -4,7 +4,7 @@ import type { CloudEvent } from "../../src/domain/event.ts";
 import { decodeRecord } from "../cloud-events.ts";
 import { jsonOf, startStore, type TestStore } from "../http/harness.ts";
 import { type KafkaBroker, kafkaIsMissing, startKafka } from "./kafka-broker.ts";
-import { consumeTopic } from "./kafka-consumer.ts";
+import { consumeTopic, countRecords } from "./kafka-consumer.ts";
 import { dropLateDuplicates, readLog, waitForRelay } from "./relayed-log.ts";
 
 const CHANGES = 5000;
@@ -111,6 +111,35 @@ describe.skipIf(missing)("the store with Kafka", () => {
       const begins = received.findLastIndex(({ id }) => id === events[0]?.id);
       expect(begins).toBe(2);
       expect(received.slice(begins)).toEqual(events);
+    }
+  });
+
+  test("publishes a range of the log again after its cursor is rewound, in order, while changes go on", async () => {
+    const topic = newTopic();
+    await using store = await startStoreWith(topic);
+    await change(store, 1500);
+    await waitForRelay(store, topic);
+    const { items } = await jsonOf<{ items: { name: string; cursor: string }[] }>(
+      await store.fetch("/v1/events?limit=700"),
+    );
+    expect(items).toHaveLength(700);
+    const { nextCursor: to } = await jsonOf<{ nextCursor: string }>(await store.fetch("/v1/events?limit=700"));
+    const before = await countRecords(kafka.address, topic);
+    const [rewound] = await Promise.all([
+      store.send("POST", `/v1/cursors/${topic}/rewind`, { to }),
+      change(store, 600),
+    ]);
+    expect(rewound.status).toBe(200);
+    const log = (await readLog(store)).filter(({ type }) => type !== "imagestore.cursor.rewound");
+    const owed = log.slice(700);
+    while ((await countRecords(kafka.address, topic)) < before + owed.length) await Bun.sleep(50);
+    await waitForRelay(store, topic);
+    const records = (await consumeTopic(kafka.address, topic)).map(decodeRecord);
+    for (const [albumId, events] of Map.groupBy(log, ({ partitionkey }) => partitionkey)) {
+      const received = records.filter(({ partitionkey }) => partitionkey === albumId);
+      const again = events.filter((event) => owed.includes(event));
+      const begins = received.findLastIndex(({ id }) => id === again[0]?.id);
+      if (again.length > 0) expect(received.slice(begins)).toEqual(again);
     }
   });
 

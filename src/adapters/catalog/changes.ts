@@ -10,7 +10,7 @@ import { deleteImage, updateImage } from "./changes/images.ts";
 import { createKey, noteUses, revokeKey, updateKey } from "./changes/keys.ts";
 import { acquireLease, releaseLease, requireLease } from "./changes/leases.ts";
 import { ensureLinkKey } from "./changes/link-key.ts";
-import { advanceCursor, deleteCursor, pruneEvents, registerCursor, renewEpoch } from "./changes/log.ts";
+import { advanceCursor, deleteCursor, pruneEvents, registerCursor, renewEpoch, rewindCursor } from "./changes/log.ts";
 import { moveImage } from "./changes/move-image.ts";
 import { putImages } from "./changes/put-images.ts";
 import { recountUsage, setQuota } from "./changes/quotas.ts";
@@ -49,6 +49,7 @@ const CHANGES: { readonly [Type in Change["type"]]: Apply<Extract<Change, { type
   pruneTickets,
   registerCursor,
   advanceCursor,
+  rewindCursor,
   deleteCursor,
   pruneEvents,
   pruneIdempotency,

@@ -7,6 +7,7 @@ export type AdminCommandName =
   | "cursor list"
   | "cursor show"
   | "cursor delete"
+  | "cursor rewind"
   | "quota list"
   | "quota show"
   | "quota set"
@@ -37,6 +38,32 @@ export const ADMIN_COMMANDS: Readonly<Record<AdminCommandName, Command>> = {
     examples: [
       ["image-store cursor show thumbnails", "Print one field per line."],
       ["image-store cursor show thumbnails --json | jq .lagEvents", "Print how many events it has not read."],
+    ],
+  },
+  "cursor rewind": {
+    operand: "NAME",
+    summary: "Set a durable reader of the event log back, so that it reads events again.",
+    details:
+      "The relay to Kafka publishes the events again, in their order, and then new ones. A reader that has not passed the position stays where it is.",
+    json: "the cursor, as the API has it, with action",
+    exits: { 1: "The store failed, refused the request, or has no such cursor or no longer the events." },
+    options: {
+      to: {
+        value: "CURSOR|TIME",
+        help: "Read again what follows this cursor, or the events since this time (RFC 3339).",
+      },
+      ...CONNECTION,
+    },
+    flags: [],
+    examples: [
+      [
+        "image-store cursor rewind image-store.events --to 2026-07-14T09:30:00Z",
+        "Publish the events since a time again.",
+      ],
+      [
+        "image-store cursor rewind image-store.events --to MS4yOTUwMDMyMS4xMDQy",
+        "Publish what follows a cursor again.",
+      ],
     ],
   },
   "cursor delete": {

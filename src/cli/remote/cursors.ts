@@ -1,4 +1,5 @@
 import type { components } from "../../../client/src/index.ts";
+import { seeHelp, UsageError } from "../arguments.ts";
 import { EXIT } from "../context.ts";
 import type { RemoteCall } from "./connection.ts";
 import { printFields, requireOperands } from "./records.ts";
@@ -33,5 +34,17 @@ export async function deleteCursor(call: RemoteCall): Promise<number> {
   const [name = ""] = operands;
   await client.send("DELETE", "/v1/cursors/{name}", { path: { name }, signal });
   await print({ action: "delete", name }, `Deleted the cursor ${name}`);
+  return EXIT.ok;
+}
+
+export async function rewindCursor(call: RemoteCall): Promise<number> {
+  requireOperands(call, 1, "the name of a cursor");
+  const { client, operands, signal, print, text } = call;
+  const [name = ""] = operands;
+  const to = text("to");
+  if (to === undefined)
+    throw new UsageError(`"cursor rewind" needs --to CURSOR or --to TIME. ${seeHelp("cursor rewind")}`);
+  const cursor = await client.send("POST", "/v1/cursors/{name}/rewind", { path: { name }, body: { to }, signal });
+  await print({ action: "rewind", ...cursor }, `Rewound the cursor ${name}: ${cursor.lagEvents} events behind`);
   return EXIT.ok;
 }

@@ -37,6 +37,7 @@ const COMMANDS: Readonly<Record<StoreCommandName, () => Promise<Run>>> = {
   "cursor list": async () => (await import("./cursors.ts")).listCursors,
   "cursor show": async () => (await import("./cursors.ts")).showCursor,
   "cursor delete": async () => (await import("./cursors.ts")).deleteCursor,
+  "cursor rewind": async () => (await import("./cursors.ts")).rewindCursor,
   "quota list": async () => (await import("./quotas.ts")).listQuotas,
   "quota show": async () => (await import("./quotas.ts")).showQuota,
   "quota set": async () => (await import("./quotas.ts")).setQuota,

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import { encodeCursor } from "../../domain/event.ts";
-import { deleteCursor, listCursors } from "../../operations/cursors.ts";
+import { type DurableCursor, decodeCursor, encodeCursor } from "../../domain/event.ts";
+import { deleteCursor, listCursors, rewindCursor } from "../../operations/cursors.ts";
 import type { RequestCatalog } from "../../operations/request-catalog.ts";
 import { cursorSchema } from "../listing-schemas.ts";
 import { answers, json, type Route, route } from "../route.ts";
@@ -55,11 +55,17 @@ const list = route(
   },
   async ({ caller }, deps: CursorRouteDeps) => {
     const cursors = await listCursors(deps, caller);
-    return json(200, {
-      items: cursors.map(({ seq, epoch, ...rest }) => ({ ...rest, cursor: encodeCursor({ epoch, seq }) })),
-    });
+    return json(200, { items: cursors.map(answerCursor) });
   },
 );
+
+const answerCursor = ({ name, seq, epoch, lagEvents, lagSeconds, updatedAt }: DurableCursor) => ({
+  name,
+  cursor: encodeCursor({ epoch, seq }),
+  lagEvents,
+  lagSeconds,
+  updatedAt,
+});
 
 const remove = route(
   {
@@ -81,4 +87,42 @@ const remove = route(
   },
 );
 
-export const cursorRoutes: readonly Route<CursorRouteDeps>[] = [list, remove];
+const TIME = z.iso.datetime({ offset: true });
+const targetSchema = z
+  .string()
+  .max(100)
+  .transform((text, context) => {
+    const position = decodeCursor(text);
+    if (position !== undefined) return position;
+    if (TIME.safeParse(text).success) return { time: Date.parse(text) };
+    context.addIssue({ code: "custom", message: "must be a cursor, or a time such as 2026-07-14T09:30:00Z" });
+    return z.NEVER;
+  })
+  .openapi({
+    type: "string",
+    maxLength: 100,
+    description:
+      "A cursor: the reader reads again what follows it. Or a time (RFC 3339): the reader reads again the events since then.",
+  });
+const rewindSchema = z.strictObject({ to: targetSchema }).openapi("CursorRewind");
+
+const rewind = route(
+  {
+    method: "POST",
+    path: "/v1/cursors/{name}/rewind",
+    operationId: "rewindCursor",
+    right: "admin",
+    summary: "Rewind a durable reader of the log",
+    description:
+      "The relay publishes the events behind the position again, in their order, and then new ones; it notices within a second. A reader that " +
+      "has not passed the position yet stays where it is.",
+    tag,
+    body: { schema: rewindSchema, example: { to: "2026-07-14T09:30:00Z" } },
+    responses: { 200: answers("The durable reader at its new position.", durableCursorSchema, example) },
+    errors: ["cursor_not_found", "cursor_unknown", "cursor_expired"],
+  },
+  async ({ caller, params, body, traceparent }, deps: CursorRouteDeps) =>
+    json(200, answerCursor(await rewindCursor(deps, { caller, name: params.name, to: body.to, traceparent }))),
+);
+
+export const cursorRoutes: readonly Route<CursorRouteDeps>[] = [list, remove, rewind];

@@ -182,6 +182,7 @@ const VARIATIONS: Readonly<Record<string, Variation>> = {
   updateKey: ({ request }) => ({ request: asJson(request, { name: unique() }) }),
   revokeKey: (asking) => ({ fresh: toFresh(asking, "key", "key") }),
   deleteCursor: () => ({ accepted: ["404 cursor_not_found"] }),
+  rewindCursor: () => ({ accepted: ["404 cursor_not_found"] }),
   ...Object.fromEntries(
     ["Store", "Album", "Key"].flatMap((of) =>
       ["get", "delete"].map((verb) => [`${verb}${of}Quota`, () => ({ accepted: ["404 quota_not_found"] })]),

@@ -1,14 +1,16 @@
 import { StoreError } from "../../../domain/errors.ts";
-import type { LogState } from "../../../domain/event.ts";
+import { encodeCursor, type LogPosition, type LogState } from "../../../domain/event.ts";
 import type {
   AdvanceCursor,
   DeleteCursor,
   PruneEvents,
   RegisterCursor,
   RenewEpoch,
+  RewindCursor,
 } from "../../../domain/maintenance.ts";
 import type { Driver } from "../driver.ts";
-import { logState } from "../queries/events.ts";
+import { logState, startOf } from "../queries/events.ts";
+import { appendAuditEvent } from "./append-event.ts";
 import type { ChangeContext } from "./context.ts";
 
 export async function registerCursor(db: Driver, context: ChangeContext, { name }: RegisterCursor) {
@@ -18,21 +20,94 @@ export async function registerCursor(db: Driver, context: ChangeContext, { name 
     prunedThrough,
     context.now,
   ]);
-  const cursor = await db.get<{ seq: number }>("select seq from cursors where name = $1", [name]);
-  return { seq: cursor?.seq ?? prunedThrough, epoch };
+  const cursor = await db.get<CursorRow>(SELECT_CURSOR, [name]);
+  return { seq: cursor?.seq ?? prunedThrough, epoch, version: cursor?.updated_at ?? 0 };
 }
 
-export async function advanceCursor(db: Driver, context: ChangeContext, { name, seq }: AdvanceCursor) {
-  await db.run("update cursors set seq = $2, updated_at = $3 where name = $1 and seq < $2", [name, seq, context.now]);
-  const known = await db.get("select 1 from cursors where name = $1", [name]);
-  return { known: known !== undefined };
+interface CursorRow {
+  readonly seq: number;
+  readonly updated_at: number;
+}
+const SELECT_CURSOR = "select seq, updated_at from cursors where name = $1";
+/** It is the version of the cursor too, so it grows with each change, whatever the clock says. */
+const LATER = "case when updated_at >= $3 then updated_at + 1 else $3 end";
+
+export async function advanceCursor(db: Driver, context: ChangeContext, change: AdvanceCursor) {
+  const { name, seq, version = null } = change;
+  await db.run(
+    `update cursors set seq = $2, updated_at = ${LATER}
+     where name = $1 and seq < $2 and updated_at = coalesce($4, updated_at)`,
+    [name, seq, context.now, version],
+  );
+  const cursor = await db.get<CursorRow>(SELECT_CURSOR, [name]);
+  return {
+    known: cursor !== undefined,
+    rewound: cursor !== undefined && cursor.seq < seq,
+    version: cursor?.updated_at ?? 0,
+  };
 }
 
 export async function deleteCursor(db: Driver, _context: ChangeContext, { name }: DeleteCursor): Promise<null> {
   const deleted = await db.run("delete from cursors where name = $1", [name]);
-  if (deleted === 0) throw new StoreError("cursor_not_found", "There is no such cursor.");
+  if (deleted === 0) throw cursorNotFound();
   return null;
 }
+
+export async function rewindCursor(db: Driver, context: ChangeContext, change: RewindCursor): Promise<LogPosition> {
+  const { name, to } = change;
+  // Until the transaction ends, no event behind the position is pruned.
+  const log = await lockLog(db);
+  const { epoch } = log;
+  const cursor = await db.get<CursorRow>(`${SELECT_CURSOR} for no key update`, [name]);
+  if (cursor === undefined) throw cursorNotFound();
+  const wanted = "time" in to ? await positionBefore(db, log, to.time) : startOf(to, log);
+  const seq = Math.min(wanted, cursor.seq);
+  await db.run(`update cursors set seq = $2, updated_at = ${LATER} where name = $1`, [name, seq, context.now]);
+  await appendAuditEvent(db, context, {
+    type: "imagestore.cursor.rewound",
+    subject: `cursors/${name}`,
+    record: {
+      name,
+      cursor: encodeCursor({ epoch, seq }),
+      previousCursor: encodeCursor({ epoch, seq: cursor.seq }),
+    },
+    origin: change,
+  });
+  return { epoch, seq };
+}
+
+/** How many events before a position may be as late as those behind it: times are not exactly in the order of numbers. */
+const NEIGHBOURS = 1000;
+
+/** The last position that has no event of that time or later before it. @throws StoreError `cursor_expired` */
+async function positionBefore(db: Driver, { epoch, prunedThrough, lastSequence }: LogState, time: number) {
+  const firstAfter = (seq: number) =>
+    db.get<{ seq: number; time: number }>("select seq, time from events where seq > $1 order by seq limit 1", [seq]);
+  const oldest = await firstAfter(prunedThrough);
+  if (prunedThrough > 0 && (oldest === undefined || oldest.time > time)) {
+    const begins = oldest === undefined ? "has no events now" : `begins at ${new Date(oldest.time).toISOString()}`;
+    throw new StoreError("cursor_expired", `The log ${begins}: earlier events are no longer kept.`, {
+      members: { oldestCursor: encodeCursor({ epoch, seq: prunedThrough }) },
+    });
+  }
+  let [low, high] = [prunedThrough, lastSequence];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const next = await firstAfter(middle);
+    if (next !== undefined && next.time < time) low = next.seq;
+    else high = middle;
+  }
+  for (;;) {
+    const late = await db.get<{ seq: number | null }>(
+      "select min(seq) as seq from events where seq > $1 and seq <= $2 and time >= $3",
+      [low - NEIGHBOURS, low, time],
+    );
+    if (late?.seq == null) return low;
+    low = late.seq - 1;
+  }
+}
+
+const cursorNotFound = () => new StoreError("cursor_not_found", "There is no such cursor.");
 
 export async function renewEpoch(db: Driver, { now }: ChangeContext, _change: RenewEpoch) {
   await lockLog(db);

@@ -129,7 +129,8 @@ function selectVisibleEvents(
   };
 }
 
-function startOf(after: LogPosition | undefined, { epoch, prunedThrough, lastSequence }: LogState): number {
+/** @throws StoreError `cursor_unknown`, `cursor_expired` */
+export function startOf(after: LogPosition | undefined, { epoch, prunedThrough, lastSequence }: LogState): number {
   if (after === undefined) return prunedThrough;
   if (after.epoch !== epoch || after.seq > lastSequence)
     throw new StoreError(
@@ -166,6 +167,7 @@ export async function listCursors(
     name,
     seq,
     epoch,
+    version: updated_at,
     lagEvents: Math.max(0, lastSequence - seq) + unnumbered.events,
     lagSeconds: secondsSince(oldest ?? unnumbered.oldest, now),
     updatedAt: new Date(updated_at).toISOString(),
