@@ -300,6 +300,7 @@ function createDeps(
     limits: config.limits,
     presets: config.presets,
     embeddable: config.publicRead || config.corsOrigins.length > 0,
+    cacheTags: config.cacheTags,
     publicUrl: config.publicUrl,
     publicOriginals: config.publicOriginals,
     uploadMemory: createUploadMemory(config.limits.uploadMemory),

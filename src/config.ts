@@ -33,6 +33,8 @@ export interface Config {
   readonly linkKeys: readonly LinkKey[];
   /** JWTs of another login; undefined: none are accepted. */
   readonly tokens: TokensConfig | undefined;
+  /** Whether content and variants have the tags that a CDN purges by. */
+  readonly cacheTags: boolean;
   /** Whether the store serves its page. */
   readonly page: boolean;
   readonly publicRead: boolean;
@@ -120,6 +122,7 @@ export function parseConfig(source: ConfigSource): Config {
     corsOrigins: values.CORS_ORIGINS,
     trustedProxies: values.TRUSTED_PROXIES,
     ...files,
+    cacheTags: values.CACHE_TAGS,
     page: values.PAGE,
     publicRead: values.PUBLIC_READ,
     publicOriginals: values.PUBLIC_ORIGINALS,

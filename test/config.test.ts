@@ -42,6 +42,7 @@ describe("default configuration", () => {
       linkKeys: [],
       tokens: undefined,
       page: true,
+      cacheTags: false,
       publicRead: false,
       publicOriginals: "whole",
       insecure: false,

@@ -2594,6 +2594,10 @@ export interface components {
         "Set-Cookie": string;
         /** @description With the removal of the cookie: the browser forgets what it kept. */
         "Clear-Site-Data": string;
+        /** @description Ids of the image and its album, separated by a comma, if the store is set to send them. Cloudflare purges by them. */
+        "Cache-Tag": string;
+        /** @description The same, separated by a space. Fastly and Varnish purge by them. */
+        "Surrogate-Key": string;
         /** @description Which caches may store the response, and for how long. */
         "Cache-Control": string;
         /** @description On a variant: a permanent link to it. On a write: path of the record in the body (RFC 9110, 8.7). */
@@ -7597,6 +7601,8 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Last-Modified": components["headers"]["Last-Modified"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "Cache-Tag": components["headers"]["Cache-Tag"];
+                    "Surrogate-Key": components["headers"]["Surrogate-Key"];
                     "Content-Location": components["headers"]["Content-Location"];
                     "Content-Length": components["headers"]["Content-Length"];
                     "Content-Disposition": components["headers"]["Content-Disposition"];
@@ -7621,6 +7627,8 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Last-Modified": components["headers"]["Last-Modified"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "Cache-Tag": components["headers"]["Cache-Tag"];
+                    "Surrogate-Key": components["headers"]["Surrogate-Key"];
                     "Content-Location": components["headers"]["Content-Location"];
                     "Content-Length": components["headers"]["Content-Length"];
                     "Content-Disposition": components["headers"]["Content-Disposition"];
@@ -7645,6 +7653,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["ETag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "Cache-Tag": components["headers"]["Cache-Tag"];
+                    "Surrogate-Key": components["headers"]["Surrogate-Key"];
                     "Content-Location": components["headers"]["Content-Location"];
                     Vary: components["headers"]["Vary"];
                     [name: string]: unknown;
@@ -8190,6 +8200,8 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Last-Modified": components["headers"]["Last-Modified"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "Cache-Tag": components["headers"]["Cache-Tag"];
+                    "Surrogate-Key": components["headers"]["Surrogate-Key"];
                     "Content-Location": components["headers"]["Content-Location"];
                     "Content-Length": components["headers"]["Content-Length"];
                     "Content-Disposition": components["headers"]["Content-Disposition"];
@@ -8214,6 +8226,8 @@ export interface operations {
                     ETag: components["headers"]["ETag"];
                     "Last-Modified": components["headers"]["Last-Modified"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "Cache-Tag": components["headers"]["Cache-Tag"];
+                    "Surrogate-Key": components["headers"]["Surrogate-Key"];
                     "Content-Location": components["headers"]["Content-Location"];
                     "Content-Length": components["headers"]["Content-Length"];
                     "Content-Disposition": components["headers"]["Content-Disposition"];
@@ -8238,6 +8252,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["ETag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "Cache-Tag": components["headers"]["Cache-Tag"];
+                    "Surrogate-Key": components["headers"]["Surrogate-Key"];
                     "Content-Location": components["headers"]["Content-Location"];
                     Vary: components["headers"]["Vary"];
                     [name: string]: unknown;

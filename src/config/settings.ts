@@ -39,6 +39,11 @@ const LISTENING = {
     help: "Origins whose pages may call the API, separated by commas. * allows all; on a store without API keys, for reads only.",
     default: "",
   },
+  CACHE_TAGS: {
+    parse: parseBoolean,
+    help: "Send the ids of image and album in Cache-Tag and Surrogate-Key with content and variants, so that a CDN can purge by them.",
+    default: "false",
+  },
   PAGE: { parse: parseBoolean, help: "Serve the page at /, on which people see albums and images.", default: "true" },
   TRUSTED_PROXIES: {
     parse: parseNetworks,

@@ -101,7 +101,7 @@ export interface StoredImage {
 
 /** As much of an image as its bytes and variants are answered from: found in two thirds of the time that all of it takes. */
 export interface StoredContent {
-  readonly image: ImageInfo & Pick<Image, "id" | "name" | "size" | "sha256" | "focalPoint">;
+  readonly image: ImageInfo & Pick<Image, "id" | "name" | "albumId" | "size" | "sha256" | "focalPoint">;
   /** When other bytes, or another image, may last have come to where it was found; in milliseconds since 1970. */
   readonly modifiedAt: number;
   readonly location: string;

@@ -30,6 +30,14 @@ export interface ContentOptions {
   readonly vary?: string | undefined;
   /** A target that gives these bytes for ever, where there is one. */
   readonly location?: string | undefined;
+  /** By which a CDN purges its copies; undefined where the operator has none. */
+  readonly tags?: CacheTags | undefined;
+}
+
+/** Ids. */
+export interface CacheTags {
+  readonly image: string;
+  readonly album: string;
 }
 
 /**
@@ -70,8 +78,9 @@ const recent = createMemo<Headers>(1024);
 
 function wholeHeaders(content: Content, options: ContentOptions): Headers {
   const { contentType, size, sha256, modifiedAt, name } = content;
-  const { cacheControl, crossOrigin, vary = "", location = "" } = options;
-  const all = `${contentType} ${size} ${sha256} ${modifiedAt} ${crossOrigin} ${vary} ${location} ${cacheControl}\0${name}`;
+  const { cacheControl, crossOrigin, vary = "", location = "", tags } = options;
+  const tagged = tags === undefined ? "" : `${tags.image} ${tags.album}`;
+  const all = `${tagged} ${contentType} ${size} ${sha256} ${modifiedAt} ${crossOrigin} ${vary} ${location} ${cacheControl}\0${name}`;
   return recent.get(all, () => {
     const headers = {
       ...lastingHeaders(contentTag(sha256), options),
@@ -90,11 +99,18 @@ function wholeHeaders(content: Content, options: ContentOptions): Headers {
 }
 
 /** Those that 304 has too. */
-const lastingHeaders = (etag: string, { cacheControl, vary, location }: ContentOptions): Record<string, string> => ({
+const lastingHeaders = (
+  etag: string,
+  { cacheControl, vary, location, tags }: ContentOptions,
+): Record<string, string> => ({
   ETag: etag,
   "Cache-Control": cacheControl,
   ...(vary === undefined ? {} : { Vary: vary }),
   ...(location === undefined ? {} : { "Content-Location": location }),
+  // Cloudflare reads the first; Fastly and Varnish the second.
+  ...(tags === undefined
+    ? {}
+    : { "Cache-Tag": `${tags.image},${tags.album}`, "Surrogate-Key": `${tags.image} ${tags.album}` }),
 });
 
 const EXTENSIONS = IMAGE_FORMATS.flatMap((format) => FORMATS[format].extensions);

@@ -28,6 +28,9 @@ export const RESPONSE_HEADERS = {
   Link: 'The next page, as `rel="next"` (RFC 8288). On `/`: the API description (RFC 8631).',
   "Set-Cookie": "The cookie of the session, or its removal.",
   "Clear-Site-Data": "With the removal of the cookie: the browser forgets what it kept.",
+  "Cache-Tag":
+    "Ids of the image and its album, separated by a comma, if the store is set to send them. Cloudflare purges by them.",
+  "Surrogate-Key": "The same, separated by a space. Fastly and Varnish purge by them.",
   "Cache-Control": "Which caches may store the response, and for how long.",
   "Content-Location":
     "On a variant: a permanent link to it. On a write: path of the record in the body (RFC 9110, 8.7).",

@@ -535,6 +535,11 @@ describe("GET and DELETE /v1/cursors", () => {
   });
 });
 
+async function codeOf(answering: Promise<Response>): Promise<readonly [number, string]> {
+  const answer = await answering;
+  return [answer.status, (await jsonOf<{ code: string }>(answer)).code];
+}
+
 describe("POST /v1/cursors/{name}/rewind", () => {
   const name = "a topic with spaces";
   const path = `/v1/cursors/${encodeURIComponent(name)}/rewind`;
@@ -566,10 +571,6 @@ describe("POST /v1/cursors/{name}/rewind", () => {
 
   test("refuses what is no position of the log", async () => {
     const { epoch, lastSequence } = await caughtUp();
-    const codeOf = async (answering: Promise<Response>) => {
-      const answer = await answering;
-      return [answer.status, (await jsonOf<{ code: string }>(answer)).code];
-    };
     const known = encodeCursor({ epoch, seq: 0 });
     expect(await codeOf(rewind(known, "/v1/cursors/none/rewind"))).toEqual([404, "cursor_not_found"]);
     expect(await codeOf(rewind(encodeCursor({ epoch, seq: lastSequence + 1000 })))).toEqual([410, "cursor_unknown"]);

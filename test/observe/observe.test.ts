@@ -350,6 +350,7 @@ test("relay events are logged and counted", async () => {
     delay: 123,
   });
   expect(lost).toContain("dropped");
+  expect(rewound).toContain("rewound");
   const { id, type, subject, sequence } = REFUSED.attributes;
   expect(JSON.parse(refused ?? "")).toMatchObject({
     level: 50,

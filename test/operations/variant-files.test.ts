@@ -48,6 +48,7 @@ async function openStore() {
       orientation: 1,
       size: SIZE,
       sha256: key.slice(0, 64),
+      albumId: "album",
       focalPoint: null,
     },
     modifiedAt: 0,

@@ -25,6 +25,7 @@ const image = (sha256: string): StoredContent["image"] => ({
   orientation: 1,
   size: 10,
   sha256,
+  albumId: "album",
   focalPoint: null,
 });
 

@@ -333,28 +333,28 @@ test("after its cursor was rewound the relay publishes the events behind it agai
     }
 });
 
-describe("a rewind while the relay saves its cursor", () => {
-  /** The relay's catalog, whose saves wait at a gate: on their way to the catalog, or on their way back. */
-  function gated(place: "before" | "after") {
-    const arrived = Promise.withResolvers<void>();
-    const gate = Promise.withResolvers<void>();
-    const write: Catalog["write"] = async (change) => {
-      if (change.type !== "advanceCursor") return catalog.write(change);
-      if (place === "before") {
-        arrived.resolve();
-        await gate.promise;
-      }
-      const result = await catalog.write(change);
-      if (place === "after") {
-        arrived.resolve();
-        await gate.promise;
-      }
-      return result;
-    };
-    const slow: Catalog = Object.assign(Object.create(catalog) as Catalog, { write });
-    return { slow, arrived: arrived.promise, open: gate.resolve };
-  }
+/** The relay's catalog, whose saves wait at a gate: on their way to the catalog, or on their way back. */
+function gated(place: "before" | "after") {
+  const arrived = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const write: Catalog["write"] = async (change) => {
+    if (change.type !== "advanceCursor") return catalog.write(change);
+    if (place === "before") {
+      arrived.resolve();
+      await gate.promise;
+    }
+    const result = await catalog.write(change);
+    if (place === "after") {
+      arrived.resolve();
+      await gate.promise;
+    }
+    return result;
+  };
+  const slow: Catalog = Object.assign(Object.create(catalog) as Catalog, { write });
+  return { slow, arrived: arrived.promise, open: gate.resolve };
+}
 
+describe("a rewind while the relay saves its cursor", () => {
   test.each(["before", "after"] as const)("is not undone, when the save is committed %s it waits", async (place) => {
     const published: string[] = [];
     const publish: Publish = async (events) => {

@@ -1,6 +1,7 @@
 import { isGuest, mayEverywhere } from "../../domain/caller.ts";
 import { StoreError } from "../../domain/errors.ts";
 import { CONTENT_TYPES } from "../../domain/formats.ts";
+import type { StoredContent } from "../../domain/image.ts";
 import type { PublicOriginals } from "../../domain/variant.ts";
 import type { VariantParameters, VariantQuery } from "../../domain/variant-query.ts";
 import { type ContentRef, findContent, type ImageDeps, isContentGranted } from "../../operations/images.ts";
@@ -18,6 +19,8 @@ export interface ContentRouteDeps extends ImageDeps, VariantDeps {
   readonly publicOriginals: PublicOriginals;
   /** Whether pages of any origin may show the images, in an `<img>` that sends no Origin. */
   readonly embeddable: boolean;
+  /** Whether a CDN in front of the store purges by tags. */
+  readonly cacheTags: boolean;
 }
 
 type ContentTarget =
@@ -38,6 +41,8 @@ const headers: readonly ResponseHeader[] = [
   "ETag",
   "Last-Modified",
   "Cache-Control",
+  "Cache-Tag",
+  "Surrogate-Key",
   "Content-Location",
   "Content-Length",
   "Content-Disposition",
@@ -51,7 +56,7 @@ const responses = {
   206: { description: "The requested range of the bytes.", headers: [...headers, "Content-Range" as const], content },
   304: {
     description: "The client's copy is current.",
-    headers: ["ETag", "Cache-Control", "Content-Location", "Vary"] as const,
+    headers: ["ETag", "Cache-Control", "Cache-Tag", "Surrogate-Key", "Content-Location", "Vary"] as const,
   },
 };
 const requestHeaders = [
@@ -152,12 +157,16 @@ const optionsOf = (
   request: ContentRequest,
   deps: ContentRouteDeps,
   asked: Asked,
-  isPublic: boolean,
+  {
+    image,
+    isPublic,
+  }: Pick<StoredContent, "isPublic"> & { readonly image: Pick<StoredContent["image"], "id" | "albumId"> },
 ): ContentOptions => ({
   cacheControl: cacheControlOf(request, deps, asked, isPublic),
   // The owner of a page embeds a signed link in it, or an image of a public album, wherever that page is.
   crossOrigin: deps.embeddable || request.link !== undefined || isPublic,
   vary: asked.vary,
+  tags: deps.cacheTags ? { image: image.id, album: image.albumId } : undefined,
 });
 
 /** Shared caches keep only what a client without credentials would get, and no longer than it would. */
@@ -179,11 +188,12 @@ function cacheControlOf(
 }
 
 async function answerOriginal(request: ContentRequest, deps: ContentRouteDeps, asked: Asked): Promise<Response> {
-  const { image, location, modifiedAt, isPublic } = await findContent(deps, asked.of);
+  const found = await findContent(deps, asked.of);
+  const { image, location, modifiedAt } = found;
   const { contentType, size, sha256, name } = image;
   const read = (range?: ByteRange) => deps.blobs.read(location, range === undefined ? { size } : { size, range });
   const original = { contentType, size, sha256, modifiedAt, name, read };
-  return answerContent(request, original, optionsOf(request, deps, asked, isPublic));
+  return answerContent(request, original, optionsOf(request, deps, asked, found));
 }
 
 async function answerVariant(
@@ -212,7 +222,7 @@ async function answerVariant(
     const { location, isLocationFree } = found.planned;
     // Only for a client that may ask there: the location carries no signature, and the client of a link has no key.
     const isTheirs = link === undefined && (isLocationFree || mayEverywhere(caller, "transform"));
-    const options = optionsOf(request, deps, asked, found.isPublic);
+    const options = optionsOf(request, deps, asked, found);
     const vary = isNegotiated ? "Accept" : options.vary;
     try {
       return await answerContent(request, variant, { ...options, vary, location: isTheirs ? location : undefined });

@@ -47,7 +47,7 @@ function toStoredImage(row: FoundRow | undefined): StoredImage | undefined {
 }
 
 const CONTENT_COLUMNS =
-  "i.id, i.name, i.size, i.sha256, i.content_type, i.width, i.height, i.frames, i.has_alpha, i.orientation, " +
+  "i.id, i.name, i.album_id, i.size, i.sha256, i.content_type, i.width, i.height, i.frames, i.has_alpha, i.orientation, " +
   "i.focal_x, i.focal_y, i.updated_at";
 const ALBUM_PUBLIC = "select a.public from albums a where a.id = i.album_id";
 /** A name finds only live albums; by id, the query checks it. By name, a rename of the album counts as a modification. */
@@ -62,7 +62,7 @@ const contentById = (and: string) => `select ${CONTENT_COLUMNS}, null as album_u
 const CONTENT_BY_NAME = contentByName("");
 const CONTENT_BY_ID = contentById("");
 type ContentRow = InfoColumns &
-  Pick<FoundRow, "id" | "name" | "size" | "sha256" | "focal_x" | "focal_y" | "location" | "updated_at"> & {
+  Pick<FoundRow, "id" | "name" | "album_id" | "size" | "sha256" | "focal_x" | "focal_y" | "location" | "updated_at"> & {
     readonly album_updated_at: number | null;
     readonly public: number;
   };
@@ -79,9 +79,9 @@ export async function findContentById(db: Driver, id: string, visibility: Visibi
 
 function toStoredContent(row: ContentRow | undefined): StoredContent | undefined {
   if (row === undefined || row.location === null) return undefined;
-  const { id, name, size, sha256 } = row;
+  const { id, name, album_id: albumId, size, sha256 } = row;
   return {
-    image: { id, name, size, sha256, ...toInfo(row), focalPoint: toFocalPoint(row) },
+    image: { id, name, albumId, size, sha256, ...toInfo(row), focalPoint: toFocalPoint(row) },
     modifiedAt: Math.max(row.updated_at, row.album_updated_at ?? 0),
     location: row.location,
     isPublic: row.public !== 0,
