@@ -120,14 +120,17 @@ async function streamOf(
   const following = () =>
     next().catch((error: unknown) => {
       onError(error);
-      throw error;
+      return undefined;
     });
   let first: IteratorResult<Uint8Array, void> | undefined = await next();
   return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
-        const { done, value } = first ?? (await following());
+        const result = first ?? (await following());
         first = undefined;
+        // Without a reason: the runtime would print it to standard error, beside the log.
+        if (result === undefined) return controller.error();
+        const { done, value } = result;
         if (done !== true) return controller.enqueue(value as Uint8Array<ArrayBuffer>);
         await end();
         controller.close();

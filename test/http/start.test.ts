@@ -3,8 +3,11 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Glob } from "bun";
 import { run } from "../../src/cli/run.ts";
 import { openDatabaseFile } from "../open-database-file.ts";
+import { rejectionOf } from "../waiting.ts";
+import { newPng } from "./image-fixtures.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -53,6 +56,10 @@ function readerOf(stream: ReadableStream<Uint8Array>) {
       ]),
   };
 }
+
+const fileOf = async (folder: string, sha256: string): Promise<string> =>
+  (await Array.fromAsync(new Glob(`data/blobs/files/**/${sha256}*`).scan({ cwd: folder, absolute: true })))[0] ??
+  "none";
 
 /** A request whose body never comes to its end. */
 async function beginUpload(url: string): Promise<Socket> {
@@ -111,6 +118,26 @@ describe("a server process", () => {
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
     child.kill("SIGTERM");
     expect(await err.end()).toStartWith(`Page           ${url}/\nAPI            ${url}/v1\n`);
+  });
+
+  test("writes nothing but its log when a download is cut off", async () => {
+    const folder = await newFolder();
+    const { child, url, out, err } = await start(folder, {
+      IMAGE_STORE_SMALL_IMAGE: "0",
+      IMAGE_STORE_DESCRIBE: "false",
+    });
+    await fetch(`${url}/v1/albums/A`, { method: "PUT", body: "{}", headers: { "content-type": "application/json" } });
+    for (const name of ["1.png", "2.png"]) {
+      const put = await fetch(`${url}/v1/albums/A/images/${name}/content`, { method: "PUT", body: newPng(3_000_000) });
+      const { sha256 } = (await put.json()) as { sha256: string };
+      if (name === "2.png") await rm(await fileOf(folder, sha256));
+    }
+    expect(await rejectionOf(fetch(`${url}/v1/albums/A/zip`).then((response) => response.bytes()))).toBeInstanceOf(
+      Error,
+    );
+    child.kill("SIGTERM");
+    expect((await err.end()).trimEnd().split("\n")).toHaveLength(4);
+    expect(await out).toContain("download of an album was cut off");
   });
 
   test("keeps its data over a restart", async () => {
