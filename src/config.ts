@@ -13,6 +13,7 @@ import type { ApiKey, Network } from "./domain/access.ts";
 import type { Limits } from "./domain/limits.ts";
 import type { LinkKey } from "./domain/link.ts";
 import { nearest } from "./domain/nearest.ts";
+import type { OutboundRules } from "./domain/outbound.ts";
 import type { PublicOriginals } from "./domain/variant.ts";
 import type { Presets } from "./domain/variant-presets.ts";
 
@@ -69,6 +70,8 @@ export interface Config {
   readonly eventsRetention: number | "forever";
   readonly eventsMaxBytes: number | undefined;
   readonly kafka: KafkaConfig | undefined;
+  /** Where webhooks may go. */
+  readonly outbound: OutboundRules;
   /** Time before deleted bytes, and bytes without a record, are removed. */
   readonly grace: number;
   /** Share of the store's blobs, from 0 to 1, above which a sweep refuses to remove blobs without a record. */
@@ -144,6 +147,7 @@ export function parseConfig(source: ConfigSource): Config {
     eventsRetention: values.EVENTS_RETENTION,
     eventsMaxBytes: values.EVENTS_MAX_BYTES,
     kafka,
+    outbound: { http: values.OUTBOUND_HTTP, ports: values.OUTBOUND_PORTS, allowed: values.OUTBOUND_ALLOW },
     grace: values.GRACE,
     sweepShare: values.SWEEP_SHARE,
     tombstone: values.TOMBSTONE,

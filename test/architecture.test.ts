@@ -245,6 +245,7 @@ const SHORT: Readonly<Record<string, string>> = {
   "src/adapters/catalog/sqlite/errors.ts": "the codes of SQLite, beside the driver",
   "src/adapters/catalog/sqlite/lock.ts": "the lock of a folder, which every opener takes",
   "src/adapters/blobs/s3/object-name.ts": "the names of objects, which readers and writers share",
+  "src/adapters/outbound/failures.ts": "the codes of the runtime, beside the client",
   "src/adapters/renderer/description/taken-at.ts": "a time of EXIF, with tests of its own",
   "src/adapters/renderer/formats/codecs.ts": "the table of codecs",
   "src/cli/command.ts": "the type of a command, which the tables of commands share",

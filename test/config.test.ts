@@ -37,6 +37,16 @@ describe("default configuration", () => {
       blobs: { kind: "file", path: "data/blobs" },
       originalsCache: { folder: "data/originals", maxBytes: 2 ** 30 },
       kafka: undefined,
+      outbound: {
+        http: false,
+        ports: [
+          [80, 80],
+          [443, 443],
+          [8080, 8080],
+          [8443, 8443],
+        ],
+        allowed: { hosts: [], networks: [] },
+      },
       publicUrl: undefined,
       apiKeys: [],
       linkKeys: [],
@@ -168,6 +178,28 @@ describe("configuration values", () => {
     expect(corsOrigins).toEqual(["https://a.example", "http://b.example:8080"]);
     expect(publicUrl).toBe("https://images.example");
   });
+
+  test("hosts of the operator's own are names, addresses and networks, and ports have ranges", () => {
+    const { outbound } = parse({
+      IMAGE_STORE_OUTBOUND_ALLOW: "Hooks.internal, 10.1.0.0/16, ::1",
+      IMAGE_STORE_OUTBOUND_PORTS: "443, 8000-8999",
+      IMAGE_STORE_OUTBOUND_HTTP: "true",
+    });
+    expect(outbound).toEqual({
+      http: true,
+      ports: [
+        [443, 443],
+        [8000, 8999],
+      ],
+      allowed: {
+        hosts: ["hooks.internal"],
+        networks: [
+          { address: "10.1.0.0", prefix: 16, family: "ipv4" },
+          { address: "::1", prefix: 128, family: "ipv6" },
+        ],
+      },
+    });
+  });
 });
 
 describe("configuration problems", () => {
@@ -215,6 +247,13 @@ describe("configuration problems", () => {
     ["TRUSTED_PROXIES", "10.0.0.1:80", "must be addresses or networks"],
     ["TRUSTED_PROXIES", "10.0.0.1,0.0.0.0/0", 'every address ("0.0.0.0/0")'],
     ["TRUSTED_PROXIES", "::/0", "every address"],
+    ["OUTBOUND_ALLOW", "hooks.internal:80", "must be host names without scheme and port"],
+    ["OUTBOUND_ALLOW", "10.0.0.0/33", "must be addresses or networks"],
+    ["OUTBOUND_PORTS", ",", "must name at least one port"],
+    ["OUTBOUND_PORTS", "0", "must be ports or ranges of ports"],
+    ["OUTBOUND_PORTS", "90-80", "must be ports or ranges of ports"],
+    ["OUTBOUND_PORTS", "65536", "must be ports or ranges of ports"],
+    ["OUTBOUND_PORTS", "http", "must be ports or ranges of ports"],
     ["PUBLIC_URL", "https://*.example.org", "without a wildcard"],
     ["PUBLIC_READ", "yes", "true or false"],
     ["MAX_UPLOAD", "100MB", "must be a size"],

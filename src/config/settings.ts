@@ -1,4 +1,4 @@
-import { parseHosts, parseNetworks, parseOrigin, parseOrigins } from "./addresses.ts";
+import { parseHosts, parseNetworks, parseOrigin, parseOrigins, parseOwnHosts, parsePorts } from "./addresses.ts";
 import { parseApiKeys, parseLinkKeys } from "./keys.ts";
 import { parsePresets } from "./presets.ts";
 import type { Setting } from "./setting.ts";
@@ -219,6 +219,25 @@ const EVENTS = {
   },
 } satisfies Settings;
 
+const OUTBOUND = {
+  OUTBOUND_ALLOW: {
+    parse: parseOwnHosts,
+    help: "Hosts, addresses and networks of your own to which webhooks may go, separated by commas, such as hooks.internal,10.1.0.0/16. All other addresses must be on the public internet.",
+    default: "",
+    defaultHelp: "none",
+  },
+  OUTBOUND_HTTP: {
+    parse: parseBoolean,
+    help: "Allow webhooks with http URLs. Anyone on the way can read and change what they carry.",
+    default: "false",
+  },
+  OUTBOUND_PORTS: {
+    parse: parsePorts,
+    help: "Ports and ranges of ports to which webhooks may go, separated by commas.",
+    default: "80,443,8080,8443",
+  },
+} satisfies Settings;
+
 const DELETION = {
   GRACE: {
     parse: parseDuration,
@@ -271,6 +290,7 @@ export const SETTING_GROUPS: Readonly<Record<string, Settings>> = {
   Uploads: UPLOADS,
   "Images and variants": IMAGES,
   "Events and Kafka": EVENTS,
+  Webhooks: OUTBOUND,
   Deletion: DELETION,
   "Logs, start and stop": PROCESS,
 };
@@ -284,6 +304,7 @@ export const SETTINGS = {
   ...UPLOADS,
   ...IMAGES,
   ...EVENTS,
+  ...OUTBOUND,
   ...DELETION,
   ...PROCESS,
 };
