@@ -60,6 +60,7 @@ const LARGE = {
   "longest task until all are known": { unit: "ms", most: 50, note: SEEN },
   "from the first to the last image": { unit: "ms", note: "by the key End, until the tile of the last image is there" },
   "longest task while scrolling through": { unit: "ms", most: 50, note: SEEN },
+  "to the first image of 2016": { unit: "ms", note: "from the choice of the month until its tile is there" },
   "heap of scripts when all are known": { unit: "MB", note: "without the buffers of typed arrays" },
   "heap of scripts after scrolling through": { unit: "MB", note: "40 places, from the first image to the last" },
 } as const satisfies Record<string, Measure>;
@@ -106,6 +107,7 @@ async function onAlbum<Result>(
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   try {
     await context.addInitScript(observePage);
+    await context.addInitScript(`localStorage.setItem("image-store.order", "takenAt")`);
     const opened = await context.newPage();
     await opened.goto(url, { waitUntil: "commit" });
     return await work({
@@ -144,6 +146,7 @@ const largeAlbum = (browser: Browser, url: string, many: number): Promise<Figure
     const known = await record();
     const heapBefore = await heapOf(devtools);
     const last = await toLast(opened, many);
+    const month = await toMonth(opened);
     const places = 40;
     for (let place = 0; place <= places; place++) {
       await opened.evaluate(`{
@@ -162,6 +165,7 @@ const largeAlbum = (browser: Browser, url: string, many: number): Promise<Figure
       "longest task until all are known": longest(opening.firstPicture, knownAt),
       "from the first to the last image": last,
       "longest task while scrolling through": longest(known.now, Number.POSITIVE_INFINITY),
+      "to the first image of 2016": month,
       "heap of scripts when all are known": heapBefore,
       "heap of scripts after scrolling through": await heapOf(devtools),
     };
@@ -173,6 +177,21 @@ async function toLast(opened: Page, many: number): Promise<number> {
   const started = await opened.evaluate<number>("performance.now()");
   await opened.keyboard.press("End");
   await whenTrue(opened, `document.querySelector('[data-index="${many - 1}"]') !== null`);
+  return (await opened.evaluate<number>("performance.now()")) - started;
+}
+
+/** Milliseconds from the choice of a month until the tile of its first image is at the top. */
+async function toMonth(opened: Page): Promise<number> {
+  const months = opened.locator(".month select");
+  const started = await opened.evaluate<number>("performance.now()");
+  await months.selectOption("January 2016");
+  await whenTrue(
+    opened,
+    `[...document.querySelectorAll(".date")].some((heading) => {
+    const { top } = heading.getBoundingClientRect();
+    return /January 2016/.test(heading.textContent) && top > 0 && top < 200;
+  })`,
+  );
   return (await opened.evaluate<number>("performance.now()")) - started;
 }
 

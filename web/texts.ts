@@ -121,6 +121,7 @@ export const texts = {
     noDate: "Without a date",
     reading: (count: number) => `${formatCount(count)} read`,
     sort: "Order of the pictures",
+    month: "Go to a month",
     orders: {
       "-createdAt": "Newest uploads first",
       createdAt: "Oldest uploads first",

@@ -4,7 +4,9 @@ import { texts } from "../texts.ts";
 import type { AlbumState } from "./album-state.ts";
 import { moveFocus } from "./grid-keys.ts";
 import { GridRow } from "./grid-row.tsx";
-import { createHeadingOf } from "./headings.ts";
+import { createHeadingOf, createTimeOf } from "./headings.ts";
+import { MonthSelect } from "./month-select.tsx";
+import { Months } from "./months.ts";
 import { type Frame, Rows } from "./rows.ts";
 import { ScaledScroll } from "./scaled-scroll.ts";
 import type { Selection } from "./selection.ts";
@@ -30,9 +32,14 @@ export function Grid({ state, selection, onDelete }: Props) {
 
   const rows = useMemo(() => {
     if (width.value === 0) return undefined;
-    return new Rows(frameOf(width.value), createHeadingOf(columns, order.value));
+    return new Rows(frameOf(width.value), createHeadingOf(columns, order.value, width.value < NARROW));
   }, [columns, width.value, order.value]);
   useMemo(() => rows?.extend(columns), [rows, version]);
+  const months = useMemo(() => {
+    const timeOf = createTimeOf(columns, order.value);
+    return timeOf === undefined ? undefined : new Months(timeOf);
+  }, [columns, order.value]);
+  useMemo(() => months?.extend(columns.count), [months, version]);
   const total = rows === undefined ? 0 : estimate(rows, state.expected);
 
   useLayoutEffect(() => {
@@ -82,7 +89,15 @@ export function Grid({ state, selection, onDelete }: Props) {
     );
   }
 
-  return (
+  /** Puts a picture, and the heading above it, at the top of the screen. */
+  function goTo(index: number): void {
+    if (rows === undefined || scaled === undefined) return;
+    const row = rows.rowOf(index);
+    scaled.scrollTo(rows.top[rows.headings.has(row - 1) ? row - 1 : row] ?? 0);
+  }
+
+  const seen = rows === undefined || scaled === undefined ? 0 : (rows.start[rows.rowAt(scaled.offset + GONE)] ?? 0);
+  const grid = (
     <div
       ref={root}
       class="pictures"
@@ -113,12 +128,24 @@ export function Grid({ state, selection, onDelete }: Props) {
         ))}
     </div>
   );
+  return (
+    <>
+      {months !== undefined && months.all.length > 1 && (
+        <MonthSelect months={months.all} current={months.placeOf(seen)} onGo={({ first }) => goTo(first)} />
+      )}
+      {grid}
+    </>
+  );
 }
 
 const EDGE = 72;
+/** In pixels: phones, and small windows. */
+const NARROW = 640;
+/** A row of which only so many pixels are left counts as gone. */
+const GONE = 8;
 
 function frameOf(width: number): Frame {
-  const isNarrow = width < 640;
+  const isNarrow = width < NARROW;
   return {
     width,
     rowHeight: isNarrow ? 130 : Math.min(340, 150 + width / 16),

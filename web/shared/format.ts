@@ -12,10 +12,17 @@ export function formatBytes(bytes: number): string {
 
 const times = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const days = new Intl.DateTimeFormat("en-GB", { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const shortDays = new Intl.DateTimeFormat("en-GB", {
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+});
 const months = new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric" });
 
 export const formatTime = (time: string | number): string => times.format(new Date(time));
-export const formatDay = (time: number): string => days.format(time);
+/** `Sunday, 31 March 2024`; short: `Sun, 31 Mar 2024`. */
+export const formatDay = (time: number, isShort = false): string => (isShort ? shortDays : days).format(time);
 export const formatMonth = (time: number): string => months.format(time);
 
 /** `1/250 s` for a shutter. */
