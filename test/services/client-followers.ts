@@ -34,6 +34,8 @@ export function startFollow(
     }
   };
   const running = run();
+  // Told by `stop`. Until then it must not count as unhandled.
+  running.catch(() => undefined);
   return {
     name,
     events,
@@ -81,6 +83,7 @@ export function startTail(name: string, url: string, ...options: readonly string
     }
   };
   const ended = Promise.all([child.exited, child.stderr.text(), collect()]).then(([code, err]) => ({ code, err }));
+  ended.catch(() => undefined);
   return {
     name,
     pid: child.pid,
