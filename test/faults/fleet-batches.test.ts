@@ -1,32 +1,21 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { openPostgresCatalog } from "../../src/adapters/catalog/postgres.ts";
 import type { CloudEvent } from "../../src/domain/event.ts";
 import type { Image } from "../../src/domain/image.ts";
 import { awaitNumbers } from "./fleet/catalog-trouble.ts";
-import { type Fleet, fleetIsMissing, startFleet } from "./fleet/fleet.ts";
+import type { Fleet } from "./fleet/fleet.ts";
+import { shareFleet } from "./fleet/share-fleet.ts";
+import { pick, shuffled } from "./random.ts";
 import { randomImage } from "./random-image.ts";
 import { readLog } from "./read-store.ts";
-import { removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
 
 const ALBUMS = ["a", "b", "c", "d", "e"];
 const IMAGES = 8;
 const CLIENTS = 9;
 const BATCHES = Number(process.env["IMAGE_STORE_TEST_BATCHES"] ?? 25);
 
-const missing = fleetIsMissing();
-let fleet: Fleet;
-beforeAll(async () => {
-  removeLeftovers();
-  if (!missing)
-    fleet = await startFleet({ postgresSettings: { fsync: "off" }, env: { IMAGE_STORE_DESCRIBE: "false" } });
-});
-afterAll(async () => {
-  if (!missing) await fleet[Symbol.asyncDispose]();
-  removeTemporaryFolders();
-});
+const { missing, fleet } = shareFleet({ postgresSettings: { fsync: "off" }, env: { IMAGE_STORE_DESCRIBE: "false" } });
 
-const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(Math.random() * items.length)] as Item;
-const shuffled = <Item>(items: readonly Item[]): readonly Item[] => items.toSorted(() => Math.random() - 0.5);
 const imageNames = Array.from({ length: IMAGES }, (_, index) => `${index}`);
 
 interface Batch {
@@ -91,12 +80,12 @@ const imagesOf = async (url: string, album: string): Promise<readonly Image[]> =
 describe.skipIf(missing)("batches of three nodes", () => {
   test("on the same albums and images are done whole or not at all, for every reader, with their events in order", async () => {
     const upload = (album: string, image: string) =>
-      fetch(`${fleet.anyUrl()}/v1/albums/${album}/images/${image}/content`, {
+      fetch(`${fleet().anyUrl()}/v1/albums/${album}/images/${image}/content`, {
         method: "PUT",
         body: randomImage(600).bytes,
       });
     for (const album of [...ALBUMS, "x", "y", "z"]) {
-      await fetch(`${fleet.anyUrl()}/v1/albums/${album}`, { method: "PUT" });
+      await fetch(`${fleet().anyUrl()}/v1/albums/${album}`, { method: "PUT" });
       const uploaded = await Promise.all(imageNames.map((image) => upload(album, image)));
       expect(uploaded.map(({ status }) => status)).toEqual(imageNames.map(() => 201));
     }
@@ -115,11 +104,11 @@ describe.skipIf(missing)("batches of three nodes", () => {
         reads++;
       }
     };
-    const readers = fleet.nodes.map(({ url }) => reader(url));
+    const readers = fleet().nodes.map(({ url }) => reader(url));
 
     const answers: Answer[] = [];
     const client = async (index: number) => {
-      const { url } = fleet.nodes[index % 3] as Fleet["nodes"][0];
+      const { url } = fleet().nodes[index % 3] as Fleet["nodes"][0];
       for (let round = 0; round < BATCHES; round++) {
         const token = `t-${index}-${round}`;
         answers.push(await send(url, Math.random() < 0.6 ? newBatch(token) : newExchange(token)));
@@ -137,9 +126,9 @@ describe.skipIf(missing)("batches of three nodes", () => {
     expect(failing.length).toBeGreaterThan(0);
     for (const { failed, operations } of failing) expect(failed).toBe(operations.length - 2);
 
-    await awaitNumbers(fleet.catalogUrl);
-    for (const { url } of fleet.nodes) expectEvents(await readLog(url), answers);
-    await using catalog = await openPostgresCatalog({ url: fleet.catalogUrl, poolSize: 2, as: "beside" });
+    await awaitNumbers(fleet().catalogUrl);
+    for (const { url } of fleet().nodes) expectEvents(await readLog(url), answers);
+    await using catalog = await openPostgresCatalog({ url: fleet().catalogUrl, poolSize: 2, as: "beside" });
     expect(await catalog.miscounts()).toEqual([]);
     console.log(`${answers.length} batches, ${failing.length} of which failed as they had to; ${reads} reads`);
   });

@@ -1,13 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { openPostgresCatalog } from "../../src/adapters/catalog/postgres.ts";
 import type { Album } from "../../src/domain/album.ts";
 import type { Image } from "../../src/domain/image.ts";
 import { awaitNumbers } from "./fleet/catalog-trouble.ts";
-import { type Fleet, fleetIsMissing, startFleet } from "./fleet/fleet.ts";
+import type { Fleet } from "./fleet/fleet.ts";
+import { shareFleet } from "./fleet/share-fleet.ts";
+import { pick } from "./random.ts";
 import { randomImage } from "./random-image.ts";
 import { readLog } from "./read-store.ts";
 import { replay } from "./replay.ts";
-import { removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
 
 const ALBUMS = ["a", "b", "c", "limited"];
 const MAX_IMAGES = 3;
@@ -16,19 +17,8 @@ const REQUESTS = Number(process.env["IMAGE_STORE_TEST_MOVES"] ?? 60);
 /** What a race may end in. */
 const STATUSES = new Set([200, 201, 204, 404, 409, 413, 503, 507]);
 
-const missing = fleetIsMissing();
-let fleet: Fleet;
-beforeAll(async () => {
-  removeLeftovers();
-  if (!missing)
-    fleet = await startFleet({ postgresSettings: { fsync: "off" }, env: { IMAGE_STORE_DESCRIBE: "false" } });
-});
-afterAll(async () => {
-  if (!missing) await fleet[Symbol.asyncDispose]();
-  removeTemporaryFolders();
-});
+const { missing, fleet } = shareFleet({ postgresSettings: { fsync: "off" }, env: { IMAGE_STORE_DESCRIBE: "false" } });
 
-const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(Math.random() * items.length)] as Item;
 const NAMES = Array.from({ length: 5 }, (_, index) => `${index}`);
 const PICTURES = Array.from({ length: 4 }, () => randomImage(600));
 
@@ -68,10 +58,10 @@ const placeOf = ({ id, albumId, name, revision }: Image) => `${albumId}/${name} 
 
 describe.skipIf(missing)("moves on three nodes", () => {
   test("race with uploads, copies, quotas and deletes of albums, and no image is lost or in two albums", async () => {
-    for (const name of ALBUMS) await makeAlbum(fleet.anyUrl(), name);
+    for (const name of ALBUMS) await makeAlbum(fleet().anyUrl(), name);
     const statuses = new Map<number, number>();
     const client = async (index: number) => {
-      const { url } = fleet.nodes[index % 3] as Fleet["nodes"][0];
+      const { url } = fleet().nodes[index % 3] as Fleet["nodes"][0];
       for (let count = 0; count < REQUESTS; count++) {
         const { status, body } = await request(url);
         await body?.cancel();
@@ -82,8 +72,8 @@ describe.skipIf(missing)("moves on three nodes", () => {
     await Promise.all(Array.from({ length: CLIENTS }, (_, index) => client(index)));
     expect([...statuses.keys()].filter((status) => !STATUSES.has(status))).toEqual([]);
 
-    await awaitNumbers(fleet.catalogUrl);
-    const url = fleet.anyUrl();
+    await awaitNumbers(fleet().catalogUrl);
+    const url = fleet().anyUrl();
     const images = await allOf<Image>(url, "images");
     const albums = await allOf<Album>(url, "albums");
     expect(new Set(images.map(({ id }) => id)).size).toBe(images.length);
@@ -101,7 +91,7 @@ describe.skipIf(missing)("moves on three nodes", () => {
     expect([...alive.images.values()].map(placeOf).toSorted()).toEqual(images.map(placeOf).toSorted());
     const moves = events.filter(({ data }) => data.reason === "moved").length / 2;
     expect(moves).toBeGreaterThan(0);
-    await using catalog = await openPostgresCatalog({ url: fleet.catalogUrl, poolSize: 2, as: "beside" });
+    await using catalog = await openPostgresCatalog({ url: fleet().catalogUrl, poolSize: 2, as: "beside" });
     expect(await catalog.miscounts()).toEqual([]);
     console.log(`${moves} moves; responses by status: ${JSON.stringify(Object.fromEntries(statuses))}`);
   });

@@ -1,26 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { openPostgresCatalog } from "../../src/adapters/catalog/postgres.ts";
 import type { Quota, QuotaScope } from "../../src/domain/quota.ts";
-import { type Fleet, fleetIsMissing, startFleet } from "./fleet/fleet.ts";
+import { shareFleet } from "./fleet/share-fleet.ts";
 import { randomImage } from "./random-image.ts";
-import { removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
 
 const UPLOADS = 64;
 
-const missing = fleetIsMissing();
-let fleet: Fleet;
-beforeAll(async () => {
-  removeLeftovers();
-  if (!missing) fleet = await startFleet();
-});
-afterAll(async () => {
-  if (!missing) await fleet[Symbol.asyncDispose]();
-  removeTemporaryFolders();
-});
+const { missing, fleet } = shareFleet();
 
 const send = async (path: string, method: string, body: unknown): Promise<Response> => {
   const headers = { "Content-Type": "application/json" };
-  return fetch(`${fleet.anyUrl()}${path}`, { method, headers, body: JSON.stringify(body) });
+  return fetch(`${fleet().anyUrl()}${path}`, { method, headers, body: JSON.stringify(body) });
 };
 
 async function newAlbum(name: string): Promise<void> {
@@ -31,17 +21,17 @@ async function newAlbum(name: string): Promise<void> {
 const uploadAll = (images: readonly Buffer<ArrayBuffer>[], albumOf: (index: number) => string) =>
   Promise.all(
     images.map(async (body, index) => {
-      const url = `${fleet.anyUrl()}/v1/albums/${albumOf(index)}/images/i${index}/content`;
+      const url = `${fleet().anyUrl()}/v1/albums/${albumOf(index)}/images/i${index}/content`;
       const response = await fetch(url, { method: "PUT", body }).catch(() => undefined);
       return { size: body.length, status: response?.status };
     }),
   );
 
 const readQuota = async (path: string): Promise<Quota> =>
-  (await (await fetch(`${fleet.anyUrl()}${path}`)).json()) as Quota;
+  (await (await fetch(`${fleet().anyUrl()}${path}`)).json()) as Quota;
 
 async function expectExactCounters(): Promise<void> {
-  await using catalog = await openPostgresCatalog({ url: fleet.catalogUrl, poolSize: 2, as: "beside" });
+  await using catalog = await openPostgresCatalog({ url: fleet().catalogUrl, poolSize: 2, as: "beside" });
   expect(await catalog.miscounts()).toEqual([]);
 }
 
@@ -72,7 +62,7 @@ describe.skipIf(missing)("quotas on three nodes", () => {
       expect(refused.length).toBeGreaterThan(0);
       for (const { size } of refused) expect(used.bytes + size).toBeGreaterThan(maxBytes);
       await expectExactCounters();
-      await fetch(`${fleet.anyUrl()}${path}`, { method: "DELETE" });
+      await fetch(`${fleet().anyUrl()}${path}`, { method: "DELETE" });
     },
   );
 
@@ -80,7 +70,7 @@ describe.skipIf(missing)("quotas on three nodes", () => {
     for (const name of ["k0", "k1", "k2"]) await newAlbum(name);
     const maxBytes = 10_000_000;
     expect((await send("/v1/quotas/store", "PUT", { maxBytes })).status).toBe(200);
-    const [node] = fleet.nodes;
+    const [node] = fleet().nodes;
     for (const round of [1, 2, 3]) {
       const uploading = uploadAll(someImages(), (index) => `k${(index + round) % 3}`);
       await Bun.sleep(20 * round);

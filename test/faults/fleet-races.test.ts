@@ -1,31 +1,21 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Album } from "../../src/domain/album.ts";
 import type { Image } from "../../src/domain/image.ts";
 import { applyOperation, EMPTY_WORLD } from "./fleet/album-world.ts";
 import { awaitNumbers } from "./fleet/catalog-trouble.ts";
-import { type Fleet, fleetIsMissing, startFleet } from "./fleet/fleet.ts";
 import { runRace } from "./fleet/race.ts";
 import { PICTURES, RACE_KINDS } from "./fleet/race-kinds.ts";
 import { hasSerialOrder } from "./fleet/serial-order.ts";
+import { shareFleet } from "./fleet/share-fleet.ts";
 import { createLedger } from "./ledger.ts";
 import { listAll, readLog } from "./read-store.ts";
-import { removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
 import { verifyRecords } from "./verify.ts";
 
 const TRIES = Number(process.env["IMAGE_STORE_TEST_TRIES"] ?? 600);
 /** Races on names of their own, side by side. */
 const LANES = 4;
 
-const missing = fleetIsMissing();
-let fleet: Fleet;
-beforeAll(async () => {
-  removeLeftovers();
-  if (!missing) fleet = await startFleet({ postgresSettings: { fsync: "off" } });
-});
-afterAll(async () => {
-  if (!missing) await fleet[Symbol.asyncDispose]();
-  removeTemporaryFolders();
-});
+const { missing, fleet } = shareFleet({ postgresSettings: { fsync: "off" } });
 
 describe("the serialisability checker", () => {
   const operations = [{ kind: "createAlbum" }, { kind: "createImage", sha256: "aa" }, { kind: "deleteImage" }] as const;
@@ -69,7 +59,7 @@ describe.skipIf(missing)("races between two nodes", () => {
         const index = next++;
         const [name, kind] = kinds[index % kinds.length] ?? [];
         const [one, other, judge] = rotated(
-          fleet.nodes.map(({ url }) => url),
+          fleet().nodes.map(({ url }) => url),
           index,
         );
         if (kind === undefined || one === undefined || other === undefined || judge === undefined) return;
@@ -86,8 +76,8 @@ describe.skipIf(missing)("races between two nodes", () => {
     const seconds = (performance.now() - started) / 1000;
     expect(problems).toEqual([]);
 
-    await awaitNumbers(fleet.catalogUrl);
-    const [{ url }] = fleet.nodes;
+    await awaitNumbers(fleet().catalogUrl);
+    const [{ url }] = fleet().nodes;
     const events = await readLog(url);
     const createdByLog = events.filter(({ type }) => type === "imagestore.image.created").map(({ data }) => data.id);
     expect(createdByLog.toSorted()).toEqual(created.toSorted());

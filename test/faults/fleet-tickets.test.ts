@@ -1,27 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { CloudEvent } from "../../src/domain/event.ts";
 import type { Image } from "../../src/domain/image.ts";
 import type { Ticket, UploadedImage } from "../../src/domain/ticket.ts";
 import { until } from "../waiting.ts";
-import { type Fleet, fleetIsMissing, startFleet } from "./fleet/fleet.ts";
+import { shareFleet } from "./fleet/share-fleet.ts";
 import { randomImage } from "./random-image.ts";
-import { removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
 
 const RACING = 200;
 
-const missing = fleetIsMissing();
-let fleet: Fleet;
-beforeAll(async () => {
-  removeLeftovers();
-  if (!missing) fleet = await startFleet({ env: { IMAGE_STORE_DESCRIBE: "false" } });
-});
-afterAll(async () => {
-  if (!missing) await fleet[Symbol.asyncDispose]();
-  removeTemporaryFolders();
-});
+const { missing, fleet } = shareFleet({ env: { IMAGE_STORE_DESCRIBE: "false" } });
 
 const get = async <Value>(path: string): Promise<Value> =>
-  (await (await fetch(`${fleet.anyUrl()}${path}`)).json()) as Value;
+  (await (await fetch(`${fleet().anyUrl()}${path}`)).json()) as Value;
 
 async function newAlbum(): Promise<{ readonly id: string; readonly path: string }> {
   const path = `/v1/albums/${crypto.randomUUID()}`;
@@ -31,7 +21,7 @@ async function newAlbum(): Promise<{ readonly id: string; readonly path: string 
 }
 
 const send = (method: string, path: string, body: unknown) =>
-  fetch(`${fleet.anyUrl()}${path}`, {
+  fetch(`${fleet().anyUrl()}${path}`, {
     method,
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
@@ -65,7 +55,7 @@ describe.skipIf(missing)("one ticket on three nodes", () => {
     const bodies = Array.from({ length: RACING }, () => bytesOf(same));
     const answers = await Promise.all(
       bodies.map(async (body) => {
-        const response = await fetch(`${fleet.anyUrl()}${url}`, { method: "PUT", body });
+        const response = await fetch(`${fleet().anyUrl()}${url}`, { method: "PUT", body });
         return { status: response.status, image: (await response.json()) as UploadedImage };
       }),
     );
@@ -92,7 +82,7 @@ describe.skipIf(missing)("one ticket on three nodes", () => {
       const statuses = await Promise.all(
         Array.from({ length: RACING }, async (_, index) => {
           const body = randomImage(500 + index).bytes;
-          return (await fetch(`${fleet.anyUrl()}${url}`, { method: "PUT", body })).status;
+          return (await fetch(`${fleet().anyUrl()}${url}`, { method: "PUT", body })).status;
         }),
       );
       expect(statuses.filter((status) => ![201, 409, 410, 503].includes(status))).toEqual([]);
@@ -105,7 +95,7 @@ describe.skipIf(missing)("one ticket on three nodes", () => {
   });
 
   test("is used up on a node that is killed before it can say so, and the same bytes then get the image", async () => {
-    const [node, other] = fleet.nodes;
+    const [node, other] = fleet().nodes;
     let repeats = 0;
     for (let round = 0; round < 8; round++) {
       const album = await newAlbum();
@@ -131,7 +121,7 @@ describe.skipIf(missing)("one ticket on three nodes", () => {
     const album = await newAlbum();
     const { id, url } = await newTicket(album.path, { files: 9 });
     expect((await send("DELETE", `${album.path}/tickets/${id}`, {})).status).toBe(204);
-    for (const node of fleet.nodes) {
+    for (const node of fleet().nodes) {
       const response = await fetch(`${node.url}${url}`, { method: "PUT", body: randomImage(500).bytes });
       expect(response.status).toBe(404);
     }

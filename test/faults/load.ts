@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Entry, isInDoubt, type Ledger, type Outcome } from "./ledger.ts";
+import { pick } from "./random.ts";
 import { createRequests, type Requests } from "./requests.ts";
 
 const ALBUMS_PER_CLIENT = 3;
@@ -119,5 +120,3 @@ async function tailEvents(at: string | (() => string), ledger: Ledger, stopping:
     }
   }
 }
-
-const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(Math.random() * items.length)] as Item;

@@ -1,3 +1,4 @@
+import { pick } from "../random.ts";
 import { randomImage } from "../random-image.ts";
 import type { Operation } from "./album-world.ts";
 import type { Pictures, Race } from "./race.ts";
@@ -9,7 +10,6 @@ const pictures = Array.from({ length: 40 }, () => randomImage(Math.floor(Math.ra
 
 export const PICTURES: Pictures = new Map(pictures.map(({ bytes, sha256 }) => [sha256, bytes]));
 
-const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(Math.random() * items.length)] as Item;
 const picture = (): string => pick(pictures).sha256;
 const chance = (probability: number): boolean => Math.random() < probability;
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Album } from "../../../src/domain/album.ts";
 import type { CloudEvent } from "../../../src/domain/event.ts";
 import type { Image } from "../../../src/domain/image.ts";
+import { pick } from "../random.ts";
 import { randomImage } from "../random-image.ts";
 
 const SHARED_ALBUMS = 24;
@@ -92,4 +93,3 @@ const newName = () => `w-${crypto.randomUUID()}`;
 const json = (value: unknown) => JSON.stringify(value);
 const uploadInto = (album: string) => `/v1/albums/${album}/images?name=${crypto.randomUUID()}.png`;
 const picture = () => randomImage(500).bytes;
-const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(Math.random() * items.length)] as Item;
