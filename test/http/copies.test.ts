@@ -4,47 +4,23 @@ import type { CloudEvent, CopiedImage } from "../../src/domain/event.ts";
 import type { Image } from "../../src/domain/image.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 import { newPng, storedBlobs } from "./image-fixtures.ts";
-import { testKeys } from "./test-keys.ts";
-
-type Headers = Readonly<Record<string, string>>;
-
-const { API_KEYS, bearer } = testKeys({ owner: "read+write+delete+transform+share+events+admin" });
-const owner = bearer("owner");
+import { API_KEYS, type Headers, owner, problem, requestsOfOwner, startTwoAlbums } from "./two-albums.ts";
 
 let store: TestStore;
 let from: Album;
 let to: Album;
 let image: Image;
 beforeEach(async () => {
-  store = await startStore({ API_KEYS });
-  from = await makeAlbum("from");
-  to = await makeAlbum("to");
-  image = await makeImage("from", "i.png");
+  ({ store, from, to, image } = await startTwoAlbums());
 });
 afterEach(() => store[Symbol.asyncDispose]());
 
-const makeAlbum = async (name: string, fields: object = {}) =>
-  jsonOf<Album>(await store.send("PUT", `/v1/albums/${name}`, fields, owner));
-const makeImage = async (album: string, name: string, body = newPng()) =>
-  jsonOf<Image>(
-    await store.fetch(`/v1/albums/${album}/images/${name}/content`, { method: "PUT", body, headers: owner }),
-  );
+const { makeImage, get, keyFor } = requestsOfOwner(() => store);
 const copy = (body: object, headers: Headers = owner, of = "from/images/i.png") =>
   store.send("POST", `/v1/albums/${of}/copy`, body, headers);
 const known = (body: object, headers: Headers = owner, album = "to") =>
   store.send("POST", `/v1/albums/${album}/known`, body, headers);
-const get = async <Body>(path: string, headers: Headers = owner) => jsonOf<Body>(await store.fetch(path, { headers }));
 const bytesOf = async (path: string) => (await store.fetch(path, { headers: owner })).bytes();
-const problem = async (pending: Response | Promise<Response>) => {
-  const response = await pending;
-  const { code, detail, errors, missing } = await jsonOf<Record<string, unknown>>(response);
-  return { status: response.status, code, detail, errors, missing };
-};
-async function keyFor(...grants: readonly (readonly [rights: readonly string[], album: Album])[]): Promise<Headers> {
-  const wish = { name: "k", grants: grants.map(([rights, { id }]) => ({ rights, albums: { ids: [id] } })) };
-  const { secret } = await jsonOf<{ secret: string }>(await store.send("POST", "/v1/keys", wish, owner));
-  return { Authorization: `Bearer ${secret}` };
-}
 async function shareFor(originals: boolean): Promise<Headers> {
   const wish = { rights: ["read", "write"], originals };
   const made = await store.send("POST", "/v1/albums/from/shares", wish, owner);

@@ -4,50 +4,20 @@ import type { CloudEvent, OtherAlbum } from "../../src/domain/event.ts";
 import type { Image } from "../../src/domain/image.ts";
 import { jsonOf, startStore, type TestStore } from "./harness.ts";
 import { newPng } from "./image-fixtures.ts";
-import { testKeys } from "./test-keys.ts";
-
-type Headers = Readonly<Record<string, string>>;
-
-const { API_KEYS, bearer } = testKeys({ owner: "read+write+delete+transform+share+events+admin" });
-const owner = bearer("owner");
+import { API_KEYS, type Headers, owner, problem, requestsOfOwner, startTwoAlbums } from "./two-albums.ts";
 
 let store: TestStore;
 let from: Album;
 let to: Album;
 let image: Image;
 beforeEach(async () => {
-  store = await startStore({ API_KEYS });
-  from = await makeAlbum("from");
-  to = await makeAlbum("to");
-  image = await makeImage("from", "i.png");
+  ({ store, from, to, image } = await startTwoAlbums());
 });
 afterEach(() => store[Symbol.asyncDispose]());
 
-const makeAlbum = async (name: string, fields: object = {}) =>
-  jsonOf<Album>(await store.send("PUT", `/v1/albums/${name}`, fields, owner));
-const makeImage = async (album: string, name: string) => {
-  const path = `/v1/albums/${album}/images/${name}/content`;
-  return jsonOf<Image>(await store.fetch(path, { method: "PUT", body: newPng(), headers: owner }));
-};
+const { makeImage, get, keyFor } = requestsOfOwner(() => store);
 const move = (body: object, headers: Headers = owner, of = "from/images/i.png") =>
   store.send("POST", `/v1/albums/${of}/move`, body, headers);
-const get = async <Body>(path: string, headers: Headers = owner) => jsonOf<Body>(await store.fetch(path, { headers }));
-const problem = async (response: Response | Promise<Response>) => {
-  const { code, detail, errors, missing } = await jsonOf<{
-    code: string;
-    detail: string;
-    errors?: unknown;
-    missing?: readonly string[];
-  }>(await response);
-  return { status: (await response).status, code, detail, errors, missing };
-};
-
-/** A key with rights on some of the albums. */
-async function keyFor(...grants: readonly (readonly [rights: readonly string[], album: Album])[]): Promise<Headers> {
-  const wish = { name: "k", grants: grants.map(([rights, { id }]) => ({ rights, albums: { ids: [id] } })) };
-  const { secret } = await jsonOf<{ secret: string }>(await store.send("POST", "/v1/keys", wish, owner));
-  return { Authorization: `Bearer ${secret}` };
-}
 
 interface MovedData extends Image {
   readonly reason: string;
