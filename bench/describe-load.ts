@@ -38,9 +38,26 @@ async function row(context: Context, kilobytes: number, describing: RunningStore
     const seconds = context.seconds(5);
     return (await runGetLoad({ port, path: links.content, connections: CONNECTIONS, seconds })).perSecond;
   };
+  const { ours, theirs } = await loadInTurns(context.runs, { describing, plain }, load);
+  const waiting = sumMetric(await describing.metrics(), "image_store_describe_backlog");
+  return {
+    work: `GET content, ${kilobytes} KB, hot, by id and digest, beside a queue of images to describe`,
+    ours: { unit: "/s", runs: ours },
+    against: { name: "without descriptions", series: { unit: "/s", runs: theirs } },
+    goal: { of: "ratio", bound: "least", value: 0.95 },
+    note: `${CONNECTIONS} connections, ${LOAD_PLACE}; ${waiting.toLocaleString("en")} images waited at the end`,
+  };
+}
+
+/** The load of a store that describes images and of one that does not, in turns. */
+export async function loadInTurns(
+  runs: number,
+  { describing, plain }: { readonly describing: RunningStore; readonly plain: RunningStore },
+  load: (store: RunningStore) => Promise<number>,
+) {
   // Stopped in the turns of the other, in which it would go on describing.
   process.kill(describing.pid, "SIGSTOP");
-  const { ours, theirs } = await interleave(context.runs, {
+  const series = await interleave(runs, {
     ours: async () => {
       process.kill(describing.pid, "SIGCONT");
       const perSecond = await load(describing);
@@ -50,12 +67,5 @@ async function row(context: Context, kilobytes: number, describing: RunningStore
     theirs: () => load(plain),
   });
   process.kill(describing.pid, "SIGCONT");
-  const waiting = sumMetric(await describing.metrics(), "image_store_describe_backlog");
-  return {
-    work: `GET content, ${kilobytes} KB, hot, by id and digest, beside a queue of images to describe`,
-    ours: { unit: "/s", runs: ours },
-    against: { name: "without descriptions", series: { unit: "/s", runs: theirs } },
-    goal: { of: "ratio", bound: "least", value: 0.95 },
-    note: `${CONNECTIONS} connections, ${LOAD_PLACE}; ${waiting.toLocaleString("en")} images waited at the end`,
-  };
+  return series;
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { loadInTurns } from "./describe-load.ts";
 import { type Benchmark, type Context, interleave, type Row } from "./frame.ts";
 import { jpegOf, photoOf } from "./images.ts";
 import { type LoadResult, runLoad } from "./load.ts";
@@ -80,18 +81,7 @@ async function besideDescriptions(context: Context): Promise<Row> {
     });
     return perSecond;
   };
-  // Stopped in the turns of the other, in which it would go on describing.
-  process.kill(describing.pid, "SIGSTOP");
-  const { ours, theirs } = await interleave(context.runs, {
-    ours: async () => {
-      process.kill(describing.pid, "SIGCONT");
-      const perSecond = await load(describing);
-      process.kill(describing.pid, "SIGSTOP");
-      return perSecond;
-    },
-    theirs: () => load(plain),
-  });
-  process.kill(describing.pid, "SIGCONT");
+  const { ours, theirs } = await loadInTurns(context.runs, { describing, plain }, load);
   const waiting = await undescribed(describing);
   return {
     work: `create image, 100 KB, ${UPLOADS} in flight, while images are described`,

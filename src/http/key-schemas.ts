@@ -1,6 +1,5 @@
 import { z } from "@hono/zod-openapi";
 import { RIGHTS } from "../domain/access.ts";
-import { StoreError } from "../domain/errors.ts";
 import {
   canonicalGrant,
   isTooLong,
@@ -12,6 +11,7 @@ import {
   parsePattern,
 } from "../domain/grant.ts";
 import { MAX_NAME_BYTES } from "../domain/names.ts";
+import { parsedBy } from "./schemas.ts";
 
 export const actorSchema = z
   .strictObject({
@@ -39,15 +39,7 @@ export const keyIdSchema = z.string().openapi({ minLength: 1, maxLength: 64, exa
 
 const patternSchema = z
   .string()
-  .transform((text, context) => {
-    try {
-      return parsePattern(text);
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      context.addIssue({ code: "custom", message: error.message, params: { code: error.code } });
-      return z.NEVER;
-    }
-  })
+  .transform(parsedBy(parsePattern))
   .openapi({
     type: "string",
     minLength: 1,

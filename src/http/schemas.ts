@@ -24,18 +24,23 @@ const NOT_IN_NAMES = "/\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u202
 const NAME_PATTERN = `^[^${NOT_IN_NAMES}\\ufeff][^${NOT_IN_NAMES}]*$`;
 const CLEAN_PATTERN = "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*$";
 
-/** A name in a body or a query, in NFC. A problem with it has the code `invalid_name`. */
-export const nameSchema = z
-  .string()
-  .transform((text, context) => {
+/** A transformation by a function of the domain. A StoreError that it throws becomes a problem with its code. */
+export const parsedBy =
+  <Value>(parse: (text: string) => Value) =>
+  (text: string, context: z.RefinementCtx): Value => {
     try {
-      return parseName(text);
+      return parse(text);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       context.addIssue({ code: "custom", message: error.message, params: { code: error.code } });
       return z.NEVER;
     }
-  })
+  };
+
+/** A name in a body or a query, in NFC. A problem with it has the code `invalid_name`. */
+export const nameSchema = z
+  .string()
+  .transform(parsedBy(parseName))
   .openapi({
     type: "string",
     minLength: 1,

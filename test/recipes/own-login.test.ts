@@ -6,7 +6,7 @@ import type { Browser, Page } from "playwright-core";
 import { freePort } from "../faults/server-process.ts";
 import { hasChromium, startChromium } from "../services/chromium.ts";
 import { until } from "../waiting.ts";
-import { codeOf } from "./page.ts";
+import { codeOf, environmentOf, isUp, saidBy } from "./page.ts";
 
 const isRun = hasChromium();
 const root = join(import.meta.dir, "../..");
@@ -24,14 +24,10 @@ function run(
   ports: Readonly<Record<string, string>>,
 ): Bun.Subprocess<"ignore", "inherit", "inherit"> {
   const pasted = Object.entries(ports).reduce((text, [shown, ours]) => text.replaceAll(shown, ours), commands);
-  const others = Object.entries(process.env).filter(([name]) => !name.startsWith("IMAGE_STORE_"));
   return Bun.spawn(["bash", "-c", `image-store() { exec bun ${root}/src/main.ts "$@"; }\n${pasted}`], {
     cwd: folder,
     env: {
-      ...Object.fromEntries(others),
-      IMAGE_STORE_PORT: new URL(storeUrl).port,
-      IMAGE_STORE_MIN_FREE: "0",
-      IMAGE_STORE_LOG_LEVEL: "warn",
+      ...environmentOf(storeUrl),
       PORT: new URL(applicationUrl).port,
     },
     stdin: "ignore",
@@ -39,14 +35,6 @@ function run(
     stderr: "inherit",
   });
 }
-
-const isUp = async (url: string): Promise<boolean> => {
-  try {
-    return (await fetch(url)).ok;
-  } catch {
-    return false;
-  }
-};
 
 beforeAll(async () => {
   if (!isRun) return;
@@ -72,9 +60,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const outputOf = (page: Page) =>
-  page.waitForFunction('document.querySelector("output").value').then((value) => value.jsonValue());
-
 async function signIn(name: string): Promise<Page> {
   const page = await (await browser.newContext()).newPage();
   await page.goto(applicationUrl);
@@ -94,7 +79,7 @@ const statusOf = (page: Page, method: string, path: string): Promise<number> =>
 describe.skipIf(!isRun)("the recipe for an application with its own login", () => {
   test("gives each user an album, which the browser uploads to and shows", async () => {
     const ann = await signIn("ann");
-    expect(await outputOf(ann)).toBe("Done.");
+    expect(await saidBy(ann)).toBe("Done.");
     await ann.setInputFiles("[type=file]", {
       ...PHOTO,
       buffer: Buffer.from(await Bun.file(`${root}/docs/dusk.jpg`).bytes()),
@@ -103,7 +88,7 @@ describe.skipIf(!isRun)("the recipe for an application with its own login", () =
     expect(await statusOf(ann, "GET", "/albums/u-ann/images/dusk.jpg")).toBe(200);
 
     const bob = await signIn("bob");
-    expect(await outputOf(bob)).toBe("Done.");
+    expect(await saidBy(bob)).toBe("Done.");
     expect(await bob.locator("main img").count()).toBe(0);
     expect(await statusOf(bob, "GET", "/albums/u-ann/images/dusk.jpg")).toBe(404);
     expect(await statusOf(bob, "GET", "/albums/u-ann/images/dusk.jpg/content")).toBe(404);
@@ -114,7 +99,7 @@ describe.skipIf(!isRun)("the recipe for an application with its own login", () =
 
   test.each(["*", "..", "ann/../bob"])("gives a user of the name %s nothing of others", async (name) => {
     const page = await signIn(name);
-    expect(await outputOf(page)).not.toBe("Done.");
+    expect(await saidBy(page)).not.toBe("Done.");
     for (const path of ["/albums/u-ann", "/albums/u-bob", "/albums/u-*"])
       expect([403, 404]).toContain(await statusOf(page, "GET", path));
   });

@@ -6,7 +6,7 @@ import type { Browser, Page } from "playwright-core";
 import { freePort } from "../faults/server-process.ts";
 import { hasChromium, startChromium } from "../services/chromium.ts";
 import { until } from "../waiting.ts";
-import { codeOf } from "./page.ts";
+import { codeOf, environmentOf, isUp, saidBy } from "./page.ts";
 
 const isRun = hasChromium();
 const root = join(import.meta.dir, "../..");
@@ -21,16 +21,10 @@ const running: Bun.Subprocess[] = [];
 
 /** Commands of the page, in a folder with the gallery. */
 function run(commands: string): Bun.Subprocess<"ignore", "pipe", "inherit"> {
-  const others = Object.entries(process.env).filter(([name]) => !name.startsWith("IMAGE_STORE_"));
   const installed = `image-store() { bun ${root}/src/main.ts "$@"; }\nnode() { bun "$@"; }\n`;
   return Bun.spawn(["bash", "-ec", installed + commands], {
     cwd: folder,
-    env: {
-      ...Object.fromEntries(others),
-      IMAGE_STORE_PORT: new URL(storeUrl).port,
-      IMAGE_STORE_MIN_FREE: "0",
-      IMAGE_STORE_LOG_LEVEL: "warn",
-    },
+    env: environmentOf(storeUrl),
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",
@@ -44,14 +38,6 @@ async function outputOf(commands: string): Promise<string> {
   expect(await child.exited).toBe(0);
   return text.trim();
 }
-
-const isUp = async (url: string): Promise<boolean> => {
-  try {
-    return (await fetch(url)).ok;
-  } catch {
-    return false;
-  }
-};
 
 beforeAll(async () => {
   if (!isRun) return;
@@ -76,9 +62,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-const shownIn = (page: Page) =>
-  page.waitForFunction('document.querySelector("output").value').then((value) => value.jsonValue());
-
 /** Of a busy machine the first answer may be 503, and then a person reloads. */
 async function pictureWidth(page: Page): Promise<number> {
   for (;;) {
@@ -98,7 +81,7 @@ describe.skipIf(!isRun)("the recipe for an album that is shared with a client", 
     expect(link).toStartWith(`${siteUrl}/#imgsh_`);
     const page = await (await browser.newContext()).newPage();
     await page.goto(link);
-    expect(await shownIn(page)).toBe("Pictures: 1");
+    expect(await saidBy(page)).toBe("Pictures: 1");
     expect(await pictureWidth(page)).toBe(640);
     expect(await page.textContent("h1")).toBe("Wedding");
     expect(page.url()).toBe(`${siteUrl}/#Wedding`);
@@ -108,14 +91,14 @@ describe.skipIf(!isRun)("the recipe for an album that is shared with a client", 
     expect(await statusOf(page, "DELETE", picture)).toBe(403);
     expect(await statusOf(page, "GET", "/v1/albums/Other")).toBe(404);
     await page.reload();
-    expect(await shownIn(page)).toBe("Pictures: 1");
+    expect(await saidBy(page)).toBe("Pictures: 1");
 
     await outputOf(revoke);
     await page.reload();
-    expect(await shownIn(page)).toBe("This link has ended.");
+    expect(await saidBy(page)).toBe("This link has ended.");
     await page.goto("about:blank");
     await page.goto(link);
-    expect(await shownIn(page)).toBe("This link has ended.");
+    expect(await saidBy(page)).toBe("This link has ended.");
     await page.context().close();
   });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../faults/server-process.ts";
 import { until } from "../waiting.ts";
-import { codeOf } from "./page.ts";
+import { codeOf, environmentOf } from "./page.ts";
 
 const root = join(import.meta.dir, "../..");
 const { sh: [makeFirst = "", start = "", makeKeys = "", useKeys = "", leak = "", look = ""] = [] } =
@@ -16,16 +16,10 @@ let store: Bun.Subprocess;
 
 /** The commands of the page as they stand, but for the port. */
 function run(commands: string) {
-  const others = Object.entries(process.env).filter(([name]) => !name.startsWith("IMAGE_STORE_"));
   const pasted = commands.replaceAll("http://localhost:8080", url);
   return Bun.spawn(["bash", "-euo", "pipefail", "-c", `image-store() { bun ${root}/src/main.ts "$@"; }\n${pasted}`], {
     cwd: folder,
-    env: {
-      ...Object.fromEntries(others),
-      IMAGE_STORE_PORT: new URL(url).port,
-      IMAGE_STORE_MIN_FREE: "0",
-      IMAGE_STORE_LOG_LEVEL: "warn",
-    },
+    env: environmentOf(url),
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",
