@@ -57,7 +57,7 @@ import { createZipPlanner } from "./operations/zip-plan.ts";
 import type { Publisher, Variant } from "./ports.ts";
 import { createImageProber, createPictureRenderer, openCacheOfVariants } from "./renderers.ts";
 import { closeStoreToOthers, lockFolders, openCatalog, openOriginals, openOwnBlobs, placesOf } from "./stores.ts";
-import { openTokens, type TokenOptions } from "./tokens.ts";
+import { openLogin, openTokens, type TokenOptions } from "./tokens.ts";
 import { VERSION } from "./version.ts";
 
 type Deps = AlbumDeps &
@@ -178,6 +178,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     ...(options.uploadPatience === undefined ? {} : { uploadPatience: options.uploadPatience }),
     eventFeed: opening.use(createEventFeed(parts.catalog)),
     page: config.page ? openPageOf(options.pageFolder ?? PAGE_FOLDER, logger) : undefined,
+    login: await openLogin(config.login, logger),
   };
   const http = createHttpApp(deps.page === undefined ? routes.filter((one) => !ofPage.has(one)) : routes, deps, {
     access,
@@ -281,6 +282,7 @@ function createDeps(
   | "uploadPatience"
   | "eventFeed"
   | "page"
+  | "login"
 > {
   const { catalog, renderer } = parts;
   const probes = createProbes(parts);

@@ -7,7 +7,7 @@ import { readLimits } from "./config/limits.ts";
 import { DEFAULT_PRESETS, parsePresets } from "./config/presets.ts";
 import type { Setting } from "./config/setting.ts";
 import { PREFIX, SETTINGS, type SettingName, type SettingValues } from "./config/settings.ts";
-import { readTokens, type TokensConfig } from "./config/tokens.ts";
+import { type LoginConfig, readLogin, readTokens, type TokensConfig } from "./config/tokens.ts";
 import type { BlobsUrl, CatalogUrl } from "./config/urls.ts";
 import type { ApiKey, Network } from "./domain/access.ts";
 import type { Limits } from "./domain/limits.ts";
@@ -36,6 +36,8 @@ export interface Config {
   readonly tokens: TokensConfig | undefined;
   /** Whether content and variants have the tags that a CDN purges by. */
   readonly cacheTags: boolean;
+  /** How people sign in to the page at the issuer of tokens; undefined: not at all. */
+  readonly login: LoginConfig | undefined;
   /** Whether the store serves its page. */
   readonly page: boolean;
   readonly publicRead: boolean;
@@ -113,6 +115,7 @@ export function parseConfig(source: ConfigSource): Config {
   const problems = unknownVariables(source.env);
   const values = readSettings(source, problems);
   const files = readFiles(values, source, problems);
+  const login = readLogin(values, (name, problem) => problems.push(`${titleOf(name)} ${problem}`));
   const kafka = attempt("KAFKA_URL", problems, () => readKafkaSettings(values));
   if (problems.length > 0) throw new ConfigError(problems);
 
@@ -126,6 +129,7 @@ export function parseConfig(source: ConfigSource): Config {
     trustedProxies: values.TRUSTED_PROXIES,
     ...files,
     cacheTags: values.CACHE_TAGS,
+    login,
     page: values.PAGE,
     publicRead: values.PUBLIC_READ,
     publicOriginals: values.PUBLIC_ORIGINALS,

@@ -1,9 +1,11 @@
 import type { Config } from "./config.ts";
 import type { Grant } from "./domain/caller.ts";
 import type { FailureReports } from "./observe/errors.ts";
+import type { Logger } from "./observe/logger.ts";
 import type { Metrics } from "./observe/metrics.ts";
 import { observeTokens } from "./observe/observers.ts";
 import { createTokenCallers, type TokenCallers } from "./operations/token-callers.ts";
+import type { Login } from "./ports/token-verifier.ts";
 
 export interface TokenOptions {
   /** How often the keys of the tokens' issuer are fetched, in milliseconds; default: as docs/access.md says. */
@@ -44,4 +46,12 @@ export async function openTokens(
       callers.replaceRules(replacement.rules);
     },
   };
+}
+
+/** Lets people sign in to the page at the issuer; undefined where the configuration names no client for that. */
+export async function openLogin(config: Config["login"], logger: Logger): Promise<Login | undefined> {
+  if (config === undefined) return undefined;
+  const { createIssuerLogin } = await import("./adapters/tokens/issuer-login.ts");
+  const onFailure = (error: unknown) => logger.warn({ error }, "the issuer of tokens could not be asked for its login");
+  return createIssuerLogin({ ...config, onFailure });
 }

@@ -51,6 +51,7 @@ describe("default configuration", () => {
       apiKeys: [],
       linkKeys: [],
       tokens: undefined,
+      login: undefined,
       page: true,
       cacheTags: false,
       publicRead: false,

@@ -81,6 +81,25 @@ export const texts = {
     guest: "Visitor",
   },
 
+  /** Signing in at the login that the store is configured for. */
+  issuer: {
+    go: (host: string) => `Continue with ${host}`,
+    or: "or with a key",
+    returning: "Signing in…",
+    away: ["The login does not respond.", "Try again in a moment, or sign in with a key."],
+    denied: ["The login did not let you in.", "You refused, or you may not use this store. You can try again."],
+    refused: ["The login refused to sign you in.", "Try again. If it happens again, tell the owner of the store."],
+    stranger: [
+      "This answer of the login does not belong to your attempt.",
+      "It may be an old one, or of another tab. Nothing happened: try again.",
+    ],
+    tokenRefused: [
+      "The store does not accept what the login gave you.",
+      "The owner of the store finds the reason in its log.",
+    ],
+    insecure: ["Signing in needs HTTPS.", "Open the store by https://, or on its own machine."],
+  } satisfies Readonly<Record<string, readonly [title: string, advice: string] | string | ((text: string) => string)>>,
+
   albums: {
     title: "Albums",
     create: "New album",

@@ -580,6 +580,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/logins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List where people can sign in
+         * @description Where people sign in to the page by an authorization code with PKCE: at the issuer of tokens, or nowhere. The endpoints are those that the issuer states by OpenID Connect discovery. With the token that the issuer returns, a client makes a session.
+         */
+        get: operations["listLogins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -2048,6 +2068,21 @@ export interface components {
              * @default 43200
              */
             expiresIn: number;
+        };
+        LoginList: {
+            items: components["schemas"]["Login"][];
+        };
+        Login: {
+            /** @description Issuer of the tokens. */
+            issuer: string;
+            /** @description Id of the page's public client at the issuer. */
+            clientId: string;
+            /** @description Scope that the page asks for. */
+            scope: string;
+            /** @description The issuer's authorization endpoint. */
+            authorizationUrl: string;
+            /** @description The issuer's token endpoint. */
+            tokenUrl: string;
         };
         EventPage: {
             items: components["schemas"]["CloudEvent"][];
@@ -10885,6 +10920,78 @@ export interface operations {
             507: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listLogins: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The issuer, or an empty list. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "issuer": "https://login.example.org",
+                     *           "clientId": "image-store-page",
+                     *           "scope": "openid images",
+                     *           "authorizationUrl": "https://login.example.org/authorize",
+                     *           "tokenUrl": "https://login.example.org/token"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LoginList"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {

@@ -38,4 +38,17 @@ export const TOKENS = {
     help: "Values of typ that a token may have, separated by commas. at+jwt alone accepts only access tokens by RFC 9068.",
     default: "at+jwt,JWT",
   },
+  PAGE_CLIENT_ID: {
+    parse: text,
+    help: "Id of the public client by which people sign in to the page at JWT_ISSUER (authorization code with PKCE).",
+  },
+  PAGE_SCOPE: {
+    parse: text,
+    help: "Scope that the page asks the issuer for, such as openid images. It must contain openid.",
+    default: "openid",
+  },
+  PAGE_LOGIN_QUERY: {
+    parse: text,
+    help: "Query that the page adds to its request for authorization, where the issuer wants to know for which audience the token is: resource=https://images.example.org, audience=https://images.example.org.",
+  },
 } satisfies Readonly<Record<string, Setting<unknown>>>;

@@ -73,6 +73,51 @@ function readRules(
   return rules;
 }
 
+/** How people sign in to the page at the issuer. */
+export interface LoginConfig {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly scope: string;
+  readonly query: string;
+}
+
+/** What the page sets itself. */
+const OF_PAGE = [
+  "client_id",
+  "code_challenge",
+  "code_challenge_method",
+  "nonce",
+  "redirect_uri",
+  "response_mode",
+  "response_type",
+  "scope",
+  "state",
+];
+
+/**
+ * Undefined where people cannot sign in to the page at an issuer.
+ * @param tell called with each problem and its setting; then the result is of no use
+ */
+export function readLogin(
+  values: SettingValues,
+  tell: (setting: SettingName, problem: string) => void,
+): LoginConfig | undefined {
+  const { PAGE_CLIENT_ID: clientId, PAGE_SCOPE: scope, PAGE_LOGIN_QUERY: query = "", JWT_ISSUER: issuer } = values;
+  if (clientId === undefined) {
+    if (query !== "") tell("PAGE_LOGIN_QUERY", "has no effect without IMAGE_STORE_PAGE_CLIENT_ID");
+    return undefined;
+  }
+  if (!values.PAGE) tell("PAGE_CLIENT_ID", "has no effect with IMAGE_STORE_PAGE=false");
+  if (!scope.split(" ").includes("openid")) tell("PAGE_SCOPE", `must contain openid, not "${scope}"`);
+  const own = OF_PAGE.find((name) => new URLSearchParams(query).has(name));
+  if (own !== undefined) tell("PAGE_LOGIN_QUERY", `must not have ${own}, which the page sets`);
+  if (issuer === undefined) {
+    tell("PAGE_CLIENT_ID", "needs IMAGE_STORE_JWT_ISSUER: people sign in there");
+    return undefined;
+  }
+  return { issuer, clientId, scope, query };
+}
+
 const MAX_ISSUER_LENGTH = 255;
 
 /** It stays as it was written, since it is compared as text. */

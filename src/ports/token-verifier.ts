@@ -19,3 +19,21 @@ export interface TokenVerifier extends AsyncDisposable {
   /** Takes other keys of the configuration. Without any, it asks the issuer for its keys; failures are told to the observer. */
   reload(keys: JsonWebKeySet | undefined): void;
 }
+
+/** How the page signs people in at the issuer of tokens: authorization code with PKCE, by a public client. */
+export interface Login {
+  /**
+   * Where the issuer's endpoints are, as it says now, or as it said last while it is down.
+   * @throws StoreError `unavailable` when it has not responded yet
+   */
+  find(): Promise<FoundLogin>;
+}
+
+export interface FoundLogin {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly scope: string;
+  /** With the parameters that the configuration adds. */
+  readonly authorizationUrl: string;
+  readonly tokenUrl: string;
+}

@@ -201,3 +201,43 @@ describe("rules", () => {
     expect(problems).toHaveLength(7);
   });
 });
+
+describe("the configuration of signing in at the issuer", () => {
+  const page = { ...valid, PAGE_CLIENT_ID: "image-store-page" };
+
+  test("has the issuer, the client, the scope openid and no more", () => {
+    expect(parse(page).login).toEqual({
+      issuer: "https://login.example.org",
+      clientId: "image-store-page",
+      scope: "openid",
+      query: "",
+    });
+    expect(parse(valid).login).toBeUndefined();
+  });
+
+  test.each([
+    [
+      "without an issuer",
+      { ...fromFile, PAGE_CLIENT_ID: "p" },
+      "PAGE_CLIENT_ID needs IMAGE_STORE_JWT_ISSUER: people sign in there",
+    ],
+    ["without the page", { ...page, PAGE: "false" }, "PAGE_CLIENT_ID has no effect with IMAGE_STORE_PAGE=false"],
+    [
+      "with a scope that gives no ID token",
+      { ...page, PAGE_SCOPE: "images" },
+      'PAGE_SCOPE must contain openid, not "images"',
+    ],
+    [
+      "with a parameter of the page's",
+      { ...page, PAGE_LOGIN_QUERY: "audience=x&state=y" },
+      "PAGE_LOGIN_QUERY must not have state, which the page sets",
+    ],
+    [
+      "with a query and no client",
+      { ...valid, PAGE_LOGIN_QUERY: "audience=x" },
+      "PAGE_LOGIN_QUERY has no effect without IMAGE_STORE_PAGE_CLIENT_ID",
+    ],
+  ])("is refused %s", (_what, env, problem) => {
+    expect(problemsOf(env)).toEqual([`IMAGE_STORE_${problem}`]);
+  });
+});

@@ -66,6 +66,7 @@ const RIGHTS: Readonly<Record<string, readonly string[] | "open">> = {
   "GET /v1/events/batch": ["events"],
   "GET /v1/events/stream": ["events"],
   "GET /v1/me": [],
+  "GET /v1/logins": "open",
   "GET /v1/cursors": ["admin"],
   "DELETE /v1/cursors/{name}": ["admin"],
   "POST /v1/cursors/{name}/rewind": ["admin"],

@@ -134,7 +134,8 @@ describe.skipIf(!isRun)("a session", () => {
       await page.getByRole("link", { name: "Sign in" }).first().click();
       await page.getByLabel("API key, or the address of a share link").fill(ROOT.secret);
       await page.getByRole("button", { name: "Sign in" }).click();
-      await page.locator(".album-card", { hasText: "Alps" }).waitFor();
+      await page.locator(".tile").nth(3).waitFor();
+      expect(new URL(page.url()).pathname).toBe("/albums/Alps");
     });
   });
 

@@ -130,7 +130,8 @@ describe.skipIf(!isRun)("a session", () => {
       await page.getByRole("alert").filter({ hasText: "Your session has ended." }).first().waitFor();
       await page.getByRole("alert").getByRole("link", { name: "Sign in" }).first().click();
       await enter(page, secretOf("boss"));
-      await albumLink(page, "Private").waitFor();
+      await page.getByRole("heading", { name: "Private" }).waitFor();
+      await page.locator("[data-image-id]").first().waitFor();
     }),
   );
 });

@@ -5,6 +5,8 @@ import { type JWK, Provider } from "oidc-provider";
 export const RESOURCE = "https://images.example.org";
 const CLIENT = { id: "app", secret: "app-secret" };
 const CALLBACK = "http://127.0.0.1:1/callback";
+/** The public client of a store's page on loopback, at any port. */
+export const PAGE_CLIENT = "image-store-page";
 
 /** A real OpenID provider on loopback, with an application and accounts of any name. */
 export interface OidcProvider extends AsyncDisposable {
@@ -52,9 +54,20 @@ export async function startProvider({ keys, port = 0, lifetime = 300 }: Provider
         response_types: ["code"],
         id_token_signed_response_alg: signer?.alg as "RS256",
       },
+      {
+        client_id: PAGE_CLIENT,
+        application_type: "native",
+        token_endpoint_auth_method: "none",
+        grant_types: ["authorization_code"],
+        redirect_uris: ["http://127.0.0.1/sign-in"],
+        response_types: ["code"],
+        id_token_signed_response_alg: signer?.alg as "RS256",
+      },
     ],
+    clientBasedCORS: (_context, origin, { clientId }) =>
+      clientId === PAGE_CLIENT && origin.startsWith("http://127.0.0.1:"),
     cookies: { keys: ["cookies of the test"] },
-    pkce: { required: () => false },
+    pkce: { required: (_context, { clientId }) => clientId === PAGE_CLIENT },
     findAccount: (_context, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
     scopes: ["openid", "images", "other"],
     ttl: {

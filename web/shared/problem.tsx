@@ -1,5 +1,6 @@
 import { StoreError } from "../../client/src/index.ts";
 import { texts } from "../texts.ts";
+import { PlainError } from "./plain-error.ts";
 
 /** What went wrong, why, under which id the store's log has it, and what to do. */
 export function Problem({ error, onRetry }: { readonly error: unknown; readonly onRetry?: (() => void) | undefined }) {
@@ -33,6 +34,7 @@ interface Explained {
 }
 
 export function explain(error: unknown): Explained {
+  if (error instanceof PlainError) return { title: error.title, detail: error.detail, advice: error.advice };
   if (!(error instanceof StoreError)) return { title: texts.problem.unexpected, detail: String(error) };
   const [title, advice] = texts.problem.codes[error.code] ?? [];
   if (error.code === "unreachable")

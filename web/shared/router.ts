@@ -1,4 +1,4 @@
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { base } from "./store.ts";
 
 export type Route =
@@ -9,6 +9,15 @@ export type Route =
 const path = signal(location.pathname);
 
 export const route = computed(() => parseRoute(path.value));
+
+let lastView: string | undefined;
+effect(() => {
+  const { view } = route.value;
+  if (view !== "sign-in" && view !== "share") lastView = path.value;
+});
+
+/** The view that the person left to sign in, or the albums where there was none. */
+export const viewBeforeSignIn = (): string => lastView ?? urlOf.albums();
 
 function parseRoute(pathname: string): Route {
   const inStore = pathname.startsWith(base) ? pathname.slice(base.length) : pathname;

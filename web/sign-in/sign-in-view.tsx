@@ -4,11 +4,12 @@ import { StoreError } from "../../client/src/index.ts";
 import { TextField } from "../shared/form.tsx";
 import { Logo } from "../shared/icons.tsx";
 import { Problem } from "../shared/problem.tsx";
-import { navigate, route, urlOf } from "../shared/router.ts";
+import { navigate, route, urlOf, viewBeforeSignIn } from "../shared/router.ts";
 import { signIn } from "../shared/session.ts";
 import { store } from "../shared/store.ts";
 import { useSubmit } from "../shared/submit.ts";
 import { texts } from "../texts.ts";
+import { IssuerLogin } from "./issuer-login.tsx";
 
 const SHARE_SECRET = /\bimgsh_[\w-]+/;
 
@@ -20,7 +21,7 @@ export function SignInView() {
     if (share !== undefined) return openShare(share);
     await signIn(text);
     // Where something else was asked for, that is shown now.
-    if (route.value.view === "sign-in") navigate(urlOf.albums(), { replace: true });
+    if (route.value.view === "sign-in") navigate(viewBeforeSignIn(), { replace: true });
   });
   const refused = error.value instanceof StoreError && error.value.code === "unauthorized";
   return (
@@ -30,6 +31,7 @@ export function SignInView() {
           <Logo />
           <h1>{texts.signIn.title}</h1>
         </span>
+        <IssuerLogin />
         <TextField
           label={texts.signIn.secret}
           hint={texts.signIn.secretHint}

@@ -1,6 +1,7 @@
 import { pause } from "../../concurrency/clock.ts";
 import { backoff } from "../../concurrency/retry.ts";
-import { isTrustedUrl, type JsonWebKeySet } from "../../domain/token.ts";
+import type { JsonWebKeySet } from "../../domain/token.ts";
+import { discover } from "./discovery.ts";
 import { type FetchOptions, fetchJson } from "./fetch-json.ts";
 
 export interface KeyObserver {
@@ -93,15 +94,7 @@ export function followIssuerKeys({
 
 /** @throws Error when discovery or the keys cannot be fetched, or are not what the specifications say */
 async function fetchIssuerKeys(issuer: string, options: FetchOptions): Promise<JsonWebKeySet> {
-  const discovery = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
-  const document = (await fetchJson(discovery, options)) as { issuer?: unknown; jwks_uri?: unknown } | null;
-  // OpenID Connect Discovery 4.3: otherwise one issuer could pass off its keys as another's.
-  if (document?.issuer !== issuer) throw new Error(`GET ${discovery}: the document is of another issuer`);
-  const url = typeof document.jwks_uri === "string" ? URL.parse(document.jwks_uri) : null;
-  // An issuer elsewhere must not make this machine ask its own services.
-  const mayBePlain = issuer.startsWith("http:");
-  if (url === null || !isTrustedUrl(url) || (url.protocol !== "https:" && !mayBePlain))
-    throw new Error(`GET ${discovery}: jwks_uri must be an https URL`);
+  const url = (await discover(issuer, options)).url("jwks_uri");
   const set = (await fetchJson(url.href, options)) as { keys?: unknown } | null;
   if (!Array.isArray(set?.keys)) throw new Error(`GET ${url.href}: the document is not a JWKS`);
   return { keys: set.keys.filter(isPublic) };

@@ -1,4 +1,5 @@
 import { StoreError } from "../../domain/errors.ts";
+import type { Login } from "../../ports/token-verifier.ts";
 import { evaluateRead } from "../conditional.ts";
 import { essenceOf } from "../media-type.ts";
 import { acceptedCoding, negotiate } from "../negotiation.ts";
@@ -8,6 +9,7 @@ import { type Route, type RouteRequest, route } from "../route.ts";
 export interface PageRouteDeps {
   /** Undefined: the store serves no page. */
   readonly page: PageFiles | undefined;
+  readonly login: Login | undefined;
 }
 
 const tag = "Page";
@@ -55,7 +57,20 @@ export function answerPageDocument(
 
 const noSuchPath = () => new StoreError("not_found", "No route has this path.");
 
-const documentAt = (path: string, operationId: string) =>
+/** Where the issuer sends people back to, the page exchanges their code for a token: only there may it ask the issuer. */
+async function answerSignInDocument(request: RouteRequest, deps: PageRouteDeps): Promise<Response> {
+  const isReturn = new URLSearchParams(request.search).has("code");
+  const login = isReturn ? await deps.login?.find().catch(() => undefined) : undefined;
+  if (login === undefined) return answerPageDocument(request, deps);
+  const { origin, pathname } = new URL(login.tokenUrl);
+  const token = origin + pathname.replaceAll(";", "%3B").replaceAll(",", "%2C");
+  return answerPageDocument(request, deps, {
+    "Content-Security-Policy": POLICY.replace("connect-src 'self'", `connect-src 'self' ${token}`),
+    "Cache-Control": "no-store",
+  });
+}
+
+const documentAt = (path: string, operationId: string, answer: Route<PageRouteDeps>["handle"] = answerPageDocument) =>
   route(
     {
       method: "GET",
@@ -80,7 +95,7 @@ const documentAt = (path: string, operationId: string) =>
       },
       errors: ["not_found", "precondition_failed"],
     },
-    answerPageDocument,
+    answer,
   );
 
 /** Each path that the page has for one of its views, except `/` and share links, which answer programs as well. */
@@ -91,7 +106,7 @@ const documents = [
   documentAt("/events", "getEventsView"),
   documentAt("/admin", "getAdminView"),
   documentAt("/admin/{view}", "getAdminPartView"),
-  documentAt("/sign-in", "getSignInView"),
+  documentAt("/sign-in", "getSignInView", answerSignInDocument),
 ];
 
 const asset = route(

@@ -2,12 +2,15 @@ import { z } from "@hono/zod-openapi";
 import { StoreError } from "../../domain/errors.ts";
 import { MAX_SESSION_LIFE_MS, type Session } from "../../domain/session.ts";
 import { createSession, deleteSession, type SessionDeps } from "../../operations/sessions.ts";
+import type { Login } from "../../ports/token-verifier.ts";
 import { answers, json, type Route, type RouteRequest, route } from "../route.ts";
 import { createSessionCookie } from "../session-cookie.ts";
 
 export interface SessionRouteDeps extends SessionDeps {
   /** Origin under which clients reach the store. */
   readonly publicUrl: string | undefined;
+  /** Undefined: people sign in to the page with keys and share links only. */
+  readonly login: Login | undefined;
 }
 
 const tag = "Sessions";
@@ -119,4 +122,49 @@ const remove = route(
   },
 );
 
-export const sessionRoutes: readonly Route<SessionRouteDeps>[] = [create, get, remove];
+const loginSchema = z
+  .strictObject({
+    issuer: z.string().openapi({ description: "Issuer of the tokens." }),
+    clientId: z.string().openapi({ description: "Id of the page's public client at the issuer." }),
+    scope: z.string().openapi({ description: "Scope that the page asks for." }),
+    authorizationUrl: z.string().openapi({ description: "The issuer's authorization endpoint." }),
+    tokenUrl: z.string().openapi({ description: "The issuer's token endpoint." }),
+  })
+  .openapi("Login");
+
+const listLogins = route(
+  {
+    method: "GET",
+    path: "/v1/logins",
+    operationId: "listLogins",
+    right: "open",
+    summary: "List where people can sign in",
+    description:
+      "Where people sign in to the page by an authorization code with PKCE: at the issuer of tokens, or nowhere. The endpoints are those that the " +
+      "issuer states by OpenID Connect discovery. With the token that the issuer returns, a client makes a session.",
+    tag,
+    responses: {
+      200: answers(
+        "The issuer, or an empty list.",
+        z.strictObject({ items: z.array(loginSchema) }).openapi("LoginList"),
+        {
+          items: [
+            {
+              issuer: "https://login.example.org",
+              clientId: "image-store-page",
+              scope: "openid images",
+              authorizationUrl: "https://login.example.org/authorize",
+              tokenUrl: "https://login.example.org/token",
+            },
+          ],
+        },
+        ["Cache-Control"],
+      ),
+    },
+    errors: ["unavailable"],
+  },
+  async (_request, { login }: SessionRouteDeps) =>
+    json(200, { items: login === undefined ? [] : [await login.find()] }, { "Cache-Control": "no-store" }),
+);
+
+export const sessionRoutes: readonly Route<SessionRouteDeps>[] = [create, get, remove, listLogins];
