@@ -23,6 +23,7 @@ export const texts = {
     goOn: "Go on",
     copyCursor: "Copy cursor",
     copyThis: "Copy the cursor of this event",
+    gap: "The store no longer has the events after the last one that was shown. These are the events that it has now.",
     none: "No events yet. They appear here as they happen.",
     whole: "The whole event",
     what: (kind: string, verb: string) => `${kind === "image" ? "picture" : kind} ${verb}`,

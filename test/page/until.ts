@@ -2,7 +2,8 @@ import { setTimeout } from "node:timers/promises";
 import type { Page } from "playwright-core";
 
 const PAUSE_MS = 50;
-const LONGEST_MS = 30_000;
+/** Of a machine with a load of 40. */
+const LONGEST_MS = 150_000;
 
 /** Waits until an expression holds in the page. Playwright's own way evaluates text in the page, which its policy forbids. */
 export async function until(page: Page, expression: string): Promise<void> {

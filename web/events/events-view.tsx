@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { EventType, FollowedEvent } from "../../client/src/index.ts";
+import { type EventType, type FollowedEvent, StoreError } from "../../client/src/index.ts";
 import { copyText } from "../shared/clipboard.ts";
 import { Icon } from "../shared/icons.tsx";
 import { Problem } from "../shared/problem.tsx";
@@ -31,11 +31,15 @@ export function EventsView() {
   const kind = useSignal<"" | (typeof KINDS)[number]>("");
   const isPaused = useSignal(false);
   const problem = useSignal<unknown>(undefined);
+  /** The log no longer has what is behind the cursor. */
+  const isGap = useSignal(false);
+  const attempt = useSignal(0);
 
   useEffect(() => {
     events.value = [];
     cursor.value = undefined;
     problem.value = undefined;
+    isGap.value = false;
   }, [start.value, kind.value]);
   useEffect(() => {
     if (isPaused.value) return undefined;
@@ -46,10 +50,18 @@ export function EventsView() {
       cursor.value = found[0]?.cursor ?? cursor.value;
       events.value = [...found, ...events.value].slice(0, MAX_SHOWN);
     }).catch((error: unknown) => {
-      if (!over.signal.aborted) problem.value = error;
+      if (over.signal.aborted) return;
+      // Without a cursor there is none to be refused, so this ends.
+      const isLost = error instanceof StoreError && error.status === 410 && cursor.peek() !== undefined;
+      if (isLost) {
+        events.value = [];
+        cursor.value = undefined;
+        isGap.value = true;
+        attempt.value += 1;
+      } else problem.value = error;
     });
     return () => over.abort();
-  }, [start.value, kind.value, isPaused.value]);
+  }, [start.value, kind.value, isPaused.value, attempt.value]);
 
   return (
     <div class="page narrow">
@@ -93,7 +105,16 @@ export function EventsView() {
           </button>
         </div>
       </header>
-      {problem.value !== undefined && <Problem error={problem.value} />}
+      {problem.value !== undefined && (
+        <Problem
+          error={problem.value}
+          onRetry={() => {
+            problem.value = undefined;
+            attempt.value += 1;
+          }}
+        />
+      )}
+      {isGap.value && <p role="status">{texts.events.gap}</p>}
       {events.value.length === 0 && problem.value === undefined && <p class="muted">{texts.events.none}</p>}
       <ol class="list" aria-label={texts.events.title}>
         {events.value.map(({ event, cursor: at }) => (
