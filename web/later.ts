@@ -3,6 +3,7 @@
  * which browsers would all load at first.
  */
 export { AdminView } from "./admin/admin-view.tsx";
+export { zipImages } from "./album/zip-images.ts";
 export { EventsView } from "./events/events-view.tsx";
 export { Lightbox } from "./lightbox/lightbox.tsx";
 export { ShareDialog } from "./shares/share-dialog.tsx";

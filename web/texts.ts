@@ -159,7 +159,7 @@ export const texts = {
     share: "Share",
     clear: "Choose none",
     download: "Download",
-    downloaded: (count: number) => `Downloaded ${plural(count, "picture", "pictures")}.`,
+    downloaded: (count: number) => `The browser saves ${plural(count, "picture", "pictures")}.`,
     tag: "Add tags",
     tagTitle: (count: number) => `Add tags to ${plural(count, "picture", "pictures")}`,
     tagsField: "Tags, separated by commas",

@@ -95,9 +95,9 @@ describe.skipIf(!isRun)(`an album of ${COUNT} pictures`, () => {
   });
 });
 
-/** By jumps to 30 places and back; at each, tiles are there before the next. */
+/** By jumps to 16 places and back; at each, tiles are there before the next. */
 async function scrollThrough(page: Page): Promise<void> {
-  const places = Array.from({ length: 31 }, (_, place) => place / 30);
+  const places = Array.from({ length: 17 }, (_, place) => place / 16);
   for (const place of [...places, ...places.toReversed()]) {
     await page.evaluate(`{
       const view = document.querySelector(".view");

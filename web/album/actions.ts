@@ -1,17 +1,17 @@
-import { type Image, StoreError } from "../../client/src/index.ts";
-import { contentUrl, ifMatch, store } from "../shared/store.ts";
+import { type Album, type Image, StoreError } from "../../client/src/index.ts";
+import { contentUrl, ifMatch, store, zipUrl } from "../shared/store.ts";
 
 export interface Progress {
   readonly done: number;
   readonly total: number;
 }
 
-interface Outcome {
+export interface Outcome {
   readonly finished: number;
   readonly failures: readonly unknown[];
 }
 
-type OnProgress = (progress: Progress) => void;
+export type OnProgress = (progress: Progress) => void;
 const AT_ONCE = 4;
 const MAX_FAILURES = 20;
 const TRIES = 5;
@@ -67,12 +67,19 @@ export const addTags = (ids: readonly string[], onProgress: OnProgress, added: r
     }
   });
 
-/** One file after the other, as the browser saves them. */
-export async function downloadImages(ids: readonly string[], onProgress: OnProgress): Promise<Outcome> {
-  return forEach(ids, onProgress, async (image) => {
-    download(image);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-  });
+/** One picture as it is; several as one archive, which the store makes of a whole album, and the browser of a part of one. */
+export async function downloadImages(
+  ids: readonly string[],
+  onProgress: OnProgress,
+  album: Pick<Album, "name" | "imageCount">,
+): Promise<Outcome> {
+  if (ids.length === 1) return forEach(ids, onProgress, async (image) => download(image));
+  if (ids.length === album.imageCount) {
+    save(zipUrl(album.name), `${album.name}.zip`);
+    return { finished: ids.length, failures: [] };
+  }
+  const { zipImages } = await import("../later.ts");
+  return zipImages(ids, onProgress, album.name);
 }
 
 export const download = (image: Pick<Image, "id" | "sha256" | "name">): void => save(contentUrl(image), image.name);

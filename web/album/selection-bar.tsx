@@ -65,7 +65,9 @@ export function SelectionBar({ state, album, selection, isDeleting }: Props) {
           <Action
             icon="download"
             text={texts.album.download}
-            onClick={() => void run(downloadImages, texts.album.downloaded)}
+            onClick={() => {
+              run((ids, onProgress) => downloadImages(ids, onProgress, album), texts.album.downloaded).catch(showError);
+            }}
           />
         )}
         {may("write", album) && <Action icon="tag" text={texts.album.tag} onClick={() => (isTagging.value = true)} />}
