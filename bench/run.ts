@@ -14,6 +14,7 @@ import type { Benchmark, Context, Row } from "./frame.ts";
 import { handlers } from "./handlers.ts";
 import { kafka } from "./kafka.ts";
 import { kafkaDown } from "./kafka-down.ts";
+import { lighthouse } from "./lighthouse.ts";
 import { limited } from "./limited.ts";
 import { describeMachine } from "./machine.ts";
 import { manyFiles } from "./many-files.ts";
@@ -53,6 +54,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   notifications,
   pages,
   page,
+  lighthouse,
   limited,
   sse,
   handlers,

@@ -21,6 +21,7 @@ export const texts = {
     },
     pause: "Pause",
     goOn: "Go on",
+    older: "Show older events",
     copyCursor: "Copy cursor",
     copyThis: "Copy the cursor of this event",
     gap: "The store no longer has the events after the last one that was shown. These are the events that it has now.",

@@ -68,7 +68,7 @@ function readPage(folder: string) {
   }
   // Relative, so that they hold behind a proxy that serves the store under a path of its own.
   const documents = Array.from({ length: MAX_DEPTH + 1 }, (_, depth) =>
-    fileOf(new TextEncoder().encode(html.replaceAll('"./assets/', `"${"../".repeat(depth) || "./"}assets/`))),
+    fileOf(new TextEncoder().encode(html.replaceAll('"./', `"${"../".repeat(depth) || "./"}`))),
   );
   return { documents, assets };
 }

@@ -2,13 +2,13 @@ import { existsSync } from "node:fs";
 import { type Browser, chromium } from "playwright-core";
 
 /** Debian's package chromium, or another that is named. */
-const path =
+export const chromiumPath =
   process.env["IMAGE_STORE_TEST_CHROMIUM"] ??
   ["chromium", "chromium-browser", "google-chrome"].map((name) => Bun.which(name)).find((found) => found !== null);
 
 /** Says out loud what is missing; where CI is set it fails instead. */
 export function hasChromium(): boolean {
-  if (path !== undefined && existsSync(path)) return true;
+  if (chromiumPath !== undefined && existsSync(chromiumPath)) return true;
   if (process.env["CI"] === "true") throw new Error("These tests need Chromium.");
   console.warn("SKIPPED: these tests need Chromium (IMAGE_STORE_TEST_CHROMIUM names one).");
   return false;
@@ -19,9 +19,9 @@ const PATIENCE = 150_000;
 
 /** A browser of its own with an empty profile, which asks nothing of the network by itself. */
 export async function startChromium(): Promise<Browser> {
-  if (path === undefined) throw new Error("There is no Chromium.");
+  if (chromiumPath === undefined) throw new Error("There is no Chromium.");
   const browser = await chromium.launch({
-    executablePath: path,
+    executablePath: chromiumPath,
     headless: true,
     // Without it Chromium refuses to run as root, as it does in containers.
     chromiumSandbox: process.getuid?.() !== 0,

@@ -4,7 +4,8 @@ import { store } from "../shared/store.ts";
 import { Columns } from "./columns.ts";
 
 export type ImageOrder = NonNullable<ImageFilter["orderBy"]>;
-const FIRST_PAGE = 1000;
+/** A screen or two, so that it comes soon. */
+const FIRST_PAGE = 200;
 /** As many as a page takes apart within a frame. With more, the browser collects their garbage in longer pauses. */
 const PAGE = 2000;
 /** So many are read again before they replace what is shown. */

@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
-import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { whenIdle } from "../shared/idle.ts";
 import { texts } from "../texts.ts";
 import type { AlbumState } from "./album-state.ts";
 import { moveFocus } from "./grid-keys.ts";
@@ -11,7 +12,7 @@ import { type Frame, Rows } from "./rows.ts";
 import { ScaledScroll } from "./scaled-scroll.ts";
 import type { Selection } from "./selection.ts";
 
-/** So many pixels beyond the screen are drawn. */
+/** So many pixels beyond the screen are drawn, once the browser has time for them. */
 const MARGIN = 700;
 
 interface Props {
@@ -73,7 +74,15 @@ export function Grid({ state, selection, onDelete }: Props) {
   void moved.value;
   const scaled = scroll.current;
   const height = Math.min(total, scaled?.height || total);
-  const visible = rows === undefined || scaled === undefined ? [] : visibleRows(rows, scaled);
+  const drawn = useRef<readonly number[]>([]);
+  const onScreen = rows === undefined || scaled === undefined ? [] : visibleRows(rows, scaled, 0);
+  const isNear = onScreen.some((row) => drawn.current.includes(row));
+  const visible = rows !== undefined && scaled !== undefined && isNear ? visibleRows(rows, scaled, MARGIN) : onScreen;
+  useEffect(() => {
+    drawn.current = visible;
+    if (isNear || visible.length === 0) return undefined;
+    return whenIdle(() => (moved.value += 1));
+  });
 
   /** Brings a picture into view and gives it the focus. */
   function focus(index: number): void {
@@ -158,11 +167,11 @@ function frameOf(width: number): Frame {
 const estimate = (rows: Rows, expected: number): number =>
   rows.laid === 0 ? 0 : rows.total + (Math.max(0, expected - rows.laid) * rows.total) / rows.laid;
 
-function visibleRows(rows: Rows, { offset, viewport }: ScaledScroll): readonly number[] {
+function visibleRows(rows: Rows, { offset, viewport }: ScaledScroll, margin: number): readonly number[] {
   const visible: number[] = [];
   if (rows.length === 0) return visible;
-  const end = offset + viewport + MARGIN;
-  for (let row = rows.rowAt(offset - MARGIN); row < rows.length && (rows.top[row] ?? 0) < end; row += 1)
+  const end = offset + viewport + margin;
+  for (let row = rows.rowAt(offset - margin); row < rows.length && (rows.top[row] ?? 0) < end; row += 1)
     visible.push(row);
   return visible;
 }

@@ -10,6 +10,8 @@ import { EventRow } from "./event-row.tsx";
 
 /** So many are kept on the page; older ones leave it. */
 const MAX_SHOWN = 500;
+/** So many are drawn, and as many more at a time. */
+const DRAWN = 50;
 const GATHER_MS = 150;
 type Start = "latest" | "oldest";
 
@@ -34,6 +36,7 @@ export function EventsView() {
   /** The log no longer has what is behind the cursor. */
   const isGap = useSignal(false);
   const attempt = useSignal(0);
+  const drawn = useSignal(DRAWN);
 
   useEffect(() => {
     events.value = [];
@@ -117,10 +120,15 @@ export function EventsView() {
       {isGap.value && <p role="status">{texts.events.gap}</p>}
       {events.value.length === 0 && problem.value === undefined && <p class="muted">{texts.events.none}</p>}
       <ol class="list" aria-label={texts.events.title}>
-        {events.value.map(({ event, cursor: at }) => (
+        {events.value.slice(0, drawn.value).map(({ event, cursor: at }) => (
           <EventRow key={event.id} event={event} cursor={at} />
         ))}
       </ol>
+      {events.value.length > drawn.value && (
+        <button type="button" class="button" onClick={() => (drawn.value += DRAWN)}>
+          {texts.events.older}
+        </button>
+      )}
     </div>
   );
 }
