@@ -173,7 +173,7 @@ function pathsForAnyOrigin(routes: readonly Route<never>[]): (path: string) => b
 
 const METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 
-/** What a cookie let a client see. A cache does not tell such a request from one that anybody may send, as it does by `Authorization`. */
+/** What a cookie let a client see. By `Authorization` a cache tells such a request from that of another client, but not by a cookie. */
 function keepPrivate(headers: Headers): void {
   const caching = headers.get("cache-control") ?? "";
   if (!/\b(?:no-store|private)\b/.test(caching))

@@ -62,7 +62,7 @@ describe("a single flight", () => {
     expect(work.seen.disposals).toBe(1);
   });
 
-  test("is cancelled when all have left, and whoever comes then starts another", async () => {
+  test("is cancelled when all have left, and the next caller starts another", async () => {
     const flights = createSingleFlight();
     const work = newWork();
     const leaving = [new AbortController(), new AbortController()];

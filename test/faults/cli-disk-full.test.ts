@@ -9,7 +9,7 @@ import { canMakeFaults } from "./requirements.ts";
 
 const IMAGES = 40;
 
-describe.skipIf(!canMakeFaults("mount", "umount"))("a full disk of someone who downloads", () => {
+describe.skipIf(!canMakeFaults("mount", "umount"))("a full disk of a client that downloads", () => {
   let home: string;
   let disk: string;
   beforeEach(async () => {

@@ -104,7 +104,7 @@ const operations = Object.entries(
   (JSON.parse(describeApi()) as { paths: Record<string, Record<string, unknown>> }).paths,
 ).flatMap(([path, item]) => Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`));
 
-/** Nothing of this is there, so that whoever is let in gets 4xx or an empty list, and nothing is changed. */
+/** Nothing of this is there, so that a caller who is let in gets 4xx or an empty list, and nothing is changed. */
 function targetOf(operation: string): { method: string; path: string } {
   const [method = "", path = ""] = operation.split(" ");
   return { method, path: path.replaceAll(/\{\w+\}/g, "missing") };

@@ -150,7 +150,7 @@ describe("an upload by digest", () => {
     expect((await problem(store.send("POST", "/v1/albums/to/images", wrong, owner))).status).toBe(400);
   });
 
-  test("bytes that no one has and bytes that the caller may not read get the same response", async () => {
+  test("bytes that the store lacks and bytes that the caller may not read get the same response", async () => {
     const key = await keyFor([["read", "write"], to]);
     const hidden = await problem(known({ sha256: image.sha256, name: "j.png" }, key));
     const unknown = await problem(known({ sha256: "0".repeat(64), name: "j.png" }, key));

@@ -58,7 +58,7 @@ describe("a description", () => {
     expect(events.items).toMatchObject([
       { type: "imagestore.image.updated", data: { ...after.image, reason: "described" } },
     ]);
-    // Nobody's edit is lost to it.
+    // No edit is lost to it.
     const patch = await store.send("PATCH", created.links.self, { title: "x" }, { "If-Match": before.etag });
     expect([patch.status, (await jsonOf<Image>(patch)).revision]).toEqual([200, 2]);
   });

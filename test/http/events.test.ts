@@ -15,7 +15,7 @@ interface EventPage {
   readonly nextCursor: string;
 }
 
-/** Seconds, the longest that a poll may wait: whoever is answered sooner did not wait for its end. */
+/** Seconds, the longest that a poll may wait: a poll that is answered sooner did not wait for its end. */
 const WAIT = 30;
 
 let store: TestStore;

@@ -10,7 +10,7 @@ type Fill = (empty: string) => Promise<void>;
 const underWay = new Map<string, Promise<string>>();
 
 /**
- * Filled once, by whoever comes first; of several at a time the first to end wins, and nobody sees a half-filled one.
+ * Filled once, by the first process; of several at a time the first to end wins, and none sees a half-filled one.
  * @param fill writes into the empty folder that it is given
  * @returns `folder`
  */

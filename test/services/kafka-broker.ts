@@ -9,7 +9,7 @@ import { createServerProcess } from "./server-process.ts";
 export const KAFKA_USER = { username: "writer", password: "writer-secret" };
 
 export interface KafkaBroker extends AsyncDisposable {
-  /** `host:port` of the plain listener. Whoever comes this way is a super user. */
+  /** `host:port` of the plain listener. A client of this listener is a super user. */
   readonly address: string;
   /** SASL without TLS, and SASL over TLS, for {@link KAFKA_USER}; TLS alone. */
   readonly secure: { readonly sasl: string; readonly saslTls: string; readonly tls: string; readonly caFile: string };
@@ -22,7 +22,7 @@ export interface KafkaBroker extends AsyncDisposable {
 }
 
 /**
- * Why there is no Kafka to test against, told to whoever runs the tests: skipping in silence looks like a pass.
+ * Why there is no Kafka to test against, told to the person who runs the tests: skipping in silence looks like a pass.
  * In CI that is a failure.
  */
 export function kafkaIsMissing(): boolean {

@@ -14,7 +14,7 @@ export interface OidcProvider extends AsyncDisposable {
   readonly port: number;
   /** A token of the application itself. */
   clientToken(options?: { scope?: string; resource?: string }): Promise<string>;
-  /** Those that the application gets when someone signs in to it. */
+  /** Those that the application gets when a user signs in to it. */
   signIn(login: string): Promise<{ accessToken: string; idToken: string }>;
 }
 

@@ -59,9 +59,10 @@ describe("the TCP test proxy", () => {
   });
 
   test("delays every byte by the same time", async () => {
+    const DELAY_MS = 1000;
     await using bench = await startBench();
     const { client, server } = await bench.open();
-    bench.proxy.delay(200);
+    bench.proxy.delay(DELAY_MS);
     const first = once(server, "data");
     const all = collect(server, 20);
     const started = performance.now();
@@ -70,10 +71,10 @@ describe("the TCP test proxy", () => {
       await Bun.sleep(5);
     }
     await first;
-    expect(performance.now() - started).toBeGreaterThanOrEqual(199);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(DELAY_MS - 1);
     await all;
-    // Twenty delays one after the other would be four seconds.
-    expect(performance.now() - started).toBeLessThan(3900);
+    // Not one delay after the other.
+    expect(performance.now() - started).toBeLessThan(20 * DELAY_MS);
   });
 
   test("closes one direction while the other stays open", async () => {

@@ -42,7 +42,7 @@ interface Connection extends ProxyConnection {
 /** What one direction may hold in memory, so that a delay is one of each byte and not one of each chunk. */
 const MAX_BYTES_HELD = 4 * 1024 * 1024;
 
-/** @param targetPort of 127.0.0.1; nobody need listen there yet */
+/** @param targetPort of 127.0.0.1; a server may begin to listen there later */
 export async function startProxy(targetPort: number, { onData }: TcpProxyOptions = {}): Promise<TcpProxy> {
   const connections = new Set<Connection>();
   let delayMilliseconds = 0;
@@ -91,7 +91,7 @@ export async function startProxy(targetPort: number, { onData }: TcpProxyOptions
     };
     connections.add(connection);
     for (const socket of [client, server]) {
-      // A reset, or nobody there: the other side learns it as a reset.
+      // A reset, or no server there: the other side gets a reset.
       socket.on("error", () => connection.cut());
       socket.on("close", () => {
         if (client.destroyed && server.destroyed) connections.delete(connection);

@@ -45,7 +45,7 @@ async function forEach(
 export const deleteImages = (ids: readonly string[], onProgress: OnProgress): Promise<Outcome> =>
   forEach(ids, onProgress, ({ album, name }) => store.delete(album, name));
 
-/** Adds to the tags that are there, also where someone else changes them at the same time. */
+/** Adds to the tags that are there, also where another client changes them at the same time. */
 export const addTags = (ids: readonly string[], onProgress: OnProgress, added: readonly string[]): Promise<Outcome> =>
   forEach(ids, onProgress, async (image) => {
     let current = image;

@@ -45,7 +45,7 @@ export function parsePoint(text: string): { readonly x: number; readonly y: numb
 
 export type Saved =
   | { readonly kind: "saved"; readonly image: Image }
-  /** Someone else has changed the same fields meanwhile. */
+  /** Another client has changed the same fields meanwhile. */
   | { readonly kind: "conflict"; readonly theirs: Image; readonly fields: readonly Field[] };
 
 /** Saves what differs from `base`. What others changed in other fields stays, without a question. */

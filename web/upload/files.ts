@@ -6,7 +6,7 @@ export interface Found {
   readonly files: readonly File[];
 }
 
-/** Files that systems put into folders, which no one means to upload. */
+/** Files that systems put into folders, which people do not mean to upload. */
 const isLitter = (name: string): boolean => name.startsWith(".") || name === "Thumbs.db" || name === "desktop.ini";
 
 /** All files, also those in folders within folders. */

@@ -5,7 +5,7 @@ import { connect } from "../remote/connection.ts";
 import { SHELLS } from "./commands.ts";
 import { type Candidate, complete, type ReadNames } from "./complete.ts";
 
-/** Someone waits at the prompt, in milliseconds. */
+/** How long the prompt of a shell may wait, in milliseconds. */
 const PATIENCE_MS = 1000;
 const MOST_NAMES = 200;
 
@@ -19,7 +19,7 @@ export async function printScript({ operands, json }: Arguments, { out }: CliCon
   return EXIT.ok;
 }
 
-/** Prints candidates, and never fails: a shell has no place for an error while someone types. */
+/** Prints candidates, and never fails: a shell has no place for an error within a command line. */
 export async function printCandidates({ operands, json }: Arguments, context: CliContext): Promise<number> {
   const { candidates, paths, areNames, goesOn } = await complete(operands, namesOf(context));
   if (json) {
@@ -37,7 +37,7 @@ const namesOf =
   (context: CliContext): ReadNames =>
   async (text, { url, key }) => {
     try {
-      // It would wait for a key that no one types.
+      // It would wait for a key on standard input.
       if (key === "-") return [];
       const place = connect("complete", { url, key }, context);
       const client = createClient({ ...place, retries: 0 });

@@ -14,7 +14,7 @@ export interface Amount {
 
 /** One file of many. When it is disposed, the file is done, whatever became of it. */
 export interface FileProgress extends Disposable {
-  /** Whether someone sees it. */
+  /** Whether the progress is shown. */
   readonly isShown: boolean;
   /** Bytes that have gone over the network; negative where they go again. */
   readonly moved: (bytes: number) => void;

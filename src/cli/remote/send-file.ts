@@ -57,7 +57,7 @@ export async function sendFile(
     progress.moved(sent - told);
     told = sent;
   };
-  // A body that is watched goes through this process piece by piece, so only large files are, for someone who waits.
+  // A body that is watched goes through this process piece by piece, so only large files are, if the progress is shown.
   const isWatched = progress.isShown && file.bytes === undefined;
   const watched = isWatched ? { onProgress: ({ sent }: { readonly sent: number }) => tell(sent) } : {};
   try {

@@ -35,7 +35,7 @@ export interface Fleet extends AsyncDisposable {
   /** Only with `kafka`. */
   readonly kafka: KafkaBroker | undefined;
   readonly topic: string;
-  /** For whoever looks at the catalog, or meddles with it, without a proxy. */
+  /** For tests that look at the catalog, or change it, without a proxy. */
   readonly catalogUrl: string;
   readonly bucket: string;
   /** For a subcommand, without a proxy. */

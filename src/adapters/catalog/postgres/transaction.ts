@@ -47,7 +47,7 @@ const BEGIN = { text: `begin isolation level read committed; ${SELECT_NOW}`, que
 
 /**
  * A change that adds or removes images looks first whether there are quotas that count them. The lock lasts until its end: a quota
- * is made only when no such change is under way that has not seen it. These two wait for each other, and for no one else.
+ * is made only when no such change is under way that has not seen it. These two wait for each other, and for no other change.
  */
 const BEGIN_COUNTED = {
   text: `begin isolation level read committed; lock table quotas in row share mode;

@@ -12,7 +12,7 @@ export interface TextChunk {
 /** A few kilobytes can claim gigabytes. */
 const MAX_TEXT = 16 * 1024 * 1024;
 
-/** Undefined for one that is broken, or unpacks to more than anybody writes. */
+/** Undefined for a block that is broken, or that unpacks to more than programs write. */
 export function parseText(type: string, data: Buffer): TextChunk | undefined {
   const keywordEnd = data.indexOf(0);
   if (keywordEnd < 0) return undefined;
