@@ -228,7 +228,7 @@ function readSettings({ env, flags = {} }: ConfigSource, problems: string[]): Se
 }
 
 /** For commands that talk to a store; a server in the same environment ignores them. */
-export const OF_CLIENTS: ReadonlySet<string> = new Set(["IMAGE_STORE_URL", "IMAGE_STORE_KEY"]);
+export const OF_CLIENTS: ReadonlySet<string> = new Set(["IMAGE_STORE_URL", "IMAGE_STORE_KEY", "IMAGE_STORE_TO_KEY"]);
 
 const unknownVariables = (env: ConfigSource["env"]): string[] =>
   Object.keys(env)

@@ -8,6 +8,7 @@ import type { LinkKey } from "./link.ts";
 import type {
   AcquireLease,
   AdvanceCursor,
+  AlignRecords,
   BeginBlobDeletion,
   ClaimUnrecorded,
   DeleteCursor,
@@ -69,6 +70,7 @@ type AnyChange =
   | FinishBlobDeletion
   | MoveBlobs
   | RecordChecksums
+  | AlignRecords
   | Hold
   | ReleaseHold
   | SetQuota
@@ -103,6 +105,7 @@ export interface ChangeResults extends AccessChangeResults {
   finishBlobDeletion: null;
   moveBlobs: { readonly moved: readonly string[] };
   recordChecksums: null;
+  alignRecords: null;
   hold: null;
   releaseHold: null;
   setQuota: Quota | null;

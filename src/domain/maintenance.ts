@@ -1,6 +1,9 @@
 /** Changes that workers and subcommands make, rather than requests. */
+
+import type { Album } from "./album.ts";
 import type { BlobMove, BlobRef, NewBlob } from "./blob.ts";
 import type { LogPosition } from "./event.ts";
+import type { DescribedFields, Image } from "./image.ts";
 import type { Requested } from "./requested.ts";
 
 /** Registers a durable reader of the log. A new cursor starts at the oldest kept event; an existing one keeps its position. */
@@ -152,4 +155,14 @@ export interface Hold {
 export interface ReleaseHold {
   readonly type: "releaseHold";
   readonly id: string;
+}
+
+/**
+ * Gives records of these ids what the store sets by itself, as another store has it: revision, times, and an image's description. Of a
+ * mirror, while no server serves the catalog: no event tells its readers. Ids that are not there are passed over.
+ */
+export interface AlignRecords {
+  readonly type: "alignRecords";
+  readonly albums: readonly Pick<Album, "id" | "revision" | "createdAt" | "updatedAt">[];
+  readonly images: readonly (Pick<Image, "id" | "sha256" | "revision" | "createdAt" | "updatedAt"> & DescribedFields)[];
 }

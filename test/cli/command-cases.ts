@@ -122,6 +122,12 @@ export const CASES: Readonly<Record<CommandName, CommandCase>> = {
     code: 1,
     message: "no such file or folder",
   },
+  mirror: {
+    works: ({ url, folder }) => ["mirror", "--from", url, "--to", `${folder}/mirror`, "--once"],
+    fails: ({ url }) => ["mirror", "--from", url],
+    code: 2,
+    message: '"mirror" needs --to DIR or --to URL',
+  },
   rm: { works: ({ album }) => ["rm", `${album}/a.png`], fails: () => ["rm", "none"], ...noAlbum },
   mv: {
     works: ({ album }) => ["mv", `${album}/a.png`, `${album}/b.png`],

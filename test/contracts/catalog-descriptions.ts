@@ -48,6 +48,37 @@ export function descriptionContract(open: OpenCatalog): void {
   const namesOfUndescribed = async (limit = 100, before?: string, more: Partial<UndescribedQuery> = {}) =>
     (await catalog.undescribedImages({ limit, order: "newest", before, ...more })).map(({ blobKey }) => blobKey);
 
+  describe("records that are aligned", () => {
+    test("have the given revision, times and description, and no event says so", async () => {
+      const image = imageNamed("i");
+      await put(catalog, album, [image]);
+      const { lastSequence } = await loggedState(catalog);
+      const version = { revision: 7, createdAt: "2020-01-01T00:00:00.001Z", updatedAt: "2020-01-02T00:00:00.002Z" };
+      for (const description of [{ described: true, ...DECODABLE }, { described: true, ...BROKEN }, UNDESCRIBED]) {
+        const aligned = { id: image.id, sha256: image.blob.sha256, ...version, ...description };
+        expect(
+          await catalog.write({ type: "alignRecords", albums: [{ id: album.id, ...version }], images: [aligned] }),
+        ).toBeNull();
+        expect((await catalog.imageById(image.id, "all"))?.image).toMatchObject(aligned);
+      }
+      expect(await catalog.album("a", "all")).toMatchObject({ id: album.id, ...version });
+      expect((await loggedState(catalog)).lastSequence).toBe(lastSequence);
+      const { items } = await catalog.images({ visibility: "all", orderBy: "takenAt", limit: 9 });
+      expect(items).toHaveLength(1);
+    });
+
+    test("have no description of other bytes, and ids that are not there are passed over", async () => {
+      const image = imageNamed("i");
+      await put(catalog, album, [image]);
+      const version = { revision: 2, createdAt: "2020-01-01T00:00:00.000Z", updatedAt: "2020-01-01T00:00:00.000Z" };
+      const other = { id: image.id, sha256: "0".repeat(64), ...version, described: true, ...DECODABLE };
+      const gone = { ...other, id: Bun.randomUUIDv7() };
+      await catalog.write({ type: "alignRecords", albums: [{ ...version, id: gone.id }], images: [other, gone] });
+      expect((await catalog.imageById(image.id, "all"))?.image).toMatchObject({ ...version, ...UNDESCRIBED });
+      expect((await catalog.totals()).images).toBe(1);
+    });
+  });
+
   describe("an image description", () => {
     test("fills in the record and writes an event, and changes neither revision nor times", async () => {
       const image = imageNamed("i");

@@ -1,5 +1,6 @@
 import type { Change, ChangeResult, ChangeResults } from "../../domain/change.ts";
 import { createAlbum, putAlbum, updateAlbum } from "./changes/albums.ts";
+import { alignRecords } from "./changes/align-records.ts";
 import { runBatch } from "./changes/batch.ts";
 import { claimUnrecorded, moveBlobs, recordChecksums, reserveBlobs } from "./changes/blobs.ts";
 import type { ChangeContext } from "./changes/context.ts";
@@ -62,6 +63,7 @@ const CHANGES: { readonly [Type in Change["type"]]: Apply<Extract<Change, { type
   finishBlobDeletion,
   moveBlobs,
   recordChecksums,
+  alignRecords,
   hold,
   releaseHold,
   setQuota,

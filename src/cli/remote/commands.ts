@@ -16,6 +16,7 @@ const REMOTE_NAMES = [
   "sync",
   "export",
   "import",
+  "mirror",
 ] as const;
 export type RemoteCommandName = (typeof REMOTE_NAMES)[number] | LinkCommandName | AdminCommandName;
 
@@ -153,6 +154,46 @@ export const REMOTE_COMMANDS: Readonly<Record<RemoteCommandName, Command>> = {
     examples: [
       ["image-store import ./photos", "Upload the folder."],
       ["image-store import ./backup --url http://127.0.0.1:8081", "Upload an export to another store."],
+    ],
+  },
+  mirror: {
+    summary: "Copy a store to another store or into a data folder, and follow its changes.",
+    details:
+      "The target gets the same albums, names, fields and bytes. A data folder also gets the ids, revisions and times, so that image-store serve " +
+      "--data DIR serves it later under the same permanent URLs; nothing else may use the folder meanwhile. The command reads the listings once, then " +
+      "follows the log. Run it again after an interruption: it goes on where it was. When the log no longer has the next events, it compares all " +
+      "records. It waits for either side while that restarts. The key needs read, originals and events on all albums; the target's key needs " +
+      "read, write, delete and, for public albums, share.",
+    json: "the lag, a failure or a difference, then the totals",
+    exits: { 1: "The command failed or was interrupted, an image could not be copied, or --verify found differences." },
+    options: {
+      from: { value: "URL", help: "URL of the source. Overrides IMAGE_STORE_URL and the profile." },
+      to: { value: "DIR|URL", help: "The target: a data folder, or the URL of a running store." },
+      "to-key": { value: "KEY", help: "API key of a target store. Overrides IMAGE_STORE_TO_KEY." },
+      once: { help: "Exit when the target has all changes." },
+      verify: { help: "Compare all records and bytes, repair the target, report what differed, and exit." },
+      overwrite: { help: "Accept a target that has other albums. What the source does not have is deleted there." },
+      state: {
+        value: "FILE",
+        help: "File that keeps what is copied. Default: in DIR, or in ~/.local/state/image-store/mirrors.",
+      },
+      key: CONNECTION.key,
+      json: CONNECTION.json,
+    },
+    flags: [],
+    examples: [
+      [
+        "image-store mirror --from https://images.example.org --to ./mirror",
+        "Copy a store into a data folder, and follow it.",
+      ],
+      [
+        "image-store mirror --from https://images.example.org --to http://127.0.0.1:8081 --once",
+        "Bring another store up to date.",
+      ],
+      [
+        "image-store mirror --from https://images.example.org --to ./mirror --verify",
+        "Compare a mirror with its source.",
+      ],
     ],
   },
   rm: {

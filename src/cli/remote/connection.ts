@@ -47,13 +47,13 @@ export function connect(
   const givenUrl = options.url || env["IMAGE_STORE_URL"] || undefined;
   const givenKey = options.key || env["IMAGE_STORE_KEY"] || undefined;
   const profile = command === "login" || (givenUrl && givenKey) ? undefined : readProfile({ env, readFile });
-  const url = parseUrl(givenUrl ?? profile?.url ?? LOCAL_URL, command);
+  const url = parseStoreUrl(givenUrl ?? profile?.url ?? LOCAL_URL, command);
   const key = readKey(givenKey, readFile) ?? (profile?.url === url ? profile.key : undefined);
   return { client: createClient({ url, key }), url, key };
 }
 
 /** @throws UsageError */
-function parseUrl(text: string, command: CommandName): string {
+export function parseStoreUrl(text: string, command: CommandName): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new UsageError(`"${text}" is not the URL of a store, such as ${LOCAL_URL}. ${seeHelp(command)}`);

@@ -44,6 +44,7 @@ const COMMANDS: Readonly<Record<StoreCommandName, () => Promise<Run>>> = {
   "quota remove": async () => (await import("./quotas.ts")).removeQuota,
   token: async () => (await import("./token.ts")).showToken,
   open: async () => (await import("./open.ts")).open,
+  mirror: async () => (await import("./mirror/mirror.ts")).mirror,
   tail: async () => (await import("./tail.ts")).tail,
   login: async () => (await import("./login.ts")).login,
 };
@@ -53,7 +54,7 @@ export async function runRemote(command: StoreCommandName, args: Arguments, cont
   const options = optionValues(values);
   const { text } = options;
   // `login URL` is short for `login --url URL`.
-  const url = command === "login" ? (operands[0] ?? text("url")) : text("url");
+  const url = command === "login" ? (operands[0] ?? text("url")) : text(command === "mirror" ? "from" : "url");
   const connection = connect(command, { url, key: text("key") }, context);
   const stopping = new AbortController();
   const closed = context.outputClosed ?? new AbortController().signal;

@@ -1,0 +1,187 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createClient } from "../../../client/src/index.ts";
+import { ROOT, ROOT_KEY, startStore, type TestStore } from "../../http/harness.ts";
+import { newPng } from "../../http/image-fixtures.ts";
+import { newFolder, removeFolder } from "../../temporary-folder.ts";
+import { createWriter, expectEqualStores } from "./mirrored-stores.ts";
+import { cliOf, documentsOf } from "./run-remote.ts";
+
+let home: string;
+let source: TestStore;
+beforeEach(async () => {
+  home = await newFolder("mirror");
+  source = await startStore();
+});
+afterEach(async () => {
+  await source[Symbol.asyncDispose]();
+  await removeFolder(home);
+});
+
+const env = () => ({ HOME: home, IMAGE_STORE_MIN_FREE: "0" });
+const mirror = (to: string, ...more: readonly string[]) =>
+  cliOf(source.url, home, { env: env() })("mirror", "--from", source.url, "--to", to, ...more);
+
+/** The mirror in a folder, served as `npm start` would. */
+const serve = (folder: string): Promise<TestStore> => startStore({ DATA: folder });
+
+describe.each(["folder", "store"] as const)("a mirror in a %s", (kind) => {
+  const isVerbatim = kind === "folder";
+
+  /** Runs the mirror, and compares. */
+  async function withTarget(use: (to: string, compare: () => Promise<void>) => Promise<void>): Promise<void> {
+    if (kind === "folder") {
+      const folder = join(home, "mirror");
+      await use(folder, async () => {
+        await using served = await serve(folder);
+        await expectEqualStores(source, served, { isVerbatim });
+      });
+      return;
+    }
+    await using target = await startStore();
+    await use(target.url, () => expectEqualStores(source, target, { isVerbatim }));
+  }
+
+  test("has what the source has, and after another run what it has then", async () => {
+    const writer = createWriter(createClient({ url: source.url }), 7);
+    await writer.write(60);
+    await withTarget(async (to, compare) => {
+      expect(await mirror(to, "--once")).toMatchObject({ code: 0, err: "" });
+      await compare();
+      for (let round = 0; round < 3; round++) {
+        await writer.write(60);
+        expect(await mirror(to, "--once")).toMatchObject({ code: 0, err: "" });
+        await compare();
+      }
+      const verified = await mirror(to, "--verify", "--json");
+      expect({ ...verified, documents: documentsOf(verified) }).toMatchObject({
+        code: 0,
+        documents: [{ kind: "finished", differences: 0, failed: 0 }],
+      });
+    });
+  });
+
+  test("receives no bytes again that it has", async () => {
+    const client = createClient({ url: source.url });
+    await client.albums.create({ name: "a" });
+    await client.upload("a", newPng(), { name: "one" });
+    await withTarget(async (to) => {
+      const first = documentsOf(await mirror(to, "--once", "--json")).at(-1);
+      expect(first?.["bytes"]).toBeGreaterThan(0);
+      await client.update("a", "one", { name: "two" });
+      await client.albums.create({ name: "b" });
+      await client.move("a", "two", { album: "b" });
+      await client.albums.update("b", { name: "c" });
+      expect(documentsOf(await mirror(to, "--once", "--json")).at(-1)).toMatchObject({
+        bytes: 0,
+        images: 1,
+        albums: 2,
+      });
+      expect(documentsOf(await mirror(to, "--verify", "--json")).at(-1)).toMatchObject({ bytes: 0, differences: 0 });
+    });
+  });
+});
+
+/** A mirror of four images. */
+async function seedMirror(): Promise<string> {
+  const client = createClient({ url: source.url });
+  await client.albums.create({ name: "a" });
+  for (const name of ["one", "two", "three", "four"]) await client.upload("a", newPng(), { name });
+  const folder = join(home, "mirror");
+  expect(await mirror(folder, "--once")).toMatchObject({ code: 0, err: "" });
+  return folder;
+}
+
+describe("mirror --verify", () => {
+  test("reports and repairs what a client changed in the mirror, and exits with 1", async () => {
+    const folder = await seedMirror();
+    {
+      await using served = await serve(folder);
+      const other = createClient({ url: served.url });
+      await other.delete("a", "one");
+      await other.update("a", "two", { title: "changed", tags: ["x"] });
+      await other.upload("a", newPng(), { name: "three" });
+      await other.albums.create({ name: "extra" });
+      await other.upload("extra", newPng(), { name: "own" });
+      await other.move("a", "four", { album: "extra", name: "moved" });
+    }
+    const verified = await mirror(folder, "--verify", "--json");
+    const differences = documentsOf(verified).filter(({ kind }) => kind === "difference");
+    expect(new Set(differences.map(({ difference, name }) => `${String(difference)} ${String(name)}`))).toEqual(
+      new Set(["missing a/one", "fields a/two", "bytes a/three", "album a/four", "extra extra/own", "extra extra"]),
+    );
+    expect(verified.code).toBe(1);
+    expect(documentsOf(await mirror(folder, "--verify", "--json")).at(-1)).toMatchObject({ differences: 0 });
+    await using served = await serve(folder);
+    await expectEqualStores(source, served, { isVerbatim: true });
+  });
+
+  test("reads the bytes of the mirror, and replaces those that are damaged", async () => {
+    const folder = await seedMirror();
+    const segments = join(folder, "blobs", "segments");
+    const [segment = ""] = (await readdir(segments)).toSorted();
+    const path = join(segments, segment);
+    const bytes = Buffer.from(await Bun.file(path).arrayBuffer());
+    const png = bytes.indexOf("PNG");
+    expect(png).toBeGreaterThan(0);
+    // Behind the signature of the first image.
+    bytes[png + 30] = (bytes[png + 30] ?? 0) ^ 0xff;
+    await Bun.write(path, bytes);
+    const verified = await mirror(folder, "--verify", "--json");
+    expect(verified.code).toBe(1);
+    expect(documentsOf(verified).filter(({ kind }) => kind === "difference")).toContainEqual({
+      kind: "difference",
+      of: "image",
+      difference: "bytes",
+      name: expect.stringMatching(/^(a\/)?(one|two|three|four)$/),
+    });
+    expect(await mirror(folder, "--verify")).toMatchObject({ code: 0 });
+    await using served = await serve(folder);
+    await expectEqualStores(source, served, { isVerbatim: true });
+  });
+});
+
+describe("mirror refuses", () => {
+  test("a target that has albums of its own, unless --overwrite is given", async () => {
+    await createClient({ url: source.url }).albums.create({ name: "a" });
+    await using target = await startStore();
+    await createClient({ url: target.url }).albums.create({ name: "precious" });
+    const refused = await mirror(target.url, "--once");
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("The target is not empty") });
+    const names = async () =>
+      (await Array.fromAsync(createClient({ url: target.url }).albums.list())).map(({ name }) => name);
+    expect(await names()).toEqual(["precious"]);
+    expect(await mirror(target.url, "--once", "--overwrite")).toMatchObject({ code: 0, err: "" });
+    expect(await names()).toEqual(["a"]);
+  });
+
+  test("a source that is another store than the one it began with", async () => {
+    await createClient({ url: source.url }).albums.create({ name: "a" });
+    const folder = join(home, "mirror");
+    const { url, port } = source;
+    expect(await mirror(folder, "--once")).toMatchObject({ code: 0 });
+    await source[Symbol.asyncDispose]();
+    source = await startStore({ PORT: String(port) });
+    expect(source.url).toBe(url);
+    await createClient({ url }).albums.create({ name: "b" });
+    expect(await mirror(folder, "--once")).toMatchObject({ code: 1, err: expect.stringContaining("is another store") });
+    expect(await mirror(folder, "--once", "--overwrite")).toMatchObject({ code: 0 });
+  });
+
+  test("a folder that a server uses, and a key that the target refuses", async () => {
+    const folder = join(home, "mirror");
+    await using _ = await serve(folder);
+    expect(await mirror(folder, "--once")).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("Another server uses this folder"),
+    });
+    await using closed = await startStore({ API_KEYS: ROOT_KEY });
+    const refused = await mirror(closed.url, "--once", "--to-key", "wrong");
+    expect(refused).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`The store at ${closed.url} refuses the key`),
+    });
+    expect(await mirror(closed.url, "--once", "--to-key", ROOT.secret)).toMatchObject({ code: 0 });
+  });
+});
