@@ -1146,7 +1146,7 @@ export interface components {
             updatedAt: string;
         };
         /**
-         * @description `public`: every client may read the album and its images, also without a key.
+         * @description `public`: every client may read the album and its images, even without a key.
          * @enum {string}
          */
         AlbumVisibility: "private" | "public";
@@ -2095,7 +2095,7 @@ export interface components {
             specversion: "1.0";
             /**
              * Format: uuid
-             * @description The same at each delivery.
+             * @description A repeated delivery of the event has the same id.
              */
             id: string;
             source: string;
@@ -2271,7 +2271,7 @@ export interface components {
         /** @description Rights on albums. `admin` is a right on the store, so it needs `*`. */
         Grant: {
             rights: ("read" | "write" | "delete" | "transform" | "share" | "events" | "admin")[];
-            /** @description `*`: all albums, also future ones. */
+            /** @description `*`: all albums, including future ones. */
             albums: "*" | components["schemas"]["GrantedAlbums"];
         };
         GrantedAlbums: {
@@ -2357,7 +2357,7 @@ export interface components {
             name: string;
             /** @description An opaque position in the event log. */
             cursor: string;
-            /** @description Where it was before. */
+            /** @description The position before the rewind. */
             previousCursor: string;
             /** @enum {string} */
             reason: "user";
@@ -2523,7 +2523,7 @@ export interface components {
         };
         CallerGrant: {
             rights: ("read" | "write" | "delete" | "transform" | "share" | "events" | "admin")[];
-            /** @description `*`: all albums, also future ones. */
+            /** @description `*`: all albums, including future ones. */
             albums: "*" | components["schemas"]["GrantedAlbums"];
             /** @description Only in a share with `write`: the caller may add images, but not change or delete them. */
             mayAdd?: boolean;
@@ -2627,11 +2627,11 @@ export interface components {
         Link: string;
         /** @description The cookie of the session, or its removal. */
         "Set-Cookie": string;
-        /** @description With the removal of the cookie: the browser forgets what it kept. */
+        /** @description Sent with the removal of the cookie: the browser clears its cache of the store. */
         "Clear-Site-Data": string;
         /** @description Ids of the image and its album, separated by a comma, if the store is set to send them. Cloudflare purges by them. */
         "Cache-Tag": string;
-        /** @description The same, separated by a space. Fastly and Varnish purge by them. */
+        /** @description Ids of the image and its album, separated by a space, if the store is set to send them. Fastly and Varnish purge by them. */
         "Surrogate-Key": string;
         /** @description Which caches may store the response, and for how long. */
         "Cache-Control": string;
@@ -12407,7 +12407,7 @@ export interface operations {
     revokeKey: {
         parameters: {
             query?: {
-                /** @description Whether to revoke also the keys that it made, those that they made, and the shares and tickets of all of them. */
+                /** @description Whether to revoke, besides the key, those that it made, those that they made, and the shares and tickets of all of them. */
                 recursive?: boolean;
             };
             header?: {

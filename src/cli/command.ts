@@ -45,6 +45,6 @@ export const REMOTE_EXITS = { 1: "The store or a file failed, or the command was
 
 /** Of a quota. */
 export const LIMITS = {
-  "max-bytes": { value: "SIZE", help: "Most bytes of images, such as 10GiB, or none for no limit." },
-  "max-images": { value: "COUNT", help: "Most images, or none for no limit." },
+  "max-bytes": { value: "SIZE", help: "Maximum bytes of images, such as 10GiB, or none for no limit." },
+  "max-images": { value: "COUNT", help: "Maximum number of images, or none for no limit." },
 } satisfies Record<string, Option>;

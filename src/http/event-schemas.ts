@@ -57,7 +57,7 @@ const eventDataSchema = z
       .strictObject({
         name: z.string(),
         cursor: cursorSchema,
-        previousCursor: cursorSchema.openapi({ description: "Where it was before." }),
+        previousCursor: cursorSchema.openapi({ description: "The position before the rewind." }),
         reason: z.enum(["user"]),
         actor: actorSchema,
       })
@@ -71,7 +71,7 @@ const eventDataSchema = z
 export const cloudEventSchema = z
   .strictObject({
     specversion: z.literal("1.0"),
-    id: z.uuid().openapi({ description: "The same at each delivery." }),
+    id: z.uuid().openapi({ description: "A repeated delivery of the event has the same id." }),
     source: z.string(),
     type: z.enum(EVENT_TYPES).openapi("EventType"),
     subject: z.string(),

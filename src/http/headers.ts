@@ -27,10 +27,11 @@ export const RESPONSE_HEADERS = {
   Location: "Path of the created resource, or of the redirect's target.",
   Link: 'The next page, as `rel="next"` (RFC 8288). On `/`: the API description (RFC 8631).',
   "Set-Cookie": "The cookie of the session, or its removal.",
-  "Clear-Site-Data": "With the removal of the cookie: the browser forgets what it kept.",
+  "Clear-Site-Data": "Sent with the removal of the cookie: the browser clears its cache of the store.",
   "Cache-Tag":
     "Ids of the image and its album, separated by a comma, if the store is set to send them. Cloudflare purges by them.",
-  "Surrogate-Key": "The same, separated by a space. Fastly and Varnish purge by them.",
+  "Surrogate-Key":
+    "Ids of the image and its album, separated by a space, if the store is set to send them. Fastly and Varnish purge by them.",
   "Cache-Control": "Which caches may store the response, and for how long.",
   "Content-Location":
     "On a variant: a permanent link to it. On a write: path of the record in the body (RFC 9110, 8.7).",

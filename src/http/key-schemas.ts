@@ -62,7 +62,7 @@ const albumsSchema = z
 export const grantSchema = z
   .strictObject({
     rights: z.array(z.enum(RIGHTS)).min(1),
-    albums: z.union([z.literal("*"), albumsSchema]).openapi({ description: "`*`: all albums, also future ones." }),
+    albums: z.union([z.literal("*"), albumsSchema]).openapi({ description: "`*`: all albums, including future ones." }),
   })
   .openapi("Grant", { description: "Rights on albums. `admin` is a right on the store, so it needs `*`." });
 

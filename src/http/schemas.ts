@@ -119,7 +119,7 @@ const textFields = {
   metadata: metadataSchema.optional(),
 };
 const visibilitySchema = z.enum(VISIBILITIES).openapi("AlbumVisibility", {
-  description: "`public`: every client may read the album and its images, also without a key.",
+  description: "`public`: every client may read the album and its images, even without a key.",
 });
 const albumFields = { ...textFields, visibility: visibilitySchema.optional() };
 const imageFields = {

@@ -111,7 +111,7 @@ describe("command line usage", () => {
     [["help", "explode"], 'Unknown command "explode".'],
     [["serve", "now"], '"serve" takes no argument, not "now". Run "image-store serve --help"'],
     [["key", "app", "more"], '"key entry" takes one argument, not "more"'],
-    [["cursor"], '"cursor" needs one of list, show, delete. Run "image-store cursor --help"'],
+    [["cursor"], '"cursor" needs one of list, show, rewind, delete. Run "image-store cursor --help"'],
     [["cursor", "lsit"], 'Unknown command "cursor lsit". Did you mean "list"?'],
     [["quoat"], 'Unknown command "quoat". Did you mean "quota"?'],
     [["help", "cursor", "lsit"], 'Unknown command "cursor lsit".'],

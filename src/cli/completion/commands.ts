@@ -9,8 +9,8 @@ export const COMPLETION_COMMANDS: Readonly<Record<CompletionCommandName, Command
     operand: "SHELL",
     summary: "Print the script that completes command lines in bash, zsh or fish.",
     details:
-      "It completes commands, options and their values, files, and the names of albums and images. Names come from the store of the " +
-      "command line; without an answer within a second there are none.",
+      "It completes commands, options and their values, files, and the names of albums and images. Names come from the store that " +
+      "the command line would use. If it does not respond within a second, no names are completed.",
     json: "the shell and the script",
     exits: {},
     options: { json: JSON_OPTION },

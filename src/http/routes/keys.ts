@@ -171,7 +171,7 @@ const revoke = route(
     query: z.strictObject({
       recursive: booleanParameter().optional().openapi({
         description:
-          "Whether to revoke also the keys that it made, those that they made, and the shares and tickets of all of them.",
+          "Whether to revoke, besides the key, those that it made, those that they made, and the shares and tickets of all of them.",
         default: false,
       }),
     }),
