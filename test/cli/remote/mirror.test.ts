@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient } from "../../../client/src/index.ts";
 import { ROOT, ROOT_KEY, startStore, type TestStore } from "../../http/harness.ts";
@@ -92,6 +92,20 @@ async function seedMirror(): Promise<string> {
   expect(await mirror(folder, "--once")).toMatchObject({ code: 0, err: "" });
   return folder;
 }
+
+test("a mirror in a store whose state is lost receives no bytes again that are under the same names", async () => {
+  const client = createClient({ url: source.url });
+  await client.albums.create({ name: "a" });
+  for (const name of ["one", "two"]) await client.upload("a", newPng(), { name, fields: { title: name } });
+  await using target = await startStore();
+  expect(await mirror(target.url, "--once")).toMatchObject({ code: 0, err: "" });
+  await rm(join(home, ".local"), { recursive: true });
+  const again = await mirror(target.url, "--once", "--overwrite", "--json");
+  expect(documentsOf(again).at(-1)).toMatchObject({ images: 2, changed: 0, bytes: 0 });
+  await client.update("a", "one", { name: "renamed" });
+  expect(await mirror(target.url, "--once")).toMatchObject({ code: 0, err: "" });
+  await expectEqualStores(source, target, { isVerbatim: false });
+});
 
 describe("mirror --verify", () => {
   test("reports and repairs what a client changed in the mirror, and exits with 1", async () => {

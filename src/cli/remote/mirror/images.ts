@@ -25,7 +25,7 @@ export async function prepareImage<Bytes extends ReceivedBytes>(
   image: Image,
 ): Promise<PreparedImage<Bytes> | undefined> {
   const { source, target, state, signal, report } = run;
-  if (state.image(image.id)?.sha256 === image.sha256) return { image, bytes: undefined };
+  if ((state.image(image.id) ?? adoptImage(run, image))?.sha256 === image.sha256) return { image, bytes: undefined };
   try {
     const bytes = await target.receive(image, () => source.download(image, { signal }));
     report.received(image.size);
@@ -52,6 +52,16 @@ const contentOf = ({ sha256, size, contentType, width, height, frames, hasAlpha,
   orientation,
   links,
 });
+
+/** An image of the target that is known by its name only, as after the state was lost: with the same bytes, it is the source's. */
+function adoptImage({ target, state }: MirrorRun, image: Image): KnownImage | undefined {
+  const album = target.isVerbatim ? undefined : state.album(image.albumId);
+  const named = album && state.imageNamed(album.id, image.name);
+  if (named === undefined || named.sourceId !== undefined || named.sha256 !== image.sha256) return undefined;
+  const adopted = { ...named, sourceId: image.id };
+  state.saveImage(adopted);
+  return adopted;
+}
 
 async function imageNow({ source, signal }: MirrorRun, id: string): Promise<Image | undefined> {
   try {

@@ -34,10 +34,15 @@ const GAPS: ReadonlySet<string | undefined> = new Set(["cursor_expired", "cursor
 /** Events between the last one that was read and the next are gone. */
 export const isGap = (error: unknown): boolean => GAPS.has(codeOf(error));
 
-const PASSING: ReadonlySet<string | undefined> = new Set(["unreachable", "unexpected_response", "busy", "unavailable"]);
+const PASSING: ReadonlySet<string | undefined> = new Set(["unreachable", "busy", "unavailable"]);
+/** By which a proxy says that the store does not answer. */
+const OF_PROXIES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 /** It may go away by itself, as when a side restarts. */
 export const isPassing = (error: unknown): boolean =>
-  PASSING.has(codeOf(error)) || (error instanceof StoreError && (error.status === 429 || error.code === "internal"));
+  PASSING.has(codeOf(error)) ||
+  (error instanceof StoreError &&
+    (OF_PROXIES.has(error.status) || error.code === "internal") &&
+    error.code !== "blob_damaged");
 
 const REFUSALS: ReadonlySet<string | undefined> = new Set([
   "too_large",
