@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { whenIdle } from "../shared/idle.ts";
 import { texts } from "../texts.ts";
 import type { AlbumState } from "./album-state.ts";
+import { type Drawn, dragSelect } from "./drag-select.ts";
 import { moveFocus } from "./grid-keys.ts";
 import { GridRow } from "./grid-row.tsx";
 import { createHeadingOf, createTimeOf } from "./headings.ts";
@@ -25,6 +26,7 @@ interface Props {
 export function Grid({ state, selection, onDelete }: Props) {
   const root = useRef<HTMLDivElement>(null);
   const scroll = useRef<ScaledScroll>(undefined);
+  const latest = useRef<Drawn>(undefined);
   const width = useSignal(0);
   const moved = useSignal(0);
   const focused = useSignal(0);
@@ -56,7 +58,9 @@ export function Grid({ state, selection, onDelete }: Props) {
     observer.observe(element);
     observer.observe(view);
     width.value = element.clientWidth;
+    const stopDragging = dragSelect(element, view, () => latest.current);
     return () => {
+      stopDragging();
       observer.disconnect();
       scaled.stop();
     };
@@ -73,6 +77,7 @@ export function Grid({ state, selection, onDelete }: Props) {
 
   void moved.value;
   const scaled = scroll.current;
+  latest.current = rows && scaled && { rows, columns, scroll: scaled, selection };
   const height = Math.min(total, scaled?.height || total);
   const drawn = useRef<readonly number[]>([]);
   const onScreen = rows === undefined || scaled === undefined ? [] : visibleRows(rows, scaled, 0);

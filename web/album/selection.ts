@@ -14,6 +14,11 @@ export class Selection {
     this.ids.value = ids;
   }
 
+  set(ids: Iterable<string>, anchor = this.#anchor): void {
+    this.#anchor = anchor;
+    this.ids.value = new Set(ids);
+  }
+
   /** Everything from the last one that was chosen to this one. */
   extendTo(columns: Columns, index: number): void {
     const from = this.#anchor === undefined ? -1 : columns.indexOf(this.#anchor);
