@@ -10,7 +10,7 @@ import { liveState } from "./shared/live.ts";
 import { Problem } from "./shared/problem.tsx";
 import { type Route, route, urlOf } from "./shared/router.ts";
 import { isGuest, me } from "./shared/session.ts";
-import { sessionEnded } from "./shared/store.ts";
+import { isEndSaid } from "./shared/session-end.ts";
 import { Toasts } from "./shared/toast.tsx";
 import { ShareView, SignInView } from "./sign-in/sign-in-view.tsx";
 import { texts } from "./texts.ts";
@@ -94,7 +94,7 @@ const Live = () =>
   );
 
 const SessionEnded = () =>
-  !sessionEnded.value || route.value.view === "sign-in" ? null : (
+  !isEndSaid.value ? null : (
     <div class="banner" role="alert">
       {texts.signIn.ended}
       <a class="button" href={urlOf.signIn()} data-view>

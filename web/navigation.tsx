@@ -1,3 +1,4 @@
+import { finishDeletions } from "./album/deletions.ts";
 import { Icon, type IconName } from "./shared/icons.tsx";
 import { Menu } from "./shared/menu.tsx";
 import { navigate, route, urlOf } from "./shared/router.ts";
@@ -69,6 +70,7 @@ export function Account() {
 
 async function leaveStore(): Promise<void> {
   try {
+    await finishDeletions();
     await signOut();
     navigate(urlOf.albums());
   } catch (error) {

@@ -172,8 +172,12 @@ export const texts = {
     downloadAll: "Download all",
     showChanges: "Show changes",
     deleteTitle: (count: number) => `Delete ${plural(count, "picture", "pictures")}?`,
-    deleteText: "They can't be brought back.",
+    deleteText: "You can undo it for some seconds. After that, they can't be brought back.",
     deleted: (count: number) => `Deleted ${plural(count, "picture", "pictures")}.`,
+    undo: "Undo",
+    restored: (count: number) => `${plural(count, "picture is", "pictures are")} back.`,
+    useAsCover: "Use as cover",
+    coverChosen: "The album has a new cover.",
     notAll: "Some pictures failed",
   },
 
@@ -186,8 +190,6 @@ export const texts = {
     delete: "Delete",
     place: (number: number, total: number) => `${formatCount(number)} / ${formatCount(total)}`,
     broken: "This picture can't be shown: its file is damaged, or of a kind that can't be decoded.",
-    deleteTitle: (name: string) => `Delete ${name}?`,
-    deleteText: "It can't be brought back.",
   },
 
   details: {

@@ -130,6 +130,7 @@ describe.skipIf(!isRun)("a session", () => {
       await root.fetch(`/v1/keys/${id}`, { method: "DELETE" });
       await page.getByLabel("Order of the pictures").selectOption("name");
       await page.getByText("Your session has ended. Sign in again to go on.").waitFor();
+      expect(await page.getByRole("alert").count()).toBe(1);
       await expectAccessible(page);
       await page.getByRole("link", { name: "Sign in" }).first().click();
       await page.getByLabel("API key, or the address of a share link").fill(ROOT.secret);

@@ -126,9 +126,9 @@ describe.skipIf(!isRun)("a session", () => {
       await endSession(context);
       await before(page);
       await albumLink(page, "Private").click();
-      // Above the page, and where the album would be.
-      await page.getByRole("alert").filter({ hasText: "Your session has ended." }).first().waitFor();
-      await page.getByRole("alert").getByRole("link", { name: "Sign in" }).first().click();
+      await page.getByRole("alert").filter({ hasText: "Your session has ended." }).waitFor();
+      await until(async () => (await page.getByRole("alert").count()) === 1);
+      await page.getByRole("alert").getByRole("link", { name: "Sign in" }).click();
       await enter(page, secretOf("boss"));
       await page.getByRole("heading", { name: "Private" }).waitFor();
       await page.locator("[data-image-id]").first().waitFor();

@@ -19,6 +19,9 @@ interface Props {
 
 export function AlbumHead({ state, album, onShare, onEdit, onDelete }: Props) {
   const { name, title, description, imageCount, byteCount, visibility } = album;
+  /** Then what the person has deleted just now is not counted. */
+  const isAll = state.isComplete.value && state.tag.value === undefined;
+  void state.version.value;
   const items: MenuItem[] = [];
   if (mayAdd(album)) items.push({ text: texts.upload.addFolder, icon: "upload", onSelect: () => pickFiles("folder") });
   if (mayGetOriginals(album) && imageCount > 0)
@@ -40,7 +43,7 @@ export function AlbumHead({ state, album, onShare, onEdit, onDelete }: Props) {
       <div class="album-title">
         <h1 dir="auto">{title ?? name}</h1>
         <p class="muted small numbers">
-          {texts.pictureFacts(imageCount, byteCount)}
+          {texts.pictureFacts(isAll ? state.columns.count : imageCount, byteCount)}
           {visibility === "public" && ` · ${texts.albums.public}`}
           {!state.isComplete.value && ` · ${texts.album.reading(state.columns.count)}`}
         </p>
@@ -52,13 +55,13 @@ export function AlbumHead({ state, album, onShare, onEdit, onDelete }: Props) {
       </div>
       <div class="album-tools">
         {state.isStale.value && (
-          <button type="button" class="button" onClick={() => void state.load()}>
+          <button type="button" class="button" aria-label={texts.album.showChanges} onClick={() => void state.load()}>
             <Icon name="retry" size={16} />
-            {texts.album.showChanges}
+            <span class="word">{texts.album.showChanges}</span>
           </button>
         )}
         {state.tag.value !== undefined && (
-          <button type="button" class="button" onClick={() => state.setTag(undefined)}>
+          <button type="button" class="button tag" onClick={() => state.setTag(undefined)}>
             <Icon name="tag" size={16} />
             <bdi>{state.tag.value}</bdi>
             <Icon name="close" size={16} />
@@ -77,9 +80,15 @@ export function AlbumHead({ state, album, onShare, onEdit, onDelete }: Props) {
           ))}
         </select>
         {mayAdd(album) && (
-          <button type="button" class="button primary" onClick={() => pickFiles("files")}>
+          <button
+            type="button"
+            class="button primary"
+            aria-label={texts.upload.add}
+            title={texts.upload.add}
+            onClick={() => pickFiles("files")}
+          >
             <Icon name="upload" />
-            {texts.upload.add}
+            <span class="word">{texts.upload.add}</span>
           </button>
         )}
         {items.length > 0 && <Menu label={texts.albums.menu(title ?? name)} items={items} />}

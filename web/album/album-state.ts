@@ -27,7 +27,9 @@ export class AlbumState {
   readonly isStale = signal(false);
   columns = new Columns(0);
   watermark: string | undefined;
-  readonly #forgotten = new Set<string>();
+  readonly #hidden = new Set<string>();
+  /** With what is hidden. */
+  #all = this.columns;
   #turn = 0;
 
   constructor(name: string) {
@@ -79,30 +81,29 @@ export class AlbumState {
     }
   }
 
-  /** What the person has deleted is gone at once; the store's own listing follows. */
-  forget(id: string): void {
-    this.#forgotten.add(id);
-    this.columns = this.#withoutForgotten(this.columns);
+  /** What the person deletes is gone at once, also from what is read while the store still has it. */
+  hide(ids: readonly string[]): void {
+    for (const id of ids) this.#hidden.add(id);
+    this.#showRest();
+  }
+
+  unhide(ids: readonly string[]): void {
+    for (const id of ids) this.#hidden.delete(id);
+    this.#showRest();
+  }
+
+  #showRest(): void {
+    this.columns = this.#hidden.size === 0 ? this.#all : this.#all.without(this.#hidden);
     this.version.value += 1;
   }
 
-  /** A listing that was asked for before a deletion may still have what is deleted. */
-  #withoutForgotten(columns: Columns): Columns {
-    let left = columns;
-    for (const id of this.#forgotten) {
-      const index = left.indexOf(id);
-      if (index !== -1) left = left.without(index);
-    }
-    return left;
-  }
-
   #show(columns: Columns, album: Album, watermark: string, isComplete: boolean): void {
-    this.columns = this.#forgotten.size === 0 ? columns : this.#withoutForgotten(columns);
+    this.#all = columns;
     this.watermark = watermark;
     this.album.value = album;
     this.isComplete.value = isComplete;
     this.problem.value = undefined;
-    this.version.value += 1;
+    this.#showRest();
   }
 
   #page(pageSize: number, pageToken: string | undefined) {

@@ -1,16 +1,18 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { DeleteAlbum, EditAlbum } from "../albums/album-dialogs.tsx";
+import { ConfirmDialog } from "../shared/form-dialog.tsx";
 import { Icon } from "../shared/icons.tsx";
 import { lazy } from "../shared/lazy.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { navigate, urlOf } from "../shared/router.ts";
-import { mayAdd } from "../shared/session.ts";
+import { may, mayAdd } from "../shared/session.ts";
 import { showToast } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
 import { target } from "../upload/intake.tsx";
 import { AlbumHead } from "./album-head.tsx";
 import { AlbumState } from "./album-state.ts";
+import { ASK_ABOVE, deleteSoon, finishDeletions } from "./deletions.ts";
 import { followAlbum } from "./follow-album.ts";
 import { Grid } from "./grid.tsx";
 import { Selection } from "./selection.ts";
@@ -39,7 +41,20 @@ export function AlbumView({ name, image }: Props) {
       target.value = undefined;
     };
   }, [album]);
+  useEffect(() => () => void finishDeletions(state), [state]);
   const isEmpty = state.isComplete.value && state.columns.count === 0;
+
+  function deleteChosen(): void {
+    isDeleting.value = false;
+    const ids = [...selection.ids.value];
+    selection.clear();
+    deleteSoon(state, ids);
+  }
+  function onDelete(): void {
+    if (album === undefined || !may("delete", album)) return;
+    if (selection.ids.value.size > ASK_ABOVE) isDeleting.value = true;
+    else deleteChosen();
+  }
 
   return (
     <div class="page album">
@@ -60,11 +75,16 @@ export function AlbumView({ name, image }: Props) {
           {mayAdd(album) && state.tag.value === undefined && <p class="muted">{texts.album.emptyHint}</p>}
         </div>
       )}
-      {album !== undefined && !isEmpty && (
-        <Grid state={state} selection={selection} onDelete={() => (isDeleting.value = true)} />
-      )}
-      {album !== undefined && (
-        <SelectionBar state={state} album={album} selection={selection} isDeleting={isDeleting} />
+      {album !== undefined && !isEmpty && <Grid state={state} selection={selection} onDelete={onDelete} />}
+      {album !== undefined && <SelectionBar state={state} album={album} selection={selection} onDelete={onDelete} />}
+      {isDeleting.value && (
+        <ConfirmDialog
+          title={texts.album.deleteTitle(selection.ids.value.size)}
+          text={texts.album.deleteText}
+          action={texts.album.delete}
+          onClose={() => (isDeleting.value = false)}
+          onConfirm={deleteChosen}
+        />
       )}
       {album !== undefined && image !== undefined && <LazyLightbox state={state} album={album} id={image} />}
       {album !== undefined && dialog.value === "share" && <LazyShareDialog album={album} onClose={close} />}

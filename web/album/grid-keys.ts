@@ -1,4 +1,5 @@
 import type { Columns } from "./columns.ts";
+import { undoLastDeletion } from "./deletions.ts";
 import { type Rows, shownRatio } from "./rows.ts";
 import type { Selection } from "./selection.ts";
 
@@ -28,6 +29,7 @@ export function moveFocus(event: KeyboardEvent, grid: Grid): void {
     if (event.shiftKey) selection.extendTo(columns, at);
     else selection.toggle(columns.id(at));
   } else if (event.key === "a" && (event.ctrlKey || event.metaKey)) selection.all(columns);
+  else if (event.key === "z" && (event.ctrlKey || event.metaKey)) undoLastDeletion();
   else if (event.key === "Escape" && selection.ids.value.size > 0) selection.clear();
   else if (event.key === "Delete" && selection.ids.value.size > 0) onDelete();
   else return;

@@ -1,14 +1,14 @@
-import { type Signal, useSignal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import type { Album } from "../../client/src/index.ts";
+import { chooseCover } from "../albums/choose-cover.ts";
 import { Dialog } from "../shared/dialog.tsx";
-import { ConfirmDialog } from "../shared/form-dialog.tsx";
-import { Icon } from "../shared/icons.tsx";
+import { Icon, type IconName } from "../shared/icons.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { may, mayGetOriginals } from "../shared/session.ts";
 import { splitTags } from "../shared/tags.ts";
 import { showError, showToast } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
-import { addTags, deleteImages, downloadImages, moveImages, type Progress } from "./actions.ts";
+import { addTags, downloadImages, moveImages, type Progress } from "./actions.ts";
 import type { AlbumState } from "./album-state.ts";
 import type { Selection } from "./selection.ts";
 import { TextQuestion } from "./text-question.tsx";
@@ -17,18 +17,23 @@ interface Props {
   readonly state: AlbumState;
   readonly album: Album;
   readonly selection: Selection;
-  readonly isDeleting: Signal<boolean>;
+  readonly onDelete: () => void;
 }
 
+type Action = (
+  ids: readonly string[],
+  onProgress: (progress: Progress) => void,
+) => Promise<{ readonly finished: number; readonly failures: readonly unknown[] }>;
+
 /** What can be done with the chosen pictures. */
-export function SelectionBar({ state, album, selection, isDeleting }: Props) {
+export function SelectionBar({ state, album, selection, onDelete }: Props) {
   const progress = useSignal<Progress | undefined>(undefined);
   const problem = useSignal<unknown>(undefined);
   const isTagging = useSignal(false);
   const isMoving = useSignal(false);
   const count = selection.ids.value.size;
 
-  async function run(action: typeof deleteImages, done: (count: number) => string): Promise<void> {
+  async function run(action: Action, done: (count: number) => string): Promise<void> {
     const ids = [...selection.ids.value];
     problem.value = undefined;
     progress.value = { done: 0, total: ids.length };
@@ -41,6 +46,16 @@ export function SelectionBar({ state, album, selection, isDeleting }: Props) {
     } finally {
       progress.value = undefined;
       selection.keep(state.columns);
+    }
+  }
+
+  async function useAsCover(): Promise<void> {
+    const [id] = selection.ids.value;
+    try {
+      if (id !== undefined) state.album.value = await chooseCover(album, id);
+      selection.clear();
+    } catch (error) {
+      showError(error);
     }
   }
 
@@ -62,7 +77,7 @@ export function SelectionBar({ state, album, selection, isDeleting }: Props) {
         </strong>
         <span class="spring" />
         {mayGetOriginals(album) && (
-          <Action
+          <ActionButton
             icon="download"
             text={texts.album.download}
             onClick={() => {
@@ -70,30 +85,21 @@ export function SelectionBar({ state, album, selection, isDeleting }: Props) {
             }}
           />
         )}
-        {may("write", album) && <Action icon="tag" text={texts.album.tag} onClick={() => (isTagging.value = true)} />}
+        {may("write", album) && (
+          <ActionButton icon="tag" text={texts.album.tag} onClick={() => (isTagging.value = true)} />
+        )}
+        {count === 1 && may("write", album) && (
+          <ActionButton icon="picture" text={texts.album.useAsCover} onClick={() => void useAsCover()} />
+        )}
         {may("delete", album) && may("write") && (
-          <Action icon="next" text={texts.album.move} onClick={() => (isMoving.value = true)} />
+          <ActionButton icon="next" text={texts.album.move} onClick={() => (isMoving.value = true)} />
         )}
-        {may("delete", album) && (
-          <Action icon="trash" text={texts.album.delete} onClick={() => (isDeleting.value = true)} />
-        )}
+        {may("delete", album) && <ActionButton icon="trash" text={texts.album.delete} onClick={onDelete} />}
       </div>
       {problem.value !== undefined && (
         <Dialog title={texts.album.notAll} onClose={() => (problem.value = undefined)}>
           <Problem error={problem.value} />
         </Dialog>
-      )}
-      {isDeleting.value && (
-        <ConfirmDialog
-          title={texts.album.deleteTitle(count)}
-          text={texts.album.deleteText}
-          action={texts.album.delete}
-          onClose={() => (isDeleting.value = false)}
-          onConfirm={() => {
-            isDeleting.value = false;
-            run(deleteImages, texts.album.deleted).catch(showError);
-          }}
-        />
       )}
       {isTagging.value && (
         <TextQuestion
@@ -126,12 +132,12 @@ export function SelectionBar({ state, album, selection, isDeleting }: Props) {
 }
 
 interface ActionProps {
-  readonly icon: "download" | "tag" | "next" | "trash";
+  readonly icon: IconName;
   readonly text: string;
   readonly onClick: () => void;
 }
 
-const Action = ({ icon, text, onClick }: ActionProps) => (
+const ActionButton = ({ icon, text, onClick }: ActionProps) => (
   <button type="button" class="button plain" aria-label={text} title={text} onClick={onClick}>
     <Icon name={icon} />
     <span class="word">{text}</span>

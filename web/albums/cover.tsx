@@ -4,6 +4,7 @@ import type { Album } from "../../client/src/index.ts";
 import { Icon } from "../shared/icons.tsx";
 import { usePlaceholder } from "../shared/placeholder.ts";
 import { contentUrl, store } from "../shared/store.ts";
+import { COVER } from "./choose-cover.ts";
 
 interface Cover {
   readonly id: string;
@@ -17,18 +18,30 @@ const SIZES = "(max-width: 40rem) 50vw, 20rem";
 /** By id and revision of the album; asked for once a card comes near the screen. */
 const covers = new Map<string, Promise<Cover | undefined>>();
 
-function coverOf({ id, name, imageCount, revision, byteCount }: Album): Promise<Cover | undefined> {
+/** The image that someone chose, as long as it is in the album. */
+async function chosenCover({ id, metadata }: Album): Promise<Cover | undefined> {
+  const chosen = metadata[COVER];
+  if (chosen === undefined) return undefined;
+  const image = await store.imageById(chosen).catch(() => undefined);
+  return image?.albumId === id ? image : undefined;
+}
+
+async function firstCover(album: string): Promise<Cover | undefined> {
+  const { ids, sha256, placeholders } = await store.send("GET", "/v1/albums/{album}/layout", {
+    path: { album },
+    query: { pageSize: 1, orderBy: "-createdAt" },
+  });
+  const [first, digest, placeholder = null] = [ids[0], sha256[0], placeholders[0]];
+  return first === undefined || digest === undefined ? undefined : { id: first, sha256: digest, placeholder };
+}
+
+function coverOf(album: Album): Promise<Cover | undefined> {
+  const { id, name, imageCount, revision, byteCount } = album;
   const key = `${id} ${revision} ${imageCount} ${byteCount}`;
   let cover = covers.get(key);
   if (cover === undefined) {
-    cover = store
-      .send("GET", "/v1/albums/{album}/layout", {
-        path: { album: name },
-        query: { pageSize: 1, orderBy: "-createdAt" },
-      })
-      .then(({ ids: [first], sha256: [digest], placeholders: [placeholder = null] }) =>
-        first === undefined || digest === undefined ? undefined : { id: first, sha256: digest, placeholder },
-      )
+    cover = chosenCover(album)
+      .then((chosen) => chosen ?? firstCover(name))
       .catch(() => undefined);
     covers.set(key, cover);
   }

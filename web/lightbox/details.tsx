@@ -1,4 +1,5 @@
 import type { Album, Image } from "../../client/src/index.ts";
+import { COVER } from "../albums/choose-cover.ts";
 import { formatBytes, formatExposure, formatTime } from "../shared/format.ts";
 import { Icon } from "../shared/icons.tsx";
 import { may, mayGetOriginals } from "../shared/session.ts";
@@ -10,10 +11,11 @@ interface Props {
   readonly image: Image;
   readonly album: Album;
   readonly onSaved: (image: Image) => void;
+  readonly onCover: () => void;
   readonly onTag: (tag: string) => void;
 }
 
-export function Details({ image, album, onSaved, onTag }: Props) {
+export function Details({ image, album, onSaved, onCover, onTag }: Props) {
   const canEdit = may("write", album);
   return (
     <aside class="details" aria-label={texts.lightbox.details} tabIndex={0}>
@@ -35,6 +37,14 @@ export function Details({ image, album, onSaved, onTag }: Props) {
               </li>
             ))}
           </ul>
+        )}
+        {canEdit && (
+          <p>
+            <button type="button" class="button" aria-pressed={album.metadata[COVER] === image.id} onClick={onCover}>
+              <Icon name="picture" size={18} />
+              {texts.album.useAsCover}
+            </button>
+          </p>
         )}
         {image.decodable === false && (
           <p class="problem small">

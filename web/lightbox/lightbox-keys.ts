@@ -6,15 +6,17 @@ interface Actions {
   readonly toEnd: (isLast: boolean) => void;
   readonly toggleDetails: () => void;
   readonly remove: () => void;
+  readonly undo: () => void;
 }
 
 const PAN = 80;
 const ZOOM = 1.4;
 
 /** Arrows go to the neighbours, or move about in a zoomed picture; plus, minus and 0 zoom; I shows the details. */
-export function onLightboxKey(event: KeyboardEvent, { zoom, step, toEnd, toggleDetails, remove }: Actions): void {
+export function onLightboxKey(event: KeyboardEvent, { zoom, step, toEnd, toggleDetails, remove, undo }: Actions): void {
   const isText = (event.target as Element).closest("input, textarea, select") !== null;
   event.stopPropagation();
+  if (!isText && event.key === "z" && (event.ctrlKey || event.metaKey)) undo();
   if (isText || event.ctrlKey || event.metaKey || event.altKey) return;
   const isZoomed = (zoom?.scale ?? 1) > 1;
   const actions: Readonly<Record<string, () => void>> = {

@@ -3,14 +3,16 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Album, Image } from "../../client/src/index.ts";
 import { download } from "../album/actions.ts";
 import type { AlbumState } from "../album/album-state.ts";
+import { deleteSoon, undoLastDeletion } from "../album/deletions.ts";
+import { chooseCover } from "../albums/choose-cover.ts";
 import { Icon, type IconName } from "../shared/icons.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { leave, navigate, urlOf } from "../shared/router.ts";
 import { may, mayGetOriginals } from "../shared/session.ts";
 import { store } from "../shared/store.ts";
-import { showToast } from "../shared/toast.tsx";
+import { useSubmit } from "../shared/submit.ts";
+import { DialogToasts, showError } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
-import { DeleteImage } from "./delete-image.tsx";
 import { Details } from "./details.tsx";
 import { onLightboxKey } from "./lightbox-keys.ts";
 import { Picture, preload } from "./picture.tsx";
@@ -29,7 +31,6 @@ export function Lightbox({ state, album, id }: Props) {
   const record = useSignal<Image | undefined>(undefined);
   const problem = useSignal<unknown>(undefined);
   const hasDetails = useSignal(false);
-  const isDeleting = useSignal(false);
   const version = state.version.value;
   const index = state.columns.indexOf(id);
   const shown = index === -1 ? (record.value?.id === id ? record.value : undefined) : state.columns.image(index);
@@ -63,15 +64,20 @@ export function Lightbox({ state, album, id }: Props) {
     if (index === -1 || next < 0 || next >= state.columns.count) return;
     navigate(urlOf.image(state.name, state.columns.id(next)), { replace: true });
   }
-  function afterDelete(): void {
-    isDeleting.value = false;
-    showToast(texts.album.deleted(1));
-    state.forget(id);
+  function remove(): void {
+    if (!may("delete", album) || index === -1) return;
+    deleteSoon(state, [id]);
     const next = Math.min(index, state.columns.count - 1);
     if (next < 0) close();
     else navigate(urlOf.image(state.name, state.columns.id(next)), { replace: true });
-    void state.load();
   }
+  const { submit: useAsCover } = useSubmit(async () => {
+    try {
+      state.album.value = await chooseCover(album, id);
+    } catch (error) {
+      showError(error);
+    }
+  });
 
   return (
     <dialog
@@ -88,7 +94,8 @@ export function Lightbox({ state, album, id }: Props) {
           step,
           toEnd: (isLast) => step(isLast ? state.columns.count - 1 - index : -index),
           toggleDetails: () => (hasDetails.value = !hasDetails.value),
-          remove: () => (isDeleting.value = may("delete", album)),
+          remove,
+          undo: undoLastDeletion,
         })
       }
     >
@@ -103,9 +110,7 @@ export function Lightbox({ state, album, id }: Props) {
         {current !== undefined && mayGetOriginals(album) && (
           <Tool icon="download" text={texts.lightbox.download} onClick={() => download(current)} />
         )}
-        {may("delete", album) && (
-          <Tool icon="trash" text={texts.lightbox.delete} onClick={() => (isDeleting.value = true)} />
-        )}
+        {may("delete", album) && <Tool icon="trash" text={texts.lightbox.delete} onClick={remove} />}
         <Tool
           icon="info"
           text={texts.lightbox.details}
@@ -127,15 +132,14 @@ export function Lightbox({ state, album, id }: Props) {
           image={current}
           album={album}
           onSaved={(saved) => (record.value = saved)}
+          onCover={() => void useAsCover()}
           onTag={(tag) => {
             close();
             state.setTag(tag);
           }}
         />
       )}
-      {isDeleting.value && current !== undefined && (
-        <DeleteImage image={current} onClose={() => (isDeleting.value = false)} onDeleted={afterDelete} />
-      )}
+      <DialogToasts />
     </dialog>
   );
 }

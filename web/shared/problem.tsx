@@ -1,9 +1,11 @@
 import { StoreError } from "../../client/src/index.ts";
 import { texts } from "../texts.ts";
 import { PlainError } from "./plain-error.ts";
+import { isEndSaid } from "./session-end.ts";
 
 /** What went wrong, why, under which id the store's log has it, and what to do. */
 export function Problem({ error, onRetry }: { readonly error: unknown; readonly onRetry?: (() => void) | undefined }) {
+  if (isEndSaid.value && followsFromEnd(error)) return null;
   const { title, detail, advice, requestId } = explain(error);
   return (
     <div class="problem" role="alert">
@@ -25,6 +27,10 @@ export function Problem({ error, onRetry }: { readonly error: unknown; readonly 
     </div>
   );
 }
+
+/** Where the end of the session is said above the view, what the store then refuses is not said again. */
+const followsFromEnd = (error: unknown): boolean =>
+  error instanceof StoreError && (error.status === 401 || error.status === 403 || error.status === 404);
 
 interface Explained {
   readonly title: string;

@@ -21,7 +21,7 @@ export type Dropped = FileSystemEntry | File;
 async function take(dropped: readonly Dropped[]): Promise<void> {
   if (dropped.length === 0) return;
   const album = target.value;
-  if (album === undefined ? !may("write") : !mayAdd(album)) return showToast(texts.upload.notAllowed);
+  if (album === undefined ? !may("write") : !mayAdd(album)) return void showToast(texts.upload.notAllowed);
   try {
     const { receive } = await import("../later.ts");
     isNeeded.value = true;

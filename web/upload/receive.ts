@@ -14,7 +14,7 @@ export const homeless = signal<{ readonly files: readonly File[]; readonly sugge
 /** Queues what was given, for the open album or for one that the person names. */
 export async function receive(dropped: readonly Dropped[], album: Album | undefined): Promise<void> {
   const { files, folder } = await findFiles(dropped);
-  if (files.length === 0) return showToast(texts.upload.nothing);
+  if (files.length === 0) return void showToast(texts.upload.nothing);
   if (album !== undefined) enqueue(files, album);
   else homeless.value = { files, suggestion: folder ?? "" };
 }
