@@ -35,7 +35,8 @@ async function prettyPrinter(sink: LogSink, colorize: boolean): Promise<{ write(
 }
 
 const FLUSH_AFTER_MS = 100;
-const FLUSH_AT_CHARACTERS = 32 * 1024;
+/** A write wakes a thread, which takes as long as formatting 200 lines. */
+const FLUSH_AT_CHARACTERS = 512 * 1024;
 const MAX_QUEUED_CHARACTERS = 16 * 1024 * 1024;
 const RETRY_AFTER_MS = 10;
 

@@ -1,3 +1,4 @@
+import { type DestinationStream, symbols } from "pino";
 import type { TokenRefusal } from "../domain/token.ts";
 import { createErrorReporter } from "./errors.ts";
 import type { Logger } from "./logger.ts";
@@ -37,6 +38,7 @@ export function observeRequests(
   metrics: Pick<Metrics, "requestDuration" | "receivedBytes" | "sentBytes">,
 ) {
   const report = createErrorReporter();
+  const destination = (logger as Logger & { readonly [symbols.streamSym]: DestinationStream })[symbols.streamSym];
   return {
     onResponse(request: AnsweredRequest): void {
       // Requests without a route share a label: their paths are unbounded.
@@ -45,24 +47,7 @@ export function observeRequests(
       if (request.requestBytes) metrics.receivedBytes.inc({ operation }, request.requestBytes);
       if (request.responseBytes) metrics.sentBytes.inc({ operation }, request.responseBytes);
       const level = request.status >= 500 ? "warn" : "info";
-      if (!logger.isLevelEnabled(level)) return;
-      logger[level](
-        {
-          requestId: request.requestId,
-          method: request.method,
-          operation,
-          path: printable(request.path),
-          status: request.status,
-          ms: Math.round(request.seconds * 1e6) / 1000,
-          bytesIn: request.requestBytes,
-          bytesOut: request.responseBytes,
-          principal: request.principal,
-          ...(request.refusedToken === undefined ? {} : { token: describeToken(request.refusedToken) }),
-          reason: request.reason,
-          client: request.client,
-        },
-        "request",
-      );
+      if (logger.isLevelEnabled(level)) destination.write(formatLine(request, operation, logger.levels.values[level]));
     },
 
     onError(error: unknown, request: { requestId: string; operationId: string | undefined }): void {
@@ -73,6 +58,34 @@ export function observeRequests(
     },
   };
 }
+
+/**
+ * The line as pino would write it, whose general way costs three times as much. Only what the store itself chose, or has checked,
+ * needs no quotes.
+ */
+function formatLine(request: AnsweredRequest, operation: string, level: number | undefined): string {
+  const { refusedToken, seconds, status } = request;
+  const token = refusedToken && describeToken(refusedToken);
+  return (
+    `{"level":${level},"time":${Date.now()},"requestId":${JSON.stringify(request.requestId)},"method":"${request.method}",` +
+    `"operation":"${operation}","path":${quotedPath(request.path)},"status":${status},"ms":${Math.round(seconds * 1e6) / 1000}` +
+    `${member("bytesIn", request.requestBytes)}${member("bytesOut", request.responseBytes)}` +
+    `${member("principal", request.principal)}${member("token", token)}${member("reason", request.reason)}` +
+    `${member("client", request.client)},"msg":"request"}\n`
+  );
+}
+
+const member = (name: string, value: unknown): string =>
+  value === undefined ? "" : `,"${name}":${JSON.stringify(value)}`;
+
+/** What most paths are: nothing to hide, and nothing to escape. */
+const PLAIN = /^(?!\/s\/)[!#-[\]-~]*$/;
+const MAY_HIDE = /signature|img(?:st|tk|sh|se)|\/uploads\//i;
+
+const quotedPath = (path: string): string =>
+  path.length <= MAX_LOGGED_PATH && PLAIN.test(path) && !MAY_HIDE.test(path)
+    ? `"${path}"`
+    : JSON.stringify(printable(path));
 
 /** Never the token: a reader of the log could use one that only this store refuses. */
 const describeToken = ({ kid, issuer }: Pick<TokenRefusal, "kid" | "issuer">) => ({ kid, iss: issuer });

@@ -146,6 +146,44 @@ describe("the log of a request", () => {
     });
   });
 
+  test("is the line that the logger itself would write", async () => {
+    const all = {
+      ...request,
+      requestBytes: 0,
+      principal: 'key:"a"\\b',
+      reason: "unknown",
+      refusedToken: { kid: 'k"1', issuer: undefined },
+      path: '/v1/a"b\\c',
+      requestId: "~a/b+c",
+    };
+    const { path: target, principal, reason, requestId } = all;
+    const text = await logged({}, ({ logger }) => {
+      observe(logger).onResponse(all);
+      logger.info(
+        {
+          requestId,
+          method: "GET",
+          operation: "getImage",
+          path: target,
+          status: 200,
+          ms: 1.235,
+          bytesIn: 0,
+          bytesOut: 1234,
+          principal,
+          token: { kid: 'k"1', iss: undefined },
+          reason,
+          client: "203.0.113.7",
+        },
+        "request",
+      );
+    });
+    const [ours, theirs] = text
+      .replaceAll(/"time":\d+/g, '"time":0')
+      .trimEnd()
+      .split("\n");
+    expect(ours).toBe(theirs as string);
+  });
+
   test("is one printable line for a hostile path", async () => {
     const hostile = `/v1/\u202egpj.exe\n{"level":60}\ud800${"a".repeat(5000)}`;
     const text = await logged({}, ({ logger }) => observe(logger).onResponse({ ...request, path: hostile }));
