@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { createMemo } from "../concurrency/memo.ts";
 import { StoreError } from "../domain/errors.ts";
 import { hostName, isLoopback } from "./hosts.ts";
 
@@ -29,6 +30,8 @@ export function createAdmission(
   const hosts = new Set([...allowedHosts, ...(publicUrl === undefined ? [] : [publicUrl.hostname])]);
   const origins = new Set([...options.corsOrigins, ...(publicUrl === undefined ? [] : [publicUrl.origin])]);
 
+  const names = createMemo<string>(MOST_RECENT);
+
   const addresses = allowedHosts.length === 0 ? "loopback addresses" : "IP addresses";
   const served = `localhost, ${addresses}, and the hosts of IMAGE_STORE_PUBLIC_URL and IMAGE_STORE_ALLOWED_HOSTS`;
 
@@ -51,13 +54,20 @@ export function createAdmission(
   return (request, fromAnyPage) => {
     // The runtime joins repeated Host headers with a comma, which no host has.
     const host = request.headers.get("host") ?? "";
-    const name = hostName(host);
-    // Where Host makes no URL, such as with the port 99999, the runtime leaves the target as it came, in any bytes.
-    if (name === undefined || !URL.canParse(`http://${host}`))
-      throw new StoreError("invalid_host", "The request must have one valid Host header.");
+    const name = names.get(host, () => validName(host));
     if (!isAnswered(name)) {
       throw new StoreError("invalid_host", `The store does not serve the host "${name}". It serves ${served}.`);
     }
     if (isKeyless() && !fromAnyPage && !SAFE_METHODS.has(request.method)) requireOwnPage(request.headers, host);
   };
+}
+
+const MOST_RECENT = 256;
+
+/** @throws StoreError `invalid_host` */
+function validName(host: string): string {
+  const name = hostName(host);
+  // Where Host makes no URL, such as with the port 99999, the runtime leaves the target as it came, in any bytes.
+  if (name !== undefined && URL.canParse(`http://${host}`)) return name;
+  throw new StoreError("invalid_host", "The request must have one valid Host header.");
 }

@@ -5,6 +5,8 @@ import type { StoreError } from "../domain/errors.ts";
 export interface Exchange {
   /** As sent, not decoded. */
   readonly path: string;
+  /** Of the path: what is between its slashes, and an empty one before the first. */
+  readonly segments: readonly string[];
   /** What follows the `?`, as sent. */
   readonly search: string;
   readonly requestId: string;
@@ -33,6 +35,7 @@ export function startExchange(
   const path = question === -1 ? url.slice(start) : url.slice(start, question);
   return {
     path,
+    segments: path.split("/"),
     search: question === -1 ? "" : url.slice(question + 1),
     requestId: readRequestId(request.headers),
     stopping,

@@ -6,14 +6,13 @@ import { PLAIN_PARAMETERS } from "./route.ts";
  * would turn %2F into a separator.
  * @throws StoreError `invalid_name` from the function that it returns
  */
-export function readParameters(template: string): (path: string) => Readonly<Record<string, string>> {
+export function readParameters(template: string): (segments: readonly string[]) => Readonly<Record<string, string>> {
   const places = template.split("/").flatMap((segment, index) => {
     const name = /^\{(\w+)\}$/.exec(segment)?.[1];
     return name === undefined ? [] : [{ name, index, read: PLAIN_PARAMETERS.has(name) ? asSent : parseNameSegment }];
   });
   if (places.length === 0) return () => NONE;
-  return (path) => {
-    const segments = path.split("/");
+  return (segments) => {
     const parameters: Record<string, string> = {};
     for (const { name, index, read } of places) parameters[name] = read(segments[index] ?? "");
     return parameters;

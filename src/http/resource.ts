@@ -73,7 +73,8 @@ function createHandler<Deps>(route: Route<Deps>, deps: Deps, options: ResourceOp
     const anyone = access.anyone();
     const since = access.changes();
     const link = acceptsLink ? access.authenticateLink(exchange.path, exchange.search) : undefined;
-    const identity = link === undefined && right !== "open" ? await access.authenticate(request) : undefined;
+    const authenticated = link === undefined && right !== "open" ? access.authenticate(request) : undefined;
+    const identity = authenticated instanceof Promise ? await authenticated : authenticated;
     const caller = identity?.caller ?? (link === undefined ? anyone : LINKED);
     exchange.caller = caller;
     // Before the request is looked at any further. The operation asks again, for the album that it is about.
@@ -85,7 +86,7 @@ function createHandler<Deps>(route: Route<Deps>, deps: Deps, options: ResourceOp
       method: request.method as RouteRequest["method"],
       path: exchange.path,
       search: exchange.search,
-      params: parametersOf(exchange.path),
+      params: parametersOf(exchange.segments),
       query: readQuery(link?.query ?? exchange.search),
       body: body === undefined ? undefined : await readJsonBody(request, body, options.maxJson),
       requestId: exchange.requestId,

@@ -1,4 +1,3 @@
-import { Hono } from "hono";
 import { within } from "../concurrency/timeout.ts";
 import type { Network } from "../domain/access.ts";
 import type { Caller } from "../domain/caller.ts";
@@ -14,6 +13,7 @@ import { problem, statusOf } from "./problem.ts";
 import { declaredSize, dropRest, hasBody } from "./request-body.ts";
 import { createResource, groupByPath } from "./resource.ts";
 import type { Route } from "./route.ts";
+import { createRouter } from "./router.ts";
 import { closeAfter } from "./unread-body.ts";
 
 export interface HttpAppOptions {
@@ -71,25 +71,24 @@ export function createHttpApp<Deps>(routes: readonly Route<Deps>[], deps: Deps, 
   const cors = createCors(options.corsOrigins);
   const isForAnyOrigin = pathsForAnyOrigin(routes);
   const clientAddress = createClientAddress(options.trustedProxies ?? []);
-  const hono = new Hono<{ Bindings: Exchange }>({ getPath: (_request, passed) => matchable(passed?.env?.path ?? "") });
-  for (const [path, methods] of groupByPath(routes)) {
-    const resource = createResource(methods, deps, { ...options, cors });
-    hono.all(path.replaceAll(/\{(\w+)\}/g, ":$1"), (context) => resource(context.req.raw, context.env));
-  }
-  hono.notFound(({ env, req: { method, raw } }) => {
+  const resourceOptions = { ...options, cors };
+  const resources = [...groupByPath(routes)].map(
+    ([path, methods]) => [path, createResource(methods, deps, resourceOptions)] as const,
+  );
+  const findResource = createRouter(resources);
+
+  function withoutRoute(request: Request, { anyOrigin }: Exchange): Response {
     // A page may read that there is nothing here only when its preflight succeeds.
-    const allowed = method === "OPTIONS" ? cors.preflight(raw, METHODS, env.anyOrigin) : undefined;
+    const allowed = request.method === "OPTIONS" ? cors.preflight(request, METHODS, anyOrigin) : undefined;
     if (allowed !== undefined) return new Response(null, { status: 204, headers: allowed });
     throw new StoreError("not_found", "No route has this path.");
-  });
-  hono.onError((error) => {
-    throw error;
-  });
+  }
 
   async function answer(request: Request, exchange: Exchange): Promise<Response> {
     try {
       options.access.admit(request, exchange.anyOrigin);
-      return await hono.fetch(request, exchange);
+      const answerFrom = findResource(exchange.segments) ?? withoutRoute;
+      return await answerFrom(request, exchange);
     } catch (error) {
       if (error instanceof StoreError) {
         exchange.error = error;
@@ -185,15 +184,6 @@ function keepPrivate(headers: Headers): void {
 function identify(headers: Headers, requestId: string): void {
   headers.set("X-Request-Id", requestId);
   headers.set("X-Content-Type-Options", "nosniff");
-}
-
-/**
- * The path as sent: decoded, as Hono would have it, %2F became a separator. An empty segment gets a stand-in that no
- * target has, since it is a bad name and not another path, and Hono's fast router takes no pattern that matches nothing.
- */
-function matchable(path: string): string {
-  if (path === "/" || (!path.endsWith("/") && !path.includes("//"))) return path;
-  return path.replaceAll(/\/(?=\/|$)/g, "/\0");
 }
 
 export interface HttpServer {

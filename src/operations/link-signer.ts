@@ -51,7 +51,7 @@ export function createLinkSigner(initialKeys: readonly LinkKey[], now: () => num
     },
 
     verify(path, search) {
-      if (!PRETENDS.test(search)) return undefined;
+      if (search === "" || !PRETENDS.test(search)) return undefined;
       const [, query = "", expires, id, given = ""] = SIGNED.exec(search) ?? [];
       const key = keys.find((candidate) => candidate.id === id);
       const text = `${path}?${search.slice(0, search.lastIndexOf("&"))}`;
