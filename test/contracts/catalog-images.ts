@@ -132,7 +132,7 @@ export function imageContract(open: OpenCatalog): void {
           const albumUpdatedAt = Date.parse((await catalog.album(of, "all"))?.updatedAt ?? "");
           expect(named).toEqual({ ...content, modifiedAt: Math.max(modifiedAt, albumUpdatedAt) });
           expect(Object.keys(content.image).toSorted()).toEqual(
-            ["id", "name", "size", "sha256", "focalPoint", ...Object.keys(JPEG)].toSorted(),
+            ["id", "name", "albumId", "size", "sha256", "focalPoint", ...Object.keys(JPEG)].toSorted(),
           );
         }
         expect(found).toBe(there);
