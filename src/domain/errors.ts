@@ -97,6 +97,7 @@ export class StoreError extends Error {
 }
 
 export const albumNotFound = () => new StoreError("album_not_found", "There is no such album.");
+export const albumExists = () => new StoreError("album_exists", "An album with this name exists already.");
 /** Of a move or copy: as for an album that the caller must not know of. */
 export const targetNotFound = () =>
   new StoreError("album_not_found", "There is no such album to move or copy to.", {

@@ -1,6 +1,7 @@
 import type { Album } from "../domain/album.ts";
 import { authorize, type Caller, visibleAlbums } from "../domain/caller.ts";
 import type { Idempotency, Replayable } from "../domain/change.ts";
+import { albumExists } from "../domain/errors.ts";
 import type { AlbumOrderBy, Page, PageQuery } from "../domain/page.ts";
 import {
   type AlbumCreation,
@@ -16,7 +17,7 @@ import {
 import type { AlbumQuery } from "../ports.ts";
 import { fillPage } from "./fill-page.ts";
 import type { RunningKeys } from "./idempotency.ts";
-import type { RequestCatalog } from "./request-catalog.ts";
+import { type RequestCatalog, readsAtOnce } from "./request-catalog.ts";
 import { requireAlbum } from "./require-album.ts";
 
 export interface AlbumDeps {
@@ -32,6 +33,9 @@ export async function createAlbum(
   const { idempotency } = input;
   const change = toCreateAlbum(input, { ...input, id: Bun.randomUUIDv7() });
   using key = runningKeys.take(idempotency);
+  // Only the transaction decides that the name is free. With a key the request may be a repetition; to publish needs a right first.
+  const isPlain = idempotency === undefined && input.fields.visibility !== "public";
+  if (isPlain && readsAtOnce(catalog) && (await catalog.album(input.name, "all")) !== undefined) throw albumExists();
   return await catalog.write({ ...change, ...(idempotency === undefined ? {} : { idempotency }) });
 }
 

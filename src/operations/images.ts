@@ -12,7 +12,7 @@ import {
 import type { AlbumRef } from "../domain/visibility.ts";
 import type { ImageQuery } from "../ports.ts";
 import { fillPage } from "./fill-page.ts";
-import type { RequestCatalog } from "./request-catalog.ts";
+import { type RequestCatalog, readsAtOnce } from "./request-catalog.ts";
 import { requireAlbum } from "./require-album.ts";
 
 export interface ImageDeps {
@@ -147,5 +147,10 @@ export const describeImageAgain = async (
 
 /** @throws StoreError `album_not_found`, `image_not_found`, `forbidden`, `precondition_failed` */
 export async function deleteImage({ catalog }: ImageDeps, target: Asking & ImageTarget): Promise<void> {
-  await catalog.write(await toDeleteImage(catalog, target, target));
+  const { caller, album, name } = target;
+  const change = await toDeleteImage(catalog, target, target);
+  // Only the transaction decides that it is there; a precondition counts only then.
+  if (readsAtOnce(catalog) && (await catalog.image(album, name, visibleAlbums(caller, "delete"))) === undefined)
+    throw imageNotFound();
+  await catalog.write(change);
 }

@@ -10,3 +10,6 @@ export interface RequestCatalog extends Omit<Catalog, "write"> {
 type Attributed<Type extends Change["type"]> = "by" extends keyof Extract<Change, { readonly type: Type }>
   ? { readonly by: Requester }
   : unknown;
+
+/** Whether to look for a reason to refuse a change before it waits for its transaction: a round trip would delay all others. */
+export const readsAtOnce = ({ shared }: Pick<Catalog, "shared">): boolean => !shared;

@@ -1,7 +1,7 @@
 import { forbidden } from "../../../domain/access.ts";
 import { ADDED_ALBUM_FIELDS, type Album, type AlbumWish, type LoggedAlbum, patchAlbum } from "../../../domain/album.ts";
 import type { CreateAlbum, PutAlbum, Replayable, Requested, Requester, UpdateAlbum } from "../../../domain/change.ts";
-import { albumNotFound, StoreError } from "../../../domain/errors.ts";
+import { albumExists, albumNotFound } from "../../../domain/errors.ts";
 import { type AlbumRef, includesAlbum } from "../../../domain/visibility.ts";
 import type { Driver } from "../driver.ts";
 import { ALBUM_COLUMNS, type AlbumRow, toAlbum } from "../rows.ts";
@@ -163,5 +163,3 @@ async function replaceFields(
   ]);
   return album;
 }
-
-const albumExists = () => new StoreError("album_exists", "An album with this name exists already.");
