@@ -7,7 +7,7 @@ import {
   type Page,
   type PageQuery,
 } from "../domain/page.ts";
-import { json, type RouteRequest } from "./route.ts";
+import { jsonHeaders, type RouteRequest } from "./route.ts";
 
 /** What `pageParameters` of listing-schemas.ts gives. */
 export interface PageParameters<By extends OrderBy = OrderBy> {
@@ -44,11 +44,21 @@ const orderOf = <By extends OrderBy>({ orderBy }: PageParameters<By>): By | "nam
 
 /** A page, with the token and the link of the next one. */
 export function answerPage(request: RouteRequest, page: Page<unknown>, scope: string): Response {
-  const { items, next } = page;
-  const watermark = encodeCursor(page.watermark);
-  if (next === undefined) return json(200, { items, watermark });
-  const nextPageToken = encodePageToken(next, scope);
+  let text = serialized.get(page);
+  if (text?.scope !== scope) serialized.set(page, (text = serialize(page, scope)));
+  const { body, nextPageToken } = text;
+  if (nextPageToken === undefined) return new Response(body, { headers: jsonHeaders(body.size, {}) });
   const search = new URLSearchParams(request.search);
   search.set("pageToken", nextPageToken);
-  return json(200, { items, nextPageToken, watermark }, { Link: `<${request.path}?${search.toString()}>; rel="next"` });
+  const Link = `<${request.path}?${search.toString()}>; rel="next"`;
+  return new Response(body, { headers: jsonHeaders(body.size, { Link }) });
+}
+
+/** A catalog that remembers pages returns the same object until the next write. */
+const serialized = new WeakMap<Page<unknown>, ReturnType<typeof serialize>>();
+
+function serialize({ items, next, watermark: position }: Page<unknown>, scope: string) {
+  const watermark = encodeCursor(position);
+  const nextPageToken = next && encodePageToken(next, scope);
+  return { scope, body: new Blob([JSON.stringify({ items, nextPageToken, watermark })]), nextPageToken };
 }

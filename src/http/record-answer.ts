@@ -4,19 +4,33 @@ import type { RecordVersion } from "../domain/change.ts";
 import type { Image } from "../domain/image.ts";
 import type { AlbumRef } from "../domain/visibility.ts";
 import { evaluateRead, recordTag, versionTag } from "./conditional.ts";
-import { jsonText, type RouteRequest } from "./route.ts";
+import { jsonHeaders, jsonText, type RouteRequest } from "./route.ts";
 
 /**
  * A record with its ETag, or 304 to a client that has it already.
  * @throws StoreError `precondition_failed`
  */
 export function answerRecord(request: RouteRequest<unknown>, record: RecordVersion): Response {
-  const body = JSON.stringify(record);
-  const etag = recordTag(record, body);
+  let text = serialized.get(record);
+  if (text === undefined) serialized.set(record, (text = serialize(record)));
+  const { body, etag } = text;
   if (evaluateRead(request.raw.headers, etag) === "not_modified") {
     return new Response(null, { status: 304, headers: { ETag: etag, "Cache-Control": "no-cache" } });
   }
-  return jsonText(200, body, { ETag: etag });
+  return new Response(body, { headers: text.headers });
+}
+
+/**
+ * Records never change, and a catalog that remembers them returns the same object until the next write. Id and revision would not
+ * do as a key: the name of the album and the description change without a new revision.
+ */
+const serialized = new WeakMap<RecordVersion, ReturnType<typeof serialize>>();
+
+function serialize(record: RecordVersion) {
+  const text = JSON.stringify(record);
+  const etag = recordTag(record, text);
+  const body = new Blob([text]);
+  return { body, etag, headers: new Headers(jsonHeaders(body.size, { ETag: etag })) };
 }
 
 export const CHANGED = ["ETag", "Content-Location"] as const;

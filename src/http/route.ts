@@ -194,15 +194,15 @@ export const json = (status: number, value: unknown, headers: Readonly<Record<st
 
 /** JSON that is text already, such as for an ETag. */
 export const jsonText = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): Response =>
-  new Response(body, {
-    status,
-    headers: {
-      "Content-Type": "application/json",
-      "Content-Length": String(Buffer.byteLength(body)),
-      "Cache-Control": "no-cache",
-      ...headers,
-    },
-  });
+  new Response(body, { status, headers: jsonHeaders(Buffer.byteLength(body), headers) });
+
+/** @param bytes the size of the body */
+export const jsonHeaders = (bytes: number, headers: Readonly<Record<string, string>>) => ({
+  "Content-Type": "application/json",
+  "Content-Length": String(bytes),
+  "Cache-Control": "no-cache",
+  ...headers,
+});
 
 /** The documentation of a JSON answer. */
 export const answers = (

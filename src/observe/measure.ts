@@ -28,6 +28,11 @@ function measure<Port extends object>(
       if (!(result instanceof Promise)) return result;
       const settled = (outcome: string) =>
         durations.observe(nameOf(method, args), outcome, (performance.now() - start) / 1000);
+      // What was remembered is there already, and a callback would cost more than the call.
+      if (Bun.peek.status(result) === "fulfilled") {
+        settled("ok");
+        return result;
+      }
       // Attached to the promise that is returned, not to a copy: the caller still sees its rejection.
       result.then(
         () => settled("ok"),

@@ -29,7 +29,7 @@ export interface Reader {
   readonly snapshot: <Value>(query: (db: Driver) => MaybePromise<Value>) => Promise<Value>;
 }
 
-type Queries = Omit<Catalog, "storeId" | "shared" | "write" | "onEvents" | "probe" | typeof Symbol.asyncDispose>;
+export type Queries = Omit<Catalog, "storeId" | "shared" | "write" | "onEvents" | "probe" | typeof Symbol.asyncDispose>;
 
 /** What differs between the engines. */
 export interface EngineQueries {

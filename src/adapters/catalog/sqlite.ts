@@ -49,7 +49,11 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
   const onAppended = () => {
     for (const listener of listeners) listener();
   };
-  const { forget, ...recent } = createRecentReader(reader, { remember: options.exclusive });
+  const queries = createQueries(reader, {
+    now: Date.now,
+    unnumbered: () => NONE_UNNUMBERED,
+  });
+  const { forget, ...recent } = createRecentReader(queries, { remember: options.exclusive });
   const forgetting: Writer = { ...writer, run: (changes) => writer.run(changes).finally(forget) };
   const queue = createWriteQueue(forgetting, { maxWaiting, observe, onAppended, onFatal });
   opening.defer(queue.drain);
@@ -59,10 +63,7 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
     storeId,
     shared: false,
     write: queue.write,
-    ...createQueries(reader, {
-      now: Date.now,
-      unnumbered: () => NONE_UNNUMBERED,
-    }),
+    ...queries,
     ...recent,
     probe: async () => void (await reader.read(logState)),
 

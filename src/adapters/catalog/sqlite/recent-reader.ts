@@ -1,51 +1,75 @@
 import { createMemo, type Memo } from "../../../concurrency/memo.ts";
-import type { Album } from "../../../domain/album.ts";
-import type { StoredContent } from "../../../domain/image.ts";
-import type { Visibility } from "../../../domain/visibility.ts";
+import type { AlbumSet, Visibility } from "../../../domain/visibility.ts";
 import type { Catalog } from "../../../ports.ts";
-import type { Driver, MaybePromise } from "../driver.ts";
-import { findAlbum } from "../queries/albums.ts";
-import { findContent, findContentById } from "../queries/images.ts";
-import type { Reader } from "../queries.ts";
+import type { Queries } from "../queries.ts";
 
-/** What uploads and downloads read first, remembered until the next write. */
-export interface RecentReader extends Pick<Catalog, "album" | "content" | "contentById"> {
+type Remembered = "album" | "albums" | "image" | "imageById" | "images" | "content" | "contentById";
+
+/** Records, contents and pages, remembered until the next write. */
+export interface RecentReader extends Pick<Catalog, Remembered> {
   /** Called after each write, before its result is returned. */
   readonly forget: () => void;
 }
 
 const MOST_RECENT = 4096;
+/** A page has up to this many records, each with up to 16 KiB of metadata. */
+const MOST_RECENT_PAGES = 32;
+const LONGEST_PAGE = 100;
 
 /**
- * Each read of SQLite locks and unlocks the log by system calls, which takes a third of a small GET over HTTP.
- * @param options.remember true only for the one process that writes albums and contents
+ * Each read of SQLite locks and unlocks the log by system calls, which takes a third of a small GET over HTTP. The records are the same
+ * objects each time, by which others remember what they make of them.
+ * @param options.remember true only for the one process that writes albums and images
  */
-export function createRecentReader(reader: Reader, { remember }: { readonly remember: boolean }): RecentReader {
-  const albums = createMemo<Promise<Album | undefined>>(MOST_RECENT);
-  const contents = createMemo<Promise<StoredContent | undefined>>(MOST_RECENT);
+export function createRecentReader(
+  queries: Pick<Queries, Remembered>,
+  { remember }: { readonly remember: boolean },
+): RecentReader {
+  const memos: Memo<Promise<unknown>>[] = [];
 
-  function recall<Value>(memo: Memo<Promise<Value>>, text: string, query: (db: Driver) => MaybePromise<Value>) {
-    if (!remember) return reader.read(query);
-    // SQLite is read before `read` returns, so no write returns between that and the memo.
-    return memo.get(text, () => {
-      const reading = reader.read(query);
-      reading.catch(() => memo.clear());
-      return reading;
-    });
+  function remembering<Arguments extends readonly unknown[], Value>(
+    capacity: number,
+    keyOf: (...args: Arguments) => string | undefined,
+    query: (...args: Arguments) => Promise<Value>,
+  ): (...args: Arguments) => Promise<Value> {
+    if (!remember) return query;
+    const memo = createMemo<Promise<Value>>(capacity);
+    memos.push(memo);
+    return (...args) => {
+      const text = keyOf(...args);
+      if (text === undefined) return query(...args);
+      // It is in the memo before anything is read: a write that the read may not see empties the memo after that.
+      return memo.get(text, () => {
+        const reading = query(...args);
+        reading.catch(() => memo.clear());
+        return reading;
+      });
+    };
   }
 
   return {
-    album: (name, visibility) => recall(albums, key(visibility, name), (db) => findAlbum(db, name, visibility)),
-    content: (album, name, visibility) =>
-      recall(contents, key(visibility, album, name), (db) => findContent(db, album, name, visibility)),
-    contentById: (id, visibility) => recall(contents, key(visibility, id), (db) => findContentById(db, id, visibility)),
+    album: remembering(MOST_RECENT, byName, queries.album),
+    albums: remembering(MOST_RECENT_PAGES, pageKey, queries.albums),
+    image: remembering(MOST_RECENT, byNames, queries.image),
+    imageById: remembering(MOST_RECENT, byName, queries.imageById),
+    images: remembering(MOST_RECENT_PAGES, pageKey, queries.images),
+    content: remembering(MOST_RECENT, byNames, queries.content),
+    contentById: remembering(MOST_RECENT, byName, queries.contentById),
     forget: () => {
-      albums.clear();
-      contents.clear();
+      for (const memo of memos) memo.clear();
     },
   };
 }
 
+const byName = (name: string, visibility: Visibility) => key(visibility, name);
+const byNames = (album: string, name: string, visibility: Visibility) => key(visibility, album, name);
+const pageKey = (query: { readonly limit: number }) => (query.limit > LONGEST_PAGE ? undefined : JSON.stringify(query));
+
 /** What one caller gets must not be remembered for one who sees less. A name has no control character, an id neither. */
-const key = (visibility: Visibility, ...parts: readonly string[]): string =>
-  visibility === "all" ? parts.join("\0") : `${JSON.stringify(visibility)}\0\0${parts.join("\0")}`;
+function key(visibility: Visibility, first: string, second = ""): string {
+  if (visibility === "all") return `${first}\0${second}`;
+  let text = texts.get(visibility);
+  if (text === undefined) texts.set(visibility, (text = JSON.stringify(visibility)));
+  return `${text}\0\0${first}\0${second}`;
+}
+const texts = new WeakMap<AlbumSet, string>();
