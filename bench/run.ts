@@ -24,6 +24,7 @@ import { page } from "./page.ts";
 import { pages } from "./pages.ts";
 import { quotas } from "./quotas.ts";
 import { record } from "./record.ts";
+import { road } from "./road.ts";
 import { soak } from "./soak.ts";
 import { sse } from "./sse.ts";
 import { start } from "./start.ts";
@@ -46,6 +47,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   content,
   callers,
   record,
+  road,
   mixed,
   variants,
   variantLoad,

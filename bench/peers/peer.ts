@@ -6,7 +6,7 @@ export async function startPeer(
   file: string,
   args: readonly string[],
   core?: number,
-): Promise<{ port: number } & AsyncDisposable> {
+): Promise<{ readonly pid: number; readonly port: number } & AsyncDisposable> {
   const command = onCore(core, [process.execPath, join(import.meta.dir, file), ...args]);
   const peer = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
   const reader = peer.stdout.getReader();
@@ -14,6 +14,7 @@ export async function startPeer(
   const port = Number(new TextDecoder().decode(value));
   if (!(port > 0)) throw new Error(`${file} printed no port.`);
   return {
+    pid: peer.pid,
     port,
     async [Symbol.asyncDispose]() {
       peer.kill();
