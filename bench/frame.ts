@@ -52,16 +52,18 @@ export interface Row {
 
 /**
  * Measures the contenders in turn, `runs` times, so other load on the machine affects all of them alike. Every second
- * round runs in reverse order. A contender that throws ends the benchmark, since figures with errors are invalid.
+ * round runs in reverse order, unless each contender needs what the one before it left. A contender that throws ends the benchmark, since figures with errors are invalid.
  */
 export async function interleave<Name extends string>(
   runs: number,
   contenders: Readonly<Record<Name, () => Promise<number>>>,
+  { inOrder = false }: { readonly inOrder?: boolean } = {},
 ): Promise<Record<Name, number[]>> {
   const names = Object.keys(contenders) as Name[];
   const figures = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
   for (let run = 0; run < runs; run++) {
-    for (const name of run % 2 === 0 ? names : names.toReversed()) figures[name].push(await contenders[name]());
+    for (const name of inOrder || run % 2 === 0 ? names : names.toReversed())
+      figures[name].push(await contenders[name]());
   }
   return figures;
 }

@@ -55,7 +55,7 @@ export const handlers: Benchmark = {
     );
     // One unmeasured call, for the compiler.
     for (const run of Object.values(contenders)) await run();
-    const figures = await interleave(context.runs, contenders);
+    const figures = await interleave(context.runs, contenders, { inOrder: true });
     const rows = works.map(
       ({ name, what }, index): Row => ({
         work: `${name}: ${what}`,
