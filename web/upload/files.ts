@@ -1,4 +1,5 @@
-import type { Dropped } from "./intake.tsx";
+/** A dropped folder or file, or a file that was chosen or pasted. */
+export type Dropped = FileSystemEntry | File;
 
 export interface Found {
   /** The only folder that was dropped, whose name an album can have. */

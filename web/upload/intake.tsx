@@ -6,6 +6,7 @@ import { lazy } from "../shared/lazy.tsx";
 import { may, mayAdd } from "../shared/session.ts";
 import { showError, showToast } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
+import type { Dropped } from "./files.ts";
 
 /** The album that is open: files go there. */
 export const target = signal<Album | undefined>(undefined);
@@ -14,9 +15,6 @@ const isDragging = signal(false);
 const isNeeded = signal(false);
 
 const UploadPanel = lazy(async () => (await import("../later.ts")).UploadPanel);
-
-/** A dropped folder or file, or a file that was chosen or pasted. */
-export type Dropped = FileSystemEntry | File;
 
 async function take(dropped: readonly Dropped[]): Promise<void> {
   if (dropped.length === 0) return;

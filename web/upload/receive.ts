@@ -4,8 +4,7 @@ import { navigate, urlOf } from "../shared/router.ts";
 import { store } from "../shared/store.ts";
 import { showToast } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
-import { findFiles } from "./files.ts";
-import type { Dropped } from "./intake.tsx";
+import { type Dropped, findFiles } from "./files.ts";
 import { enqueue } from "./queue.ts";
 
 /** Files that wait until the person has said into which album they go. */
