@@ -1,4 +1,6 @@
+import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { rm } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { createClient } from "../../../client/src/index.ts";
@@ -212,4 +214,40 @@ async function expectSameRecords(from: string, to: string): Promise<void> {
   const expected = await recordsOf(from);
   expect(expected.length).toBeGreaterThan(0);
   expect(await recordsOf(to)).toEqual(expected);
+}
+
+test.each(["folder", "store"] as const)(
+  "a mirror in a %s whose state is older than its target, as after a kill, converges",
+  async (kind) => {
+    await using source = await startRestartable("source");
+    await using target = await startStore();
+    const writer = createWriter(createClient({ url: source.url }), 17);
+    const to = kind === "folder" ? join(home, "mirror") : target.url;
+    const state = join(home, "state.sqlite");
+    const run = () => mirror(source.url, to, "--once", "--state", state);
+    await writer.write(80);
+    for (let round = 0; round < 3; round++) {
+      expect(await run()).toMatchObject({ code: 0, err: "" });
+      const earlier = await Bun.file(state).bytes();
+      await writer.write(30);
+      expect(await run()).toMatchObject({ code: 0, err: "" });
+      await writer.write(10);
+      for (const suffix of ["-wal", "-shm"]) await rm(state + suffix, { force: true });
+      await Bun.write(state, earlier);
+      const database = new Database(state);
+      expect(database.query("delete from meta where name = 'clean'").run().changes).toBe(1);
+      database.close();
+      expect(await run()).toMatchObject({ code: 0, err: "" });
+    }
+    await expectSameContent(kind, source.url, target.url, to);
+  },
+);
+
+async function expectSameContent(kind: "folder" | "store", from: string, store: string, folder: string): Promise<void> {
+  if (kind === "store") {
+    await expectSameRecords(from, store);
+    return;
+  }
+  await using served = await startStore({ DATA: folder });
+  await expectEqualStores({ url: from }, served, { isVerbatim: true });
 }

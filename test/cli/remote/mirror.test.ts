@@ -93,6 +93,54 @@ async function seedMirror(): Promise<string> {
   return folder;
 }
 
+/** Passes requests on, and calls `afterListing` between the first listing of images and its answer. */
+function startProxy(afterListing: () => Promise<void>) {
+  let isListed = false;
+  const server = Bun.serve({
+    port: 0,
+    async fetch(request) {
+      const { pathname, search } = new URL(request.url);
+      const response = await fetch(`${source.url}${pathname}${search}`, { headers: request.headers });
+      if (pathname !== "/v1/images" || isListed) return response;
+      isListed = true;
+      const text = await response.text();
+      await afterListing();
+      return new Response(text, { headers: response.headers });
+    },
+  });
+  return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
+test.each(["folder", "store"] as const)(
+  "a mirror in a %s has what changed after the listing and before it was applied",
+  async (kind) => {
+    const client = createClient({ url: source.url });
+    await client.albums.create({ name: "a" });
+    for (const name of ["gone", "replaced", "renamed", "moved", "described", "kept"])
+      await client.upload("a", newPng(), { name });
+    await using proxy = startProxy(async () => {
+      await client.delete("a", "gone");
+      await client.upload("a", newPng(), { name: "replaced" });
+      await client.update("a", "renamed", { name: "gone" });
+      await client.update("a", "described", { title: "described", tags: ["x"] });
+      await client.albums.create({ name: "b" });
+      await client.move("a", "moved", { album: "b" });
+      await client.upload("b", newPng(), { name: "new" });
+      await client.albums.update("a", { name: "c", title: "renamed" });
+    });
+    await using target = await startStore();
+    const to = kind === "folder" ? join(home, "mirror") : target.url;
+    const cli = cliOf(proxy.url, home, { env: env() });
+    expect(await cli("mirror", "--from", proxy.url, "--to", to, "--once")).toMatchObject({ code: 0, err: "" });
+    if (kind === "store") {
+      await expectEqualStores(source, target, { isVerbatim: false });
+      return;
+    }
+    await using served = await serve(to);
+    await expectEqualStores(source, served, { isVerbatim: true });
+  },
+);
+
 test("a mirror in a store whose state is lost receives no bytes again that are under the same names", async () => {
   const client = createClient({ url: source.url });
   await client.albums.create({ name: "a" });

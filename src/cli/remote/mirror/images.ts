@@ -90,25 +90,28 @@ export async function commitImages<Bytes extends ReceivedBytes>(
   };
   try {
     for (let index = 0; index < prepared.length; ) {
-      const together = newImages(run, prepared.slice(index));
+      const next = prepared[index] as PreparedImage<Bytes>;
+      // Of an image that was committed before, the state is needed.
+      if (done.some(({ image }) => image.id === next.image.id)) await save();
+      const together = newImages(run, prepared.slice(index), done);
       const stored = together.length > 1 ? await storeTogether(run, together) : undefined;
-      if (stored !== undefined) {
-        for (const [place, record] of stored.entries()) {
-          const { image } = together[place] as PreparedImage<Bytes>;
-          run.report.changed("image", "missing", pathOf(image));
-          done.push({ image, record });
-        }
-        await save();
-        index += together.length;
+      if (stored === undefined) {
+        const before = state.image(next.image.id);
+        const record = await convergeImage(run, next, options);
+        if (record !== undefined) done.push({ image: next.image, record });
+        // After a kill, the state must not say that an image has a name which another one has by then.
+        if (before?.name !== record?.name || before?.albumId !== record?.albumId) await save();
+        index += 1;
         continue;
       }
-      const next = prepared[index] as PreparedImage<Bytes>;
-      const record = await convergeImage(run, next, options);
-      if (record !== undefined) done.push({ image: next.image, record });
-      // The next one may be the same image.
-      await save();
-      index += 1;
+      for (const [place, record] of stored.entries()) {
+        const { image } = together[place] as PreparedImage<Bytes>;
+        run.report.changed("image", "missing", pathOf(image));
+        done.push({ image, record });
+      }
+      index += together.length;
     }
+    await save();
   } finally {
     for (const { bytes } of prepared) await bytes?.discard();
   }
@@ -118,8 +121,9 @@ export async function commitImages<Bytes extends ReceivedBytes>(
 function newImages<Bytes extends ReceivedBytes>(
   { state }: MirrorRun<Bytes>,
   prepared: readonly PreparedImage<Bytes>[],
+  done: readonly { readonly image: Image }[],
 ): readonly PreparedImage<Bytes>[] {
-  const taken = new Set<string>();
+  const taken = new Set(done.map(({ image }) => image.id));
   const isNew = ({ image, bytes }: PreparedImage<Bytes>) => {
     const names = [image.id, `${image.albumId} ${image.name}`];
     const isOther = names.every((name) => !taken.has(name));

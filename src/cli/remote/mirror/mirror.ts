@@ -9,7 +9,7 @@ import type { CliContext } from "../../context.ts";
 import { parseStoreUrl, type RemoteCall } from "../connection.ts";
 import { describeError } from "../describe-error.ts";
 import { applyLog, followLog } from "./events.ts";
-import { countOutOfOrder, reconcile } from "./reconcile.ts";
+import { countOutOfOrder, readTarget, reconcile } from "./reconcile.ts";
 import { createReport, type Report } from "./report.ts";
 import { isGap, isPassing, type MirrorRun } from "./run.ts";
 import { type MirrorState, openState } from "./state.ts";
@@ -137,6 +137,12 @@ async function begin({ source, target, state, signal }: MirrorRun, overwrites: b
 
 async function copyAndFollow(run: MirrorRun, report: Report, isOnce: boolean): Promise<void> {
   const { state } = run;
+  // A name that the state has for one record may be that of another by now.
+  if (state.cursor() !== undefined && !state.isClean()) {
+    await readTarget(run);
+    if (state.hasLeftovers()) state.setCursor(undefined);
+  }
+  state.setClean(false);
   if (state.cursor() === undefined) await reconcile(run, { bytes: false, onSource: (found) => report.expect(found) });
   report.copied();
   const from = state.cursor() as string;
@@ -147,6 +153,7 @@ async function copyAndFollow(run: MirrorRun, report: Report, isOnce: boolean): P
       onIdle: () => report.idle(),
       onConnectionLost: () => report.waiting("The connection to the source was lost: connecting again."),
     });
+  state.setClean(true);
 }
 
 /** What has changed since the last run is no difference. */

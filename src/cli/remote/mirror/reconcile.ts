@@ -69,7 +69,7 @@ const markSource = ({ state }: MirrorRun, kind: "albums" | "images", id: string 
 };
 
 /** What the target has may not be what the state says: a killed run, or a client, has changed it. */
-async function readTarget({ target, state }: MirrorRun): Promise<void> {
+export async function readTarget({ target, state }: MirrorRun): Promise<void> {
   state.unmark("target");
   for await (const album of target.albums()) {
     const known = state.albumByTarget(album.id);

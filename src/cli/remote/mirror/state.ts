@@ -28,6 +28,9 @@ export interface MirrorState extends Disposable {
   /** Forgets which source it was. */
   forgetSource(): void;
   begin(): void;
+  /** Whether the last run ended by itself, so that the target has exactly what the state says. */
+  isClean(): boolean;
+  setClean(isClean: boolean): void;
   /** Everything up to here is in the target; undefined if the listings have to be read. */
   cursor(): string | undefined;
   setCursor(cursor: string | undefined): void;
@@ -49,6 +52,8 @@ export interface MirrorState extends Disposable {
   unmarkedAlbums(side: Side): readonly KnownAlbum[];
   /** The next so many, by their ids. */
   unmarkedImages(side: Side, after: string, limit: number): readonly KnownImage[];
+  /** Whether the target has records of which the source's are not known. */
+  hasLeftovers(): boolean;
   counts(): { readonly albums: number; readonly images: number };
   /** One transaction. */
   together(work: () => void): void;
@@ -113,6 +118,8 @@ export async function openState(path: string): Promise<MirrorState> {
   return {
     isBegun: () => get("begun") !== undefined,
     begin: () => void set("begun", "true"),
+    isClean: () => get("clean") !== undefined,
+    setClean: (isClean) => void (isClean ? set("clean", "true") : unset("clean")),
     source(id) {
       const kept = get("source");
       if (kept === undefined) set("source", id);
@@ -156,6 +163,10 @@ export async function openState(path: string): Promise<MirrorState> {
         )
         .all(after, limit)
         .flatMap((row) => known<KnownImage>(row) ?? []),
+    hasLeftovers: () =>
+      ["albums", "images"].some(
+        (kind) => db.query(`select 1 from ${kind} where source_id is null limit 1`).get() !== null,
+      ),
     counts: () => ({ albums: count("albums"), images: count("images") }),
     together: (work) => db.transaction(work).immediate(),
     [Symbol.dispose]: () => db.close(),
