@@ -61,7 +61,8 @@ export function createZipSources({ catalog, blobs }: ZipSourceDeps): ZipSources 
   return {
     read,
     async readWhole(image) {
-      const content = await read(image);
+      // With a range even if it is all of it: a node keeps no copy of a part.
+      const content = await read(image, { start: 0, end: image.size });
       const bytes = content instanceof Uint8Array ? content : await new Response(content).bytes();
       const known = knownOf(image);
       if (known === undefined) {

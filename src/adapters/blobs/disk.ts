@@ -145,7 +145,9 @@ function createPlacedBlobs(segments: Segments, files: BlobFiles, cacheBytes: num
       const cached = cache.get(location);
       if (cached?.size === what.size) return partOf(cached, what.range);
       const bytes = await segments.read(location, what.size);
-      return partOf(cache.offer(location, bytes) ?? bytes, what.range);
+      // Of a part no copy is kept: an archive, which reads everything once, empties no cache and pays for none.
+      if (what.range !== undefined) return partOf(bytes, what.range);
+      return cache.offer(location, bytes) ?? bytes;
     },
     /** A file stays where it is: the sweeper leaves it alone for longer than any reader takes. */
     async openLocal(location: string, what: { size: number }): Promise<LocalBlob> {
