@@ -104,7 +104,7 @@ export interface ChangeResults extends AccessChangeResults {
   beginBlobDeletion: readonly BlobRef[];
   finishBlobDeletion: null;
   moveBlobs: { readonly moved: readonly string[] };
-  recordChecksums: null;
+  recordChecksums: { recorded: number };
   alignRecords: null;
   hold: null;
   releaseHold: null;

@@ -139,10 +139,13 @@ export interface MoveBlobs {
   readonly moves: readonly BlobMove[];
 }
 
-/** Adds the CRC-32 of blobs that were stored before uploads computed it. */
+/**
+ * Adds the CRC-32 of blobs that were stored before uploads computed it, or replaces a wrong one: `was`. Returns how many blobs got
+ * it. A blob that has another one than `was` by now keeps that.
+ */
 export interface RecordChecksums {
   readonly type: "recordChecksums";
-  readonly blobs: readonly { readonly key: string; readonly crc32: number }[];
+  readonly blobs: readonly { readonly key: string; readonly crc32: number; readonly was?: number }[];
 }
 
 /** Keeps all bytes for `seconds` from now; repeating it renews the hold. The hold of a dead process expires. */

@@ -54,6 +54,8 @@ export interface BlobRow {
   readonly location: string;
   readonly size: number;
   readonly sha256: string;
+  /** null where it has not been computed. */
+  readonly crc32: number | null;
   readonly state: "pending" | "live" | "condemned" | "deleting";
 }
 

@@ -68,9 +68,20 @@ export function filesContract(open: OpenCatalog): void {
       expect(await checksums()).toEqual([7, null]);
       const blobs = [known, unknown, blobOf("gone")].map(({ key }) => ({ key, crc32: 9 }));
       const before = await loggedState(catalog);
-      expect(await catalog.write({ type: "recordChecksums", blobs })).toBeNull();
+      expect(await catalog.write({ type: "recordChecksums", blobs })).toEqual({ recorded: 1 });
       expect(await checksums()).toEqual([7, 9]);
       expect(await loggedState(catalog)).toEqual(before);
+    });
+
+    test("get another checksum in place of a wrong one, unless it was replaced before", async () => {
+      const blob = { ...blobOf("wrong"), crc32: 7 };
+      await put(catalog, album, [imageNamed("wrong", { blob })]);
+      const replace = (was: number, crc32: number) =>
+        catalog.write({ type: "recordChecksums", blobs: [{ key: blob.key, crc32, was }] });
+      expect(await replace(6, 8)).toEqual({ recorded: 0 });
+      expect(await checksums()).toEqual([7]);
+      expect(await replace(7, 8)).toEqual({ recorded: 1 });
+      expect(await checksums()).toEqual([8]);
     });
 
     test("of bytes that were reserved first have their checksum too", async () => {

@@ -1,6 +1,8 @@
+import { crc32 } from "node:zlib";
 import { StoreError } from "../../domain/errors.ts";
 import type { Miscount } from "../../domain/quota.ts";
 import { isThere } from "../../operations/own-blobs.ts";
+import { chunksOf } from "../../operations/zip-sources.ts";
 import type { BlobContent, BlobRow, BlobStore, Catalog, FoundBlob, UnreadableBytes } from "../../ports.ts";
 import { damageOf } from "../blob-damage.ts";
 import { findBlob, whileHeld } from "../store.ts";
@@ -8,10 +10,12 @@ import { findBlob, whileHeld } from "../store.ts";
 /**
  * Something that a check found. Harmless are: `young` bytes, which still get a record or are swept; a `copy`, which a crash left when
  * its blob was moved, and which is swept; and `unreadable` bytes, such as a crash tears. If a record needs unreadable bytes, it is
- * also reported as `damaged`.
+ * also reported as `damaged`. `checksum`: the bytes are intact, but their CRC-32 is another than the recorded one, so a ZIP archive is
+ * cut off at them.
  */
 export type Finding =
   | { readonly kind: "damaged"; readonly row: BlobRow; readonly images: readonly string[]; readonly reason: string }
+  | { readonly kind: "checksum"; readonly row: BlobRow; readonly images: readonly string[]; readonly crc32: number }
   | { readonly kind: "unrecorded" | "young" | "copy"; readonly blob: FoundBlob }
   | { readonly kind: "unreadable"; readonly bytes: UnreadableBytes }
   | { readonly kind: "miscounted"; readonly miscount: Miscount };
@@ -30,6 +34,8 @@ export interface CheckResult {
   readonly blobs: number;
   readonly bytes: number;
   readonly damaged: number;
+  /** Intact blobs whose recorded CRC-32 is wrong. */
+  readonly checksums: number;
   readonly unrecorded: number;
   readonly young: number;
   /** Counters of albums and quotas that do not agree with the images. */
@@ -66,17 +72,20 @@ async function checkCounters({ catalog, report }: CheckOptions) {
 
 async function checkRecords(options: CheckOptions) {
   const { catalog, progress, report } = options;
-  const result = { blobs: 0, bytes: 0, damaged: 0 };
+  const result = { blobs: 0, bytes: 0, damaged: 0, checksums: 0 };
 
   const check = async (row: BlobRow): Promise<void> => {
-    const reason = await findDamage(options.blobs, row);
+    const found = await findDamage(options.blobs, row);
     result.blobs++;
     result.bytes += row.size;
     progress(result.bytes);
     // Not damaged if this process slept, its hold expired, and the image was deleted meanwhile.
-    if (reason === undefined || (await findBlob(catalog, row.key))?.state !== "live") return;
-    result.damaged++;
-    report({ kind: "damaged", row, reason, images: await imagesOf(catalog, row) });
+    if (found === undefined || (await findBlob(catalog, row.key))?.state !== "live") return;
+    result["reason" in found ? "damaged" : "checksums"]++;
+    const images = await imagesOf(catalog, row);
+    report(
+      "reason" in found ? { kind: "damaged", row, images, ...found } : { kind: "checksum", row, images, ...found },
+    );
   };
 
   for await (const rows of pagesOf(catalog)) {
@@ -100,22 +109,30 @@ export async function* pagesOf(catalog: CheckOptions["catalog"]): AsyncGenerator
   }
 }
 
-async function findDamage(blobs: CheckOptions["blobs"], { location, size, sha256 }: BlobRow) {
+/** Why the bytes are damaged, or the CRC-32 that the row lacks. */
+async function findDamage(
+  blobs: CheckOptions["blobs"],
+  { location, size, sha256, crc32: recorded }: BlobRow,
+): Promise<{ readonly reason: string } | { readonly crc32: number } | undefined> {
   try {
-    const found = await digestOf(await blobs.read(location, { size }));
-    return found === sha256 ? undefined : `its bytes have the digest ${found}`;
+    const found = await digestsOf(await blobs.read(location, { size }));
+    if (found.sha256 !== sha256) return { reason: `its bytes have the digest ${found.sha256}` };
+    return recorded === null || recorded === found.crc32 ? undefined : { crc32: found.crc32 };
   } catch (error) {
     // An unreachable bucket says nothing about its bytes.
     if (blobs.shared && error instanceof StoreError && error.code === "unavailable") throw error;
-    return damageOf(error);
+    return { reason: damageOf(error) };
   }
 }
 
-async function digestOf(content: BlobContent): Promise<string> {
+async function digestsOf(content: BlobContent) {
   const hasher = new Bun.CryptoHasher("sha256");
-  if (content instanceof Uint8Array) hasher.update(content);
-  else for await (const chunk of content instanceof Blob ? content.stream() : content) hasher.update(chunk);
-  return hasher.digest("hex");
+  let checksum = 0;
+  for await (const chunk of chunksOf(content)) {
+    hasher.update(chunk);
+    checksum = crc32(chunk, checksum);
+  }
+  return { sha256: hasher.digest("hex"), crc32: checksum };
 }
 
 /** Images with that content, as `album/name`. If there are several, one of them owns the damaged blob. */

@@ -94,13 +94,15 @@ async function lockQuarantine(blobsFolder: string): Promise<Disposable> {
 const isFine = (result: CheckResult | RepairResult): boolean =>
   "unhealed" in result
     ? result.unhealed + result.lost === 0
-    : result.damaged + result.unrecorded + result.miscounted === 0;
+    : result.damaged + result.checksums + result.unrecorded + result.miscounted === 0;
 
 function summarise(result: CheckResult | RepairResult): string {
-  const { blobs, bytes, damaged, unrecorded, young, miscounted } = result;
+  const { blobs, bytes, damaged, checksums, unrecorded, young, miscounted } = result;
   const found =
     `${formatBytes(bytes)} read. Images: ${blobs}, damaged: ${damaged}. ` +
-    `Blobs without a record: ${unrecorded}, younger than the grace: ${young}.${miscounted === 0 ? "" : ` Wrong counters: ${miscounted}.`}`;
+    `Blobs without a record: ${unrecorded}, younger than the grace: ${young}.${counted("Wrong counters", miscounted)}${counted("Wrong checksums", checksums)}`;
   if (!("unhealed" in result)) return found;
-  return `${found}\nHealed: ${result.healed}, not healed: ${result.unhealed}. Added to quarantine: ${result.quarantined}.${result.recounted === 0 ? "" : ` Counters corrected: ${result.recounted}.`}`;
+  return `${found}\nHealed: ${result.healed}, not healed: ${result.unhealed}. Added to quarantine: ${result.quarantined}.${counted("Counters corrected", result.recounted)}${counted("Checksums corrected", result.checksummed)}`;
 }
+
+const counted = (what: string, count: number): string => (count === 0 ? "" : ` ${what}: ${count}.`);

@@ -9,6 +9,8 @@ import type { Repair } from "./repair-store.ts";
 export function describeFinding(finding: Finding): string {
   if (finding.kind === "damaged")
     return `damaged: blob ${finding.row.key} of ${listOf(finding.images)}: ${finding.reason}`;
+  if (finding.kind === "checksum")
+    return `checksum: the catalog has another CRC-32 than the intact blob ${finding.row.key} of ${listOf(finding.images)}, so downloads of its album as an archive are cut off`;
   if (finding.kind === "unreadable")
     return `unreadable: ${formatBytes(finding.bytes.size)} in ${finding.bytes.where}: torn by a crash, or damaged`;
   if (finding.kind === "miscounted") {

@@ -32,12 +32,15 @@ export interface RepairResult extends CheckResult {
   readonly lost: number;
   /** Counters that were corrected. */
   readonly recounted: number;
+  /** Recorded CRC-32s that were corrected. */
+  readonly checksummed: number;
 }
 
 type Damaged = Extract<Finding, { kind: "damaged" }>;
 
 /** Longer than a server needs to finish a write and its record. */
 const WRITTEN_AFTER_MS = 500;
+/** Moves or checksums of one change. */
 const MOVES = 500;
 
 /**
@@ -55,8 +58,8 @@ export async function repairStore(options: RepairOptions): Promise<RepairResult>
   };
 
   const healing = new Map<string, Damaged & { move: BlobMove }>();
+  const findings: Finding[] = [];
   const result = await whileHeld(catalog, "repair", async () => {
-    const findings: Finding[] = [];
     const checked = await checkHeldStore({
       ...options,
       report(finding) {
@@ -76,7 +79,21 @@ export async function repairStore(options: RepairOptions): Promise<RepairResult>
   // After the hold, which forbids moves.
   await recordMoves({ ...options, tell }, healing);
   const { corrected } = result.miscounted === 0 ? { corrected: 0 } : await catalog.write({ type: "recountUsage" });
-  return { ...result, ...counts, recounted: corrected };
+  return { ...result, ...counts, recounted: corrected, checksummed: await recordChecksums(catalog, findings) };
+}
+
+async function recordChecksums(catalog: RepairOptions["catalog"], findings: readonly Finding[]): Promise<number> {
+  const wrong = findings.flatMap((finding) =>
+    finding.kind === "checksum" && finding.row.crc32 !== null
+      ? [{ key: finding.row.key, crc32: finding.crc32, was: finding.row.crc32 }]
+      : [],
+  );
+  let corrected = 0;
+  for (let start = 0; start < wrong.length; start += MOVES) {
+    const blobs = wrong.slice(start, start + MOVES);
+    corrected += (await catalog.write({ type: "recordChecksums", blobs })).recorded;
+  }
+  return corrected;
 }
 
 async function quarantineUnowned(options: RepairOptions, findings: readonly Finding[]): Promise<void> {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { readdir, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { openDiskBlobs } from "../../../src/adapters/blobs/disk.ts";
 import { type CheckResult, checkStore, type Finding } from "../../../src/cli/check/check-store.ts";
 import type { CliContext } from "../../../src/cli/context.ts";
@@ -72,10 +73,10 @@ async function checkAll(
 const keyOf = (finding: Finding) => {
   if (finding.kind === "unreadable") return finding.bytes.where;
   if (finding.kind === "miscounted") return finding.miscount.scope;
-  return finding.kind === "damaged" ? finding.row.key : finding.blob.key;
+  return "row" in finding ? finding.row.key : finding.blob.key;
 };
 
-const FINE = { damaged: 0, unrecorded: 0, young: 0, miscounted: 0, findings: [] };
+const FINE = { damaged: 0, checksums: 0, unrecorded: 0, young: 0, miscounted: 0, findings: [] };
 
 describe("checkStore", () => {
   test("finds no problem in an empty store", async () => {
@@ -111,7 +112,15 @@ describe("checkStore", () => {
     await writeFile(alteredLarge.path, new Uint8Array(2_000_000));
 
     const { findings, ...result } = await checkAll();
-    expect(result).toEqual({ blobs: 5, bytes: 2_010_000, damaged: 4, unrecorded: 0, young: 0, miscounted: 0 });
+    expect(result).toEqual({
+      blobs: 5,
+      bytes: 2_010_000,
+      damaged: 4,
+      checksums: 0,
+      unrecorded: 0,
+      young: 0,
+      miscounted: 0,
+    });
     const found = new Map(findings.map((finding) => [keyOf(finding), finding]));
     expect(found.get(missing.key)).toMatchObject({ kind: "damaged", images: ["holiday/missing"] });
     expect(found.get(cut.key)).toMatchObject({ kind: "damaged", images: ["holiday/cut"] });
@@ -125,7 +134,7 @@ describe("checkStore", () => {
     const young = await putBlob(blobs, patterned(20));
     await age(old.key);
     const { findings, ...result } = await checkAll();
-    expect(result).toEqual({ blobs: 1, bytes: 1000, damaged: 0, unrecorded: 1, young: 1, miscounted: 0 });
+    expect(result).toEqual({ blobs: 1, bytes: 1000, damaged: 0, checksums: 0, unrecorded: 1, young: 1, miscounted: 0 });
     const kinds = new Map(findings.map((finding) => [keyOf(finding), finding.kind]));
     expect(kinds).toEqual(
       new Map([
@@ -169,7 +178,15 @@ describe("checkStore", () => {
     await storeImage("small", 1000);
     const failing = failingBeyond(1000, blobs);
     const { findings, ...result } = await checkAll({ blobs: failing });
-    expect(result).toEqual({ blobs: 2, bytes: 3_001_000, damaged: 1, unrecorded: 0, young: 0, miscounted: 0 });
+    expect(result).toEqual({
+      blobs: 2,
+      bytes: 3_001_000,
+      damaged: 1,
+      checksums: 0,
+      unrecorded: 0,
+      young: 0,
+      miscounted: 0,
+    });
     expect(findings).toMatchObject([{ reason: "EIO: i/o error, read", images: ["holiday/large"] }]);
   });
 
@@ -272,6 +289,30 @@ describe("image-store check", () => {
     expect((await runCheck()).code).toBe(0);
     expect(await catalog.quotas(["store"])).toMatchObject([{ used: { images: 1, bytes: 1024 } }]);
     expect(await catalog.album("holiday", "all")).toMatchObject({ imageCount: 1, byteCount: 1024 });
+  });
+
+  test("finds a CRC-32 that is not that of the intact bytes, which a repair corrects", async () => {
+    const { key } = await storeImage("i", 1024);
+    await storeImage("other", 2000);
+    await catalog.write({ type: "recordChecksums", blobs: [{ key, crc32: 5 }] });
+    const { code, out } = await runCheck();
+    expect(code).toBe(1);
+    expect(out).toContain(`checksum: the catalog has another CRC-32 than the intact blob ${key} of "holiday/i", so `);
+    expect(out).toEndWith(
+      "Images: 2, damaged: 0. Blobs without a record: 0, younger than the grace: 0. Wrong checksums: 1.\n",
+    );
+
+    const repaired = await runCli(["check", "--repair"], folder);
+    expect(repaired.code).toBe(0);
+    expect(repaired.out).toEndWith("Checksums corrected: 1.\n");
+    expect((await runCheck()).code).toBe(0);
+    const [file] = await catalog.imageFiles({
+      albumId: album.id,
+      createdUntil: Date.now() + HOUR,
+      after: "",
+      limit: 1,
+    });
+    expect(file).toMatchObject({ name: "i", crc32: crc32(patterned(1024)) });
   });
 
   test("prints young blobs without a record, and exits with 0", async () => {

@@ -79,13 +79,17 @@ export async function moveBlobs(db: Driver, context: ChangeContext, { moves }: M
   return { moved: moves.filter((_, index) => changed[index] === 1).map(({ key }) => key) };
 }
 
-export async function recordChecksums(db: Driver, _: ChangeContext, { blobs }: RecordChecksums): Promise<null> {
+export async function recordChecksums(db: Driver, _: ChangeContext, { blobs }: RecordChecksums) {
   // Always in this order, so no two transactions wait for each other.
   const sorted = blobs.toSorted((one, other) => (one.key < other.key ? -1 : 1));
-  await Promise.all(
-    sorted.map(async ({ key, crc32 }) =>
-      db.run("update blobs set crc32 = $2 where key = $1 and state = 'live' and crc32 is null", [key, crc32]),
+  const recorded = await Promise.all(
+    sorted.map(async ({ key, crc32, was = null }) =>
+      db.run("update blobs set crc32 = $2 where key = $1 and state = 'live' and crc32 is not distinct from $3", [
+        key,
+        crc32,
+        was,
+      ]),
     ),
   );
-  return null;
+  return { recorded: recorded.reduce((sum, rows) => sum + rows, 0) };
 }

@@ -36,8 +36,8 @@ export async function listBlobs(
   db: Driver,
   { afterKey, limit }: { afterKey?: string; limit: number },
 ): Promise<readonly BlobRow[]> {
-  return db.all<BlobRow>("select key, location, size, sha256, state from blobs where key > $1 order by key limit $2", [
-    afterKey ?? "",
-    limit,
-  ]);
+  return db.all<BlobRow>(
+    "select key, location, size, sha256, crc32, state from blobs where key > $1 order by key limit $2",
+    [afterKey ?? "", limit],
+  );
 }
