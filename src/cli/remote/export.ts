@@ -5,7 +5,7 @@ import { seeHelp, UsageError } from "../arguments.ts";
 import { folderOf, nameOfFolder, withoutFolder } from "./album-folder.ts";
 import type { RemoteCall } from "./connection.ts";
 import type { Progress } from "./progress.ts";
-import { requireOperands } from "./records.ts";
+import { imagesOf, requireOperands } from "./records.ts";
 import { ALBUM_FILE, albumFileOf, isSidecarName, sidecarOf, sidecarPath, writeFields } from "./sidecars.ts";
 import { receiveImages } from "./sync-down.ts";
 import { startTransfer, type Transfer } from "./transfer.ts";
@@ -45,10 +45,10 @@ async function countImages(albums: AsyncIterable<Album> | Iterable<Album>, progr
 }
 
 async function exportAlbum(call: RemoteCall, transfer: Transfer, album: Album, root: string): Promise<void> {
-  const { client, signal, context } = call;
+  const { context } = call;
   const path = folderOf(album);
   const folder = join(root, path);
-  const images = client.images(album.name, { pageSize: 1000 }, { signal });
+  const images = imagesOf(call, album.name);
   try {
     const named = withoutSidecarNames(images, transfer, album.name);
     await receiveImages(call, transfer, named, folder, {

@@ -1,7 +1,7 @@
 import { seeHelp, UsageError } from "../arguments.ts";
 import type { RemoteCall } from "./connection.ts";
 import { receiveArchive } from "./receive-archive.ts";
-import { parseTarget, requireOperands } from "./records.ts";
+import { imagesOf, parseTarget, requireOperands } from "./records.ts";
 import { syncDown } from "./sync-down.ts";
 import { startTransfer } from "./transfer.ts";
 
@@ -18,7 +18,7 @@ export async function get(call: RemoteCall): Promise<number> {
   }
   // A folder is not made for an album that is not there.
   const { imageCount: files, byteCount: bytes } = await client.albums.get(album, { signal });
-  return syncDown(call, client.images(album, { pageSize: 1000 }, { signal }), folder, { files, bytes });
+  return syncDown(call, imagesOf(call, album), folder, { files, bytes });
 }
 
 async function getArchive(call: RemoteCall, album: string, file: string): Promise<number> {

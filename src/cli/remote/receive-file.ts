@@ -80,9 +80,12 @@ async function copyWhole(
     signal.throwIfAborted();
     throw lostConnection(cause);
   });
-  await writeAt(file, bytes, 0);
+  const writing = writeAt(file, bytes, 0);
+  // While another thread writes.
+  const sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+  await writing;
   onBytes(bytes.length);
-  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+  return sha256;
 }
 
 async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Album, type Image, StoreError } from "../../../client/src/index.ts";
+import { type Album, type components, type Image, StoreError } from "../../../client/src/index.ts";
 import { seeHelp, UsageError } from "../arguments.ts";
 import { EXIT } from "../context.ts";
 import { formatBytes } from "../progress-bar.ts";
@@ -56,6 +56,27 @@ async function isAnonymous({ client, key, signal }: RemoteCall): Promise<boolean
     return (await client.send("GET", "/v1/me", { signal })).caller.kind === "anonymous";
   } catch {
     return false;
+  }
+}
+
+type ImagePage = components["schemas"]["ImagePage"];
+
+/** All images of an album in the order of their names. It requests a page while the images of the one before are used. */
+export async function* imagesOf(
+  { client, signal }: Pick<RemoteCall, "client" | "signal">,
+  album: string,
+): AsyncGenerator<Image, void> {
+  const read = (pageToken?: string): Promise<ImagePage> => {
+    const query = { pageSize: 1000, ...(pageToken === undefined ? {} : { pageToken }) };
+    const page = client.send("GET", "/v1/albums/{album}/images", { path: { album }, query, signal });
+    // Awaited when the images before are used up, or never.
+    page.catch(() => undefined);
+    return page;
+  };
+  for (let page: Promise<ImagePage> | undefined = read(); page !== undefined; ) {
+    const { items, nextPageToken }: ImagePage = await page;
+    page = nextPageToken == null ? undefined : read(nextPageToken);
+    yield* items;
   }
 }
 

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { seeHelp, UsageError } from "../arguments.ts";
 import type { RemoteCall } from "./connection.ts";
-import { requireOperands } from "./records.ts";
+import { imagesOf, requireOperands } from "./records.ts";
 import { syncDown } from "./sync-down.ts";
 import { syncUp } from "./sync-up.ts";
 
@@ -11,7 +11,7 @@ export async function sync(call: RemoteCall): Promise<number> {
   const [from = "", to = ""] = operands;
   if (isSourceFolder(from, to)) return syncUp(call, from, to);
   const { imageCount: files, byteCount: bytes } = await client.albums.get(from, { signal });
-  return syncDown(call, client.images(from, { pageSize: 1000 }, { signal }), to, { files, bytes });
+  return syncDown(call, imagesOf(call, from), to, { files, bytes });
 }
 
 /**
