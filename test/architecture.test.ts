@@ -249,6 +249,7 @@ const SHORT: Readonly<Record<string, string>> = {
   "src/adapters/renderer/description/taken-at.ts": "a time of EXIF, with tests of its own",
   "src/adapters/renderer/formats/codecs.ts": "the table of codecs",
   "src/cli/command.ts": "the type of a command, which the tables of commands share",
+  "src/cli/remote/batches.ts": "shared by rm and sync",
   "src/cli/remote/get.ts": "one command per file",
   "src/cli/remote/login.ts": "one command per file",
   "src/cli/remote/send-file.ts": "shared by put and sync",

@@ -2,6 +2,7 @@ import { type Album, type components, type Image, StoreError } from "../../../cl
 import { seeHelp, UsageError } from "../arguments.ts";
 import { EXIT } from "../context.ts";
 import { formatBytes } from "../progress-bar.ts";
+import { groupsOf, refusalsOf } from "./batches.ts";
 import type { RemoteCall } from "./connection.ts";
 import { describeError, GIVE_KEY, isFatal } from "./describe-error.ts";
 
@@ -113,8 +114,7 @@ export async function remove(call: RemoteCall): Promise<number> {
   const { operands, print, context } = call;
   const targets = operands.map((path) => ({ ...parseTarget(path, call), path }));
   let code: number = EXIT.ok;
-  for (let start = 0; start < targets.length; start += BATCH) {
-    const batch = targets.slice(start, start + BATCH);
+  for (const batch of groupsOf(targets)) {
     const errors = await removeAll(call, batch);
     for (const [index, { path }] of batch.entries()) {
       const error = errors[index];
@@ -129,12 +129,8 @@ export async function remove(call: RemoteCall): Promise<number> {
   }
   return code;
 }
-/** The most operations of a batch. */
-const BATCH = 1000;
-
 /** Returns why each was refused; undefined for one that was deleted. */
 async function removeAll(call: RemoteCall, targets: readonly Target[]): Promise<readonly (StoreError | undefined)[]> {
-  const { client, signal } = call;
   const recursive = call.has("recursive");
   const [first, ...others] = targets;
   // The refusal of a request of its own names the one right that is missing.
@@ -144,11 +140,7 @@ async function removeAll(call: RemoteCall, targets: readonly Target[]): Promise<
       ? ({ type: "deleteAlbum", album, recursive } as const)
       : ({ type: "deleteImage", album, image } as const),
   );
-  const outcomes = await client.batch(operations, { atomic: false, signal });
-  return outcomes.map(({ error: problem, status }) => {
-    if (problem === undefined) return undefined;
-    return new StoreError(problem.detail, { status, code: problem.code, requestId: problem.requestId, problem });
-  });
+  return refusalsOf(call, operations);
 }
 
 const removeOne = ({ client, signal }: RemoteCall, { album, image }: Target, recursive: boolean): Promise<void> =>

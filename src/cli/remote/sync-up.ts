@@ -2,6 +2,7 @@ import { lstat, opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { StoreError } from "../../../client/src/index.ts";
 import { parseName } from "../../domain/names.ts";
+import { groupsOf, refusalsOf } from "./batches.ts";
 import type { RemoteCall } from "./connection.ts";
 import { countFiles } from "./count-files.ts";
 import { type Digests, openDigests } from "./digests.ts";
@@ -50,7 +51,7 @@ export async function sendFolder(
   const sync: SyncUp = { call, folder, album, isDry, transfer, listing, digests, withSidecars };
   await listAlbum(sync);
   await forEach(namesIn(folder), signal, (name) => syncFile(sync, name));
-  if (call.has("delete")) await forEach(listing.unmarked(), signal, (name) => deleteImage(sync, name));
+  if (call.has("delete")) for (const names of groupsOf(listing.unmarked())) await deleteImages(sync, names);
 }
 
 async function listAlbum({ call, album, isDry, listing, withSidecars }: SyncUp): Promise<void> {
@@ -133,13 +134,31 @@ async function sendBytes(
 const setFields = ({ client, signal }: RemoteCall, album: string, name: string, sidecar: Sidecar, before: string) =>
   client.update(album, name, patchOf(sidecar, before), { signal });
 
-async function deleteImage({ call, album, isDry, transfer }: SyncUp, name: string): Promise<void> {
-  const path = `${album}/${name}`;
-  try {
-    if (!isDry) await call.client.delete(album, name, { signal: call.signal });
-    await transfer.done("deleted", path);
-  } catch (error) {
-    if (error instanceof StoreError && error.code === "image_not_found") return transfer.unchanged();
-    transfer.fail(path, error);
+/** A few by a request each, whose refusal names the one right that is missing. */
+async function deleteImages(sync: SyncUp, names: readonly string[]): Promise<void> {
+  const { call, album, isDry } = sync;
+  const { client, signal } = call;
+  if (names.length <= FEW) {
+    const remove = (name: string) => (isDry ? undefined : client.delete(album, name, { signal }));
+    return forEach(names, signal, async (name) => tellDeleted(sync, name, await refusalOf(async () => remove(name))));
   }
+  const operations = names.map((image) => ({ type: "deleteImage", album, image }) as const);
+  // If the whole batch fails, so does each.
+  let errors: readonly unknown[] = [];
+  const refusal = await refusalOf(async () => void (errors = isDry ? [] : await refusalsOf(call, operations)));
+  for (const [index, name] of names.entries()) await tellDeleted(sync, name, refusal ?? errors[index]);
+}
+const FEW = 3;
+
+const refusalOf = (work: () => Promise<void>): Promise<unknown> =>
+  work().then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+async function tellDeleted({ album, transfer }: SyncUp, name: string, error: unknown): Promise<void> {
+  const path = `${album}/${name}`;
+  if (error === undefined) await transfer.done("deleted", path);
+  else if (error instanceof StoreError && error.code === "image_not_found") transfer.unchanged();
+  else transfer.fail(path, error);
 }

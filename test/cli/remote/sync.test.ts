@@ -99,6 +99,19 @@ describe("image-store sync DIR ALBUM", () => {
     expect(await treeOf(join(home, "copy"))).toEqual(await treeOf(photos));
   });
 
+  test("--delete sends one request for many images", async () => {
+    for (let number = 0; number < 40; number++) await write(`${number}.png`);
+    await up();
+    for (let number = 0; number < 30; number++) await rm(join(photos, `${number}.png`));
+    expect(totalsOf(await up("--delete", "--dry-run", "--json"))).toMatchObject({ deleted: 30 });
+    const before = front.seen.length;
+    expect(totalsOf(await up("--delete", "--json"))).toMatchObject({ deleted: 30, unchanged: 10, failed: 0 });
+    const requests = front.seen.slice(before);
+    expect(requests.filter((request) => request === "POST /v1/batches")).toHaveLength(1);
+    expect(requests.filter((request) => request.startsWith("DELETE"))).toEqual([]);
+    expect((await cli("ls", album)).out.trimEnd().split("\n")).toHaveLength(10);
+  });
+
   test("goes on when files fail, says which, and a second run completes it", async () => {
     await write("good.png");
     await write("notes.txt", Buffer.from("no image"));
