@@ -11,6 +11,11 @@ export interface UploadMemory {
    * @throws StoreError `busy` when so much is not left
    */
   reserve(size: number | undefined): UploadReservation;
+  /**
+   * For a body that is gathered in memory: it counts with all its bytes until it is disposed of.
+   * @throws StoreError `busy` when so much is not left
+   */
+  hold(bytes: number): Disposable;
 }
 
 /** The share of one upload, until it is disposed of. */
@@ -55,14 +60,30 @@ export function createUploadMemory(budget: number): UploadMemory {
     }
   }
 
+  /** Uploads that wait to grow go first. A budget below one upload still lets one through. */
+  function requireRoom(bytes: number): void {
+    if (waiting.size > 0 || (reserved > 0 && reserved + bytes > budget))
+      throw new StoreError("busy", "Too much is being uploaded at once; try again soon.");
+  }
+
   return {
+    hold(bytes) {
+      requireRoom(bytes);
+      reserved += bytes;
+      let isDisposed = false;
+      return {
+        [Symbol.dispose]() {
+          if (isDisposed) return;
+          isDisposed = true;
+          reserved -= bytes;
+          startWaiting();
+        },
+      };
+    },
     reserve(size = FAST_UPLOAD) {
       const most = Math.min(2 * size, FAST_UPLOAD);
       const least = Math.min(most, SLOW_UPLOAD);
-      // Uploads that wait to grow go first. A budget below one upload still lets one through.
-      if (waiting.size > 0 || (reserved > 0 && reserved + most > budget)) {
-        throw new StoreError("busy", "Too much is being uploaded at once; try again soon.");
-      }
+      requireRoom(most);
       const growing: Waiting & { start: () => void } = { bytes: most - least, start() {} };
       let own = 0;
       let largest = 0;

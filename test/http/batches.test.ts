@@ -234,26 +234,62 @@ test("a deletion of an album that is too large for its batch goes on afterwards,
   expect(items.map((item) => item.status)).toEqual([204, 204, 201]);
 });
 
-test("a process takes 16 batches at a time, and refuses the next before it reads its body", async () => {
-  const released = Promise.withResolvers<void>();
-  const batch = (index: number) => JSON.stringify({ operations: [{ type: "putAlbum", album: `${name}-${index}` }] });
-  const held = Array.from({ length: 16 }, (_, index) => {
-    const body = new ReadableStream<Uint8Array>({
-      async start(controller) {
-        controller.enqueue(Buffer.from(batch(index).slice(0, 5)));
-        await released.promise;
-        controller.enqueue(Buffer.from(batch(index).slice(5)));
-        controller.close();
-      },
-    });
-    const headers = { Host: new URL(store.url).host, "Content-Type": "application/json" };
-    return store.handle(new Request(`${store.url}/v1/batches`, { method: "POST", headers, body }));
+/** A batch whose client sends its body to the end only after `released`. */
+function slowBatch(to: TestStore, album: string, released: Promise<void>): Promise<Response> {
+  const text = JSON.stringify({ operations: [{ type: "putAlbum", album }] });
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      controller.enqueue(Buffer.from(text.slice(0, 5)));
+      await released;
+      controller.enqueue(Buffer.from(text.slice(5)));
+      controller.close();
+    },
   });
-  const refused = await post([{ type: "putAlbum", album: `${name}-16` }]);
+  const headers = {
+    Host: new URL(to.url).host,
+    "Content-Type": "application/json",
+    "Content-Length": String(text.length),
+  };
+  return to.handle(new Request(`${to.url}/v1/batches`, { method: "POST", headers, body }));
+}
+
+test("batches whose clients send slowly keep no other batch from running", async () => {
+  const clients = Array.from({ length: 40 }, () => Promise.withResolvers<void>());
+  const slow = clients.map(({ promise }, index) => slowBatch(store, `${name}-${index}`, promise));
+  expect((await post([{ type: "putAlbum", album: `${name}-40` }])).status).toBe(200);
+  for (const [index, { resolve }] of clients.entries()) {
+    resolve();
+    expect((await slow[index])?.status).toBe(200);
+  }
+});
+
+test("bodies of batches count in the memory of uploads until they were read", async () => {
+  await using small = await startStore({ UPLOAD_MEMORY: "100" });
+  const client = Promise.withResolvers<void>();
+  const slow = slowBatch(small, name, client.promise);
+  const send = () => small.send("POST", "/v1/batches", { operations: [{ type: "putAlbum", album: name }] });
+  const refused = await send();
   expect([refused.status, (await jsonOf<Refusal>(refused)).code]).toEqual([503, "busy"]);
-  released.resolve();
-  expect((await Promise.all(held)).map(({ status }) => status)).toEqual(held.map(() => 200));
-  expect((await post([{ type: "putAlbum", album: `${name}-16` }])).status).toBe(200);
+  client.resolve();
+  expect((await slow).status).toBe(200);
+  expect((await send()).status).toBe(200);
+});
+
+test("a response over 4 MiB is not kept for an Idempotency-Key, so the batch is refused and changes nothing", async () => {
+  const metadata = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`${index}`, "x".repeat(256)]));
+  const album = `${name}-large`;
+  await run([{ type: "createAlbum", body: { name: album, description: "x".repeat(4096), metadata } }]);
+  const titles = (updates: number) =>
+    Array.from({ length: updates }, (_, index) => ({ type: "updateAlbum", album, body: { title: `${index}` } }));
+  const key = { "Idempotency-Key": crypto.randomUUID() };
+  const before = await (await store.fetch(`/v1/albums/${album}`)).text();
+  const events = await eventCount();
+  const refused = await post(titles(500), {}, key);
+  expect([refused.status, (await jsonOf<Refusal>(refused)).code]).toEqual([413, "too_large"]);
+  expect(await (await store.fetch(`/v1/albums/${album}`)).text()).toBe(before);
+  expect(await eventCount()).toBe(events);
+  expect((await post(titles(500))).status).toBe(200);
+  expect((await post(titles(2), {}, key)).status).toBe(200);
 });
 
 test("an operation moves an image, with the conditions and refusals of its own request", async () => {

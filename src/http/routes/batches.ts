@@ -2,17 +2,20 @@ import { type BatchOutcome, MAX_BATCH_OPERATIONS } from "../../domain/batch.ts";
 import type { Caller } from "../../domain/caller.ts";
 import { deserializeError, StoreError } from "../../domain/errors.ts";
 import { type BatchDeps, type BatchWish, runBatch } from "../../operations/batches.ts";
+import type { UploadMemory } from "../../operations/upload-memory.ts";
 import { type BatchItem, batchResultSchema, batchSchema } from "../batch-schemas.ts";
 import { fingerprint, readIdempotencyKey } from "../idempotency-key.ts";
 import { readJsonBody } from "../json-body.ts";
 import { problemBody, statusOf } from "../problem.ts";
 import { writtenRecord } from "../record-answer.ts";
+import { declaredSize } from "../request-body.ts";
 import { answers, json, type Route, type RouteRequest, route } from "../route.ts";
 import { albumFieldsOf } from "./albums.ts";
 import { exampleImage } from "./images.ts";
 
 export interface BatchRouteDeps extends BatchDeps {
   readonly limits: { readonly maxJson: number };
+  readonly uploadMemory: Pick<UploadMemory, "hold">;
 }
 
 /** Of what other JSON bodies may have: a batch is many of them. */
@@ -41,7 +44,7 @@ const run = route(
       "is its error, with its position, from 0, as `operation`. If it is false, an operation that fails leaves the others as they are. If an operation " +
       `is malformed, the store refuses the whole batch. The body may have ${BODIES} times the size of another JSON body (\`IMAGE_STORE_MAX_JSON\`). A batch ` +
       "that takes more than ten seconds is undone, with the error `busy`. A repeated request with the same `Idempotency-Key` gets the first response " +
-      "again, unless that was an error. Before it responds, the store deletes at most 20,000 images of deleted albums, divided equally among the " +
+      "again, unless that was an error; if the response has more than 4 MiB, a batch with a key is refused with `too_large`. Before it responds, the store deletes at most 20,000 images of deleted albums, divided equally among the " +
       "deletions. A larger album is gone at once too, and the store deletes the rest of its images afterwards.",
     tag: "Batches",
     streams: { "application/json": { schema: batchSchema, example } },
@@ -100,11 +103,9 @@ const run = route(
     ],
   },
   async (request, deps: BatchRouteDeps) => {
-    // Before the body is read: it may be large.
+    const body = await readBatch(request.raw, deps);
+    // Clients that send slowly take none.
     using slot = deps.batchSlots.take();
-    const definition = { schema: batchSchema, example };
-    const maxBytes = BODIES * deps.limits.maxJson;
-    const body = (await readJsonBody(request.raw, definition, maxBytes)) as ReturnType<typeof batchSchema.parse>;
     const { atomic = true, operations } = body;
     const key = readIdempotencyKey(request);
     const { caller, replayed, value } = await runBatch(deps, {
@@ -119,6 +120,14 @@ const run = route(
     return json(status, { items }, replayed ? { "Idempotent-Replayed": "true" } : {});
   },
 );
+
+/** While it comes, it counts in the memory of uploads: its chunks, and then their copy. */
+async function readBatch(request: Request, { limits, uploadMemory }: BatchRouteDeps) {
+  const maxBytes = BODIES * limits.maxJson;
+  using held = uploadMemory.hold(2 * Math.min(declaredSize(request.headers) ?? maxBytes, maxBytes));
+  const body = await readJsonBody(request, { schema: batchSchema, example }, maxBytes);
+  return body as ReturnType<typeof batchSchema.parse>;
+}
 
 function toWish(item: BatchItem, index: number): BatchWish {
   const preconditions = "ifMatch" in item ? item.ifMatch : undefined;

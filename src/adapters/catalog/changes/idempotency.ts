@@ -24,8 +24,24 @@ export async function onlyOnce<Value>(
   );
   if (inserted === 0) return { replayed: true, value: await firstResult<Value>(db, idempotency) };
   const value = await change();
-  await db.run("update idempotency set answer = $3 where scope = $1 and key = $2", [scope, key, JSON.stringify(value)]);
+  const answer = JSON.stringify(value);
+  requireKeepable(answer);
+  await db.run("update idempotency set answer = $3 where scope = $1 and key = $2", [scope, key, answer]);
   return { replayed: false, value };
+}
+
+/** Of a record it is far less; of a batch it may be a thousand records. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+function requireKeepable(answer: string): void {
+  const size = Buffer.byteLength(answer);
+  if (size <= MAX_ANSWER_BYTES) return;
+  throw new StoreError(
+    "too_large",
+    `The response, which the store would keep for the Idempotency-Key, has ${size} bytes; the limit is ${MAX_ANSWER_BYTES}. ` +
+      "Send fewer operations, or no Idempotency-Key.",
+    { members: { limit: MAX_ANSWER_BYTES } },
+  );
 }
 
 async function firstResult<Value>(db: Driver, { scope, key, fingerprint }: Idempotency): Promise<Value> {
