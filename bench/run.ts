@@ -34,6 +34,7 @@ import { upload } from "./upload.ts";
 import { uploadProfile } from "./upload-profile.ts";
 import { variantLoad } from "./variant-load.ts";
 import { variants } from "./variants.ts";
+import { zip } from "./zip.ts";
 
 const BENCHMARKS: readonly Benchmark[] = [
   start,
@@ -41,6 +42,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   uploadProfile,
   transfers,
   manyFiles,
+  zip,
   quotas,
   albums,
   batches,
