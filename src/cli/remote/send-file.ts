@@ -1,9 +1,11 @@
-import type { Image, UploadOptions } from "../../../client/src/index.ts";
+import type { Client, Image, UploadOptions } from "../../../client/src/index.ts";
 import { StoreError } from "../../../client/src/index.ts";
+import { createLimit } from "../../concurrency/limit.ts";
 import type { RemoteCall } from "./connection.ts";
 import { knownBytesOf } from "./known-bytes.ts";
 import type { LocalFile } from "./local-file.ts";
 import type { FileProgress } from "./progress.ts";
+import { IN_FLIGHT } from "./transfer.ts";
 
 /** Has the store copy bytes that it has. */
 async function sendDigest(
@@ -33,21 +35,43 @@ const BYTES_NEEDED: ReadonlySet<string> = new Set([
 
 type SendOptions = { readonly name: string } & Pick<UploadOptions, "ifExists" | "fields">;
 
+/** Of each client, so many uploads at a time, however many files are prepared. */
+const limits = new WeakMap<Client, ReturnType<typeof createLimit>>();
+
+function limitOf(client: Client): ReturnType<typeof createLimit> {
+  const limit = limits.get(client) ?? createLimit(IN_FLIGHT);
+  limits.set(client, limit);
+  return limit;
+}
+
 /**
  * Uploads the file as it was read, or has the store copy the bytes if it has them, or fails. Returns the record; undefined where the key must not see it.
  * @throws Error if the file changed after it was read
  */
 export async function sendFile(
+  call: Pick<RemoteCall, "client" | "signal">,
+  progress: Pick<FileProgress, "moved" | "isShown">,
+  file: LocalFile,
+  album: string,
+  options: SendOptions,
+): Promise<Image | undefined> {
+  const { client, signal } = call;
+  const isKnown = await knownBytesOf(client, signal).has(file.sha256);
+  return limitOf(client)(async () => {
+    // It may have waited for others.
+    signal.throwIfAborted();
+    const known = isKnown ? await sendDigest(call, file, album, options) : "bytes needed";
+    return known === "bytes needed" ? sendBytes(call, progress, file, album, options) : known;
+  });
+}
+
+async function sendBytes(
   { client, signal }: Pick<RemoteCall, "client" | "signal">,
   progress: Pick<FileProgress, "moved" | "isShown">,
   file: LocalFile,
   album: string,
   options: SendOptions,
 ): Promise<Image | undefined> {
-  if (await knownBytesOf(client, signal).has(file.sha256)) {
-    const known = await sendDigest({ client, signal }, file, album, options);
-    if (known !== "bytes needed") return known;
-  }
   // The store looks at the bytes. A type that it does not know, made from the name, would be refused.
   const type = "application/octet-stream";
   const body = file.bytes ?? Bun.file(file.path, { type });

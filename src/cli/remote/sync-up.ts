@@ -13,7 +13,7 @@ import type { FileProgress } from "./progress.ts";
 import { createAlbum } from "./put.ts";
 import { sendFile } from "./send-file.ts";
 import { isPartOfSidecars, patchOf, readSidecar, type Sidecar, sidecarOf } from "./sidecars.ts";
-import { forEach, startTransfer, type Transfer } from "./transfer.ts";
+import { forEach, IN_FLIGHT, startTransfer, type Transfer } from "./transfer.ts";
 
 interface SyncUp {
   readonly call: RemoteCall;
@@ -50,7 +50,8 @@ export async function sendFolder(
   using digests = await openDigests(call.context.env, folder);
   const sync: SyncUp = { call, folder, album, isDry, transfer, listing, digests, withSidecars };
   await listAlbum(sync);
-  await forEach(namesIn(folder), signal, (name) => syncFile(sync, name));
+  // While some files are sent, the next ones are read, and the store is asked for their bytes.
+  await forEach(namesIn(folder), signal, (name) => syncFile(sync, name), 2 * IN_FLIGHT);
   if (call.has("delete")) for (const names of groupsOf(listing.unmarked())) await deleteImages(sync, names);
 }
 

@@ -111,6 +111,7 @@ export async function forEach<Item>(
   items: AsyncIterable<Item> | Iterable<Item>,
   signal: AbortSignal,
   work: (item: Item) => Promise<void>,
+  atOnce: number = IN_FLIGHT,
 ): Promise<void> {
   const iterator = iterate(items);
   let failure: { readonly error: unknown } | undefined;
@@ -126,7 +127,7 @@ export async function forEach<Item>(
       }
     }
   }
-  await Promise.all(Array.from({ length: IN_FLIGHT }, runLane));
+  await Promise.all(Array.from({ length: atOnce }, runLane));
   await iterator.return();
   if (failure !== undefined) throw failure.error;
 }

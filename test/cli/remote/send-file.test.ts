@@ -43,3 +43,40 @@ test.each([false, true])(
     }
   },
 );
+
+test("16 files are sent at a time, and the store was asked for the bytes of all that wait", async () => {
+  await using store = await startStore();
+  const client = createClient({ url: store.url });
+  await client.albums.create({ name: "Many" });
+  let [sending, most] = [0, 0];
+  let digests = 0;
+  const enough = Promise.withResolvers<void>();
+  const fetching = async (request: Request) => {
+    const isUpload = request.method === "PUT";
+    if (!isUpload) digests += ((await request.clone().json()) as { sha256: readonly string[] }).sha256.length;
+    if (digests === FILES) enough.resolve();
+    sending += Number(isUpload);
+    most = Math.max(most, sending);
+    if (isUpload) await enough.promise;
+    return fetch(request).finally(() => {
+      sending -= Number(isUpload);
+    });
+  };
+  const watched = createClient({ url: store.url, fetch: fetching });
+  const folder = await newFolder("many");
+  try {
+    const { signal } = new AbortController();
+    const progress = { isShown: false, moved: () => undefined };
+    const sent = Array.from({ length: FILES }, async (_, index) => {
+      const path = join(folder, `${index}.png`);
+      await Bun.write(path, newPng(100));
+      const name = `${index}.png`;
+      return sendFile({ client: watched, signal }, progress, await readLocalFile(path), "Many", { name });
+    });
+    expect(await Promise.all(sent)).toHaveLength(FILES);
+    expect(most).toBe(16);
+  } finally {
+    await removeFolder(folder);
+  }
+});
+const FILES = 40;
