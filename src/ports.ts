@@ -21,6 +21,7 @@ import type {
   UndescribedQuery,
 } from "./ports/catalog-answers.ts";
 import type { AlbumQuery, CompactListings, ImageQuery } from "./ports/listings.ts";
+import type { WebhookCatalog } from "./ports/webhooks.ts";
 
 export type {
   BlobRow,
@@ -38,7 +39,7 @@ export type { AlbumQuery, FilesQuery, ImageFile, ImageQuery, KnownImage, KnownQu
  * documents, `busy` when too much waits, `unavailable` when the engine does not answer or the outcome is unknown,
  * `insufficient_storage` when the disk is full (then nothing was done).
  */
-export interface Catalog extends AccessCatalog, CompactListings, AsyncDisposable {
+export interface Catalog extends AccessCatalog, CompactListings, WebhookCatalog, AsyncDisposable {
   /** Made once, kept in the catalog: the source of every event, whatever node speaks. */
   readonly storeId: string;
   /** Whether other nodes write to it: then work of one node at a time goes by leases. */

@@ -18,6 +18,7 @@ export const texts = {
       key: "API keys",
       ticket: "Upload tickets",
       quota: "Quotas",
+      webhook: "Webhooks",
     },
     pause: "Pause",
     goOn: "Go on",

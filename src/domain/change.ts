@@ -28,11 +28,12 @@ import type {
 } from "./maintenance.ts";
 import type { Quota, QuotaLimits, QuotaScope } from "./quota.ts";
 import type { IfExists } from "./request-types.ts";
-import type { Idempotency, Preconditions, RecordVersion, Requested, RightOnAlbums } from "./requested.ts";
+import type { Idempotency, Preconditions, RecordVersion, Replayable, Requested, RightOnAlbums } from "./requested.ts";
 import type { Visibility } from "./visibility.ts";
+import type { WebhookChange, WebhookChangeResults } from "./webhook-changes.ts";
 
 export { IF_EXISTS, type IfExists } from "./request-types.ts";
-export type { Idempotency, Preconditions, RecordVersion, Requested, Requester } from "./requested.ts";
+export type { Idempotency, Preconditions, RecordVersion, Replayable, Requested, Requester } from "./requested.ts";
 
 /**
  * A write is a value: it can be sent to a thread, batched, retried and replayed. Each is one transaction of checks, rows,
@@ -43,6 +44,7 @@ export type Change = AnyChange & Fenced;
 
 type AnyChange =
   | AccessChange
+  | WebhookChange
   | CreateAlbum
   | PutAlbum
   | UpdateAlbum
@@ -77,7 +79,7 @@ type AnyChange =
   | RecountUsage
   | RunBatch;
 
-export interface ChangeResults extends AccessChangeResults {
+export interface ChangeResults extends AccessChangeResults, WebhookChangeResults {
   createAlbum: Replayable<Album>;
   putAlbum: { readonly created: boolean; readonly album: Album };
   updateAlbum: Album;
@@ -113,12 +115,6 @@ export interface ChangeResults extends AccessChangeResults {
   runBatch: Replayable<readonly BatchOutcome[]>;
 }
 export type ChangeResult<C extends AnyChange> = ChangeResults[C["type"]];
-
-/** The first answer again, when the change carried an idempotency key that was used before for the same request. */
-export interface Replayable<Value> {
-  readonly replayed: boolean;
-  readonly value: Value;
-}
 
 /** The right to do what one node at a time does; a later holder has a higher token. */
 export interface Fence {

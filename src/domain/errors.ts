@@ -8,6 +8,7 @@ export type ErrorCode =
   | "invalid_name"
   | "invalid_variant"
   | "invalid_host"
+  | "invalid_webhook_url"
   | "invalid_page_token"
   | "empty_body"
   | "unauthorized"
@@ -26,6 +27,7 @@ export type ErrorCode =
   | "image_not_found"
   | "bytes_not_found"
   | "cursor_not_found"
+  | "webhook_not_found"
   | "session_not_found"
   | "key_not_found"
   | "quota_not_found"
@@ -38,6 +40,9 @@ export type ErrorCode =
   | "image_exists"
   | "album_not_empty"
   | "key_not_editable"
+  | "cursor_of_webhook"
+  | "too_many_webhooks"
+  | "webhook_replaying"
   | "request_in_progress"
   | "cursor_unknown"
   | "cursor_expired"
@@ -107,6 +112,7 @@ export const shareNotFound = () => new StoreError("share_not_found", "There is n
 /** The same whether no image has the bytes or the caller may read none that has. */
 export const bytesNotFound = () =>
   new StoreError("bytes_not_found", "No image that the caller may read has these bytes. Upload the bytes.");
+export const webhookNotFound = () => new StoreError("webhook_not_found", "There is no such webhook.");
 export const imageNotFound = () => new StoreError("image_not_found", "There is no such image.");
 
 export const ticketNotFound = () =>

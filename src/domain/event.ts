@@ -10,7 +10,7 @@ const RECORD_EVENT_TYPES = [
   "imagestore.image.updated",
   "imagestore.image.deleted",
 ] as const;
-/** Of the audit trail: changes to who may do what. */
+/** Of the audit trail: changes to who may do what, and to what is told of it. */
 export const AUDIT_EVENT_TYPES = [
   "imagestore.key.created",
   "imagestore.key.updated",
@@ -21,16 +21,21 @@ export const AUDIT_EVENT_TYPES = [
   "imagestore.ticket.revoked",
   "imagestore.quota.updated",
   "imagestore.cursor.rewound",
+  "imagestore.webhook.created",
+  "imagestore.webhook.updated",
+  "imagestore.webhook.deleted",
+  "imagestore.webhook.disabled",
+  "imagestore.webhook.replayed",
 ] as const;
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];
 export const EVENT_TYPES = [...RECORD_EVENT_TYPES, ...AUDIT_EVENT_TYPES] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /**
- * Why: a request, the deletion of the whole album, a description that the store added by itself, or a move: the image was created
- * in an album because it left another, and deleted there because it went on.
+ * Why: a request, the deletion of the whole album, a description that the store added by itself, a move (the image was created
+ * in an album because it left another, and deleted there because it went on), or a receiver of deliveries that failed.
  */
-export const EVENT_REASONS = ["user", "album-deleted", "described", "moved"] as const;
+export const EVENT_REASONS = ["user", "album-deleted", "described", "moved", "delivery-failed"] as const;
 export type EventReason = (typeof EVENT_REASONS)[number];
 
 /** The other album of an image that moved, under the name that it had then. */

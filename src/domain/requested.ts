@@ -31,6 +31,12 @@ export interface Idempotency {
   readonly fingerprint: string;
 }
 
+/** The first answer again, when the change carried an idempotency key that was used before for the same request. */
+export interface Replayable<Value> {
+  readonly replayed: boolean;
+  readonly value: Value;
+}
+
 /** Of a change that a request may ask for. Its event says both. */
 export interface Requested {
   /** Who asks for it. Absent: the store itself. */

@@ -1,10 +1,11 @@
 import { z } from "@hono/zod-openapi";
-import { EVENT_REASONS, EVENT_TYPES } from "../domain/event.ts";
+import { EVENT_REASONS } from "../domain/event.ts";
 import { actorSchema, quotaSchema, storedKeySchema } from "./key-schemas.ts";
 import { cursorSchema } from "./listing-schemas.ts";
 import { loggedAlbumShape, loggedImageShape } from "./schemas.ts";
 import { loggedShareSchema } from "./share-schemas.ts";
 import { ticketFields } from "./ticket-schemas.ts";
+import { eventTypeSchema, webhookFields } from "./webhook-schemas.ts";
 
 const why = {
   reason: z.enum(EVENT_REASONS),
@@ -25,7 +26,7 @@ const moved = {
   newAlbum: otherAlbumSchema.optional(),
   copiedFrom: copiedImageSchema.optional(),
 };
-// `grants` of a key and `contentTypes` of a ticket are always there. typescript-fetch makes one class of all kinds of data and fails where such a list is
+// `grants` of a key, `contentTypes` of a ticket and `types` of a webhook are always there. typescript-fetch makes one class of all kinds of data and fails where such a list is
 // missing that it takes for required.
 const eventDataSchema = z
   .union([
@@ -62,6 +63,20 @@ const eventDataSchema = z
         actor: actorSchema,
       })
       .openapi("CursorEventData"),
+    z
+      .strictObject({
+        ...webhookFields,
+        types: webhookFields.types.optional(),
+        from: z.string().optional().openapi({ description: "Of a replay: the cursor that it begins behind." }),
+        to: z
+          .string()
+          .nullable()
+          .optional()
+          .openapi({ description: "Of a replay: the cursor that it ends at. Null: none." }),
+        reason: z.enum(["user", "delivery-failed"]),
+        actor: actorSchema,
+      })
+      .openapi("WebhookEventData"),
   ])
   .openapi("EventData", {
     description:
@@ -73,7 +88,7 @@ export const cloudEventSchema = z
     specversion: z.literal("1.0"),
     id: z.uuid().openapi({ description: "A repeated delivery of the event has the same id." }),
     source: z.string(),
-    type: z.enum(EVENT_TYPES).openapi("EventType"),
+    type: eventTypeSchema,
     subject: z.string(),
     time: z.iso.datetime({ precision: 3 }),
     datacontenttype: z.literal("application/json"),

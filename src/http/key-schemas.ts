@@ -48,7 +48,7 @@ const patternSchema = z
     example: "client-*",
   });
 
-const albumsSchema = z
+export const albumsSchema = z
   .strictObject({
     ids: z.array(z.uuid()).max(MAX_IDS).optional().openapi({ description: "Ids of albums. A rename changes nothing." }),
     names: z

@@ -18,6 +18,7 @@ import { replayContract } from "./catalog-replay.ts";
 import { shareContract } from "./catalog-shares.ts";
 import { ticketContract } from "./catalog-tickets.ts";
 import { visibilityContract } from "./catalog-visibility.ts";
+import { webhookContract } from "./catalog-webhooks.ts";
 
 /** What every Catalog does. `open` gives a fresh, empty one. */
 export function catalogContract(name: string, open: OpenCatalog): void {
@@ -41,6 +42,7 @@ export function catalogContract(name: string, open: OpenCatalog): void {
       keyContract,
       ticketContract,
       shareContract,
+      webhookContract,
     ])
       describe(part.name, () => part(open));
   });

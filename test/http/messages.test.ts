@@ -34,7 +34,8 @@ describe("the message of an invalid query names the accepted values", () => {
       "/v1/events?type=image.made",
       "type",
       "must be one of album.created, album.updated, album.deleted, image.created, image.updated, image.deleted, " +
-        'key.created, key.updated, key.revoked, share.created, share.revoked, ticket.created, ticket.revoked, quota.updated, cursor.rewound, not "image.made"',
+        "key.created, key.updated, key.revoked, share.created, share.revoked, ticket.created, ticket.revoked, quota.updated, cursor.rewound, " +
+        'webhook.created, webhook.updated, webhook.deleted, webhook.disabled, webhook.replayed, not "image.made"',
     ],
     ["/v1/albums?orderby=name", "orderby", "is unknown: must be one of pageSize, pageToken, orderBy, q"],
     ["/healthz?x=1", "x", "is unknown: this route takes no parameters"],

@@ -15,7 +15,7 @@ const DRAWN = 50;
 const GATHER_MS = 150;
 type Start = "latest" | "oldest";
 
-const KINDS = ["album", "image", "share", "key", "ticket", "quota"] as const;
+const KINDS = ["album", "image", "share", "key", "ticket", "quota", "webhook"] as const;
 const TYPES: Readonly<Record<(typeof KINDS)[number], readonly EventType[]>> = {
   album: ["imagestore.album.created", "imagestore.album.updated", "imagestore.album.deleted"],
   image: ["imagestore.image.created", "imagestore.image.updated", "imagestore.image.deleted"],
@@ -23,6 +23,13 @@ const TYPES: Readonly<Record<(typeof KINDS)[number], readonly EventType[]>> = {
   key: ["imagestore.key.created", "imagestore.key.updated", "imagestore.key.revoked"],
   ticket: ["imagestore.ticket.created", "imagestore.ticket.revoked"],
   quota: ["imagestore.quota.updated"],
+  webhook: [
+    "imagestore.webhook.created",
+    "imagestore.webhook.updated",
+    "imagestore.webhook.deleted",
+    "imagestore.webhook.disabled",
+    "imagestore.webhook.replayed",
+  ],
 };
 
 /** The log of changes as it grows, newest first. */

@@ -15,10 +15,13 @@ import { advanceCursor, deleteCursor, pruneEvents, registerCursor, renewEpoch, r
 import { moveImage } from "./changes/move-image.ts";
 import { putImages } from "./changes/put-images.ts";
 import { recountUsage, setQuota } from "./changes/quotas.ts";
+import { replayWebhook } from "./changes/replay-webhook.ts";
 import { createSession, deleteSession, pruneSessions } from "./changes/sessions.ts";
 import { createShare, revokeShare } from "./changes/shares.ts";
 import { beginBlobDeletion, finishBlobDeletion, hold, releaseHold } from "./changes/sweep.ts";
 import { createTicket, deleteTicket, pruneTickets } from "./changes/tickets.ts";
+import { saveDeliveries } from "./changes/webhook-deliveries.ts";
+import { createWebhook, deleteWebhook, rotateWebhookSecret, updateWebhook } from "./changes/webhooks.ts";
 import type { Driver } from "./driver.ts";
 
 type Apply<C extends Change> = (db: Driver, context: ChangeContext, change: C) => Promise<ChangeResult<C>>;
@@ -48,6 +51,12 @@ const CHANGES: { readonly [Type in Change["type"]]: Apply<Extract<Change, { type
   createTicket,
   deleteTicket,
   pruneTickets,
+  createWebhook,
+  updateWebhook,
+  deleteWebhook,
+  rotateWebhookSecret,
+  replayWebhook,
+  saveDeliveries,
   registerCursor,
   advanceCursor,
   rewindCursor,

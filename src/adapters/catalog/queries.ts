@@ -20,6 +20,9 @@ import { createRememberedOrders } from "./queries/remembered-orders.ts";
 import { findShare, listShares } from "./queries/shares.ts";
 import { findTicket, listTickets } from "./queries/tickets.ts";
 import { describeBacklog, undescribedImages } from "./queries/undescribed.ts";
+import { listDeliveries } from "./queries/webhook-deliveries.ts";
+import { webhooksToDeliver } from "./queries/webhook-readers.ts";
+import { findWebhook, listWebhooks } from "./queries/webhooks.ts";
 
 /** How an engine runs a query. */
 export interface Reader {
@@ -70,6 +73,11 @@ export function createQueries({ read, snapshot }: Reader, { now, unnumbered }: E
     keys: (query) => snapshot((db) => listKeys(db, query)),
     share: (id) => read((db) => findShare(db, id)),
     shares: (query) => snapshot((db) => listShares(db, query)),
+
+    webhook: (id) => snapshot((db) => findWebhook(db, id)),
+    webhooks: (query) => snapshot((db) => listWebhooks(db, query)),
+    webhookDeliveries: (query) => snapshot((db) => listDeliveries(db, query)),
+    webhooksToDeliver: (ids) => snapshot((db) => webhooksToDeliver(db, ids)),
 
     undescribedImages: (query) => read((db) => undescribedImages(db, query)),
     describeBacklog: createRemembered(() => read(describeBacklog), TENTH_OF_THE_TIME),

@@ -79,7 +79,7 @@ const remove = route(
       "and then sends new events.",
     tag,
     responses: { 204: { description: "The durable reader was deleted." } },
-    errors: ["cursor_not_found"],
+    errors: ["cursor_not_found", "cursor_of_webhook"],
   },
   async ({ caller, params }, deps: CursorRouteDeps) => {
     await deleteCursor(deps, { caller, name: params.name });
@@ -119,7 +119,7 @@ const rewind = route(
     tag,
     body: { schema: rewindSchema, example: { to: "2026-07-14T09:30:00Z" } },
     responses: { 200: answers("The durable reader at its new position.", durableCursorSchema, example) },
-    errors: ["cursor_not_found", "cursor_unknown", "cursor_expired"],
+    errors: ["cursor_not_found", "cursor_of_webhook", "cursor_unknown", "cursor_expired"],
   },
   async ({ caller, params, body, traceparent }, deps: CursorRouteDeps) =>
     json(200, answerCursor(await rewindCursor(deps, { caller, name: params.name, to: body.to, traceparent }))),

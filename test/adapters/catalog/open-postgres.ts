@@ -68,6 +68,10 @@ async function openCleared(url: string) {
 
 /** What refers to others before what it refers to. */
 const TABLES = [
+  "webhook_deliveries",
+  "webhook_blocked_albums",
+  "webhook_readers",
+  "webhooks",
   "image_tags",
   "images",
   "tickets",

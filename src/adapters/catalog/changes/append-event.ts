@@ -68,13 +68,15 @@ interface NewAuditEvent {
   /** What the event is about, as answers show it. */
   readonly record: object;
   readonly origin: Origin;
+  /** Default: a request. */
+  readonly reason?: EventReason;
 }
 
 /** Appends to the event log what only administrators may see. */
 export async function appendAuditEvent(db: Driver, context: ChangeContext, event: NewAuditEvent): Promise<void> {
-  const { type, subject, albumId = "", record, origin } = event;
+  const { type, subject, albumId = "", record, origin, reason = "user" } = event;
   context.appended += 1;
-  const data = JSON.stringify({ ...record, reason: "user", actor: origin.by?.actor ?? STORE });
+  const data = JSON.stringify({ ...record, reason, actor: origin.by?.actor ?? STORE });
   await db.run(
     `insert into events (id, type, album_id, image_id, subject, time, traceparent, data)
      values ($1, $2, $3, null, $4, $5, $6, $7)`,

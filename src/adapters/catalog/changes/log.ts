@@ -12,6 +12,7 @@ import type { Driver } from "../driver.ts";
 import { logState, startOf } from "../queries/events.ts";
 import { appendAuditEvent } from "./append-event.ts";
 import type { ChangeContext } from "./context.ts";
+import { moveReadersBack, skipPruned, webhooksAmong } from "./webhook-readers.ts";
 
 export async function registerCursor(db: Driver, context: ChangeContext, { name }: RegisterCursor) {
   const { epoch, prunedThrough } = await lockLog(db);
@@ -48,6 +49,7 @@ export async function advanceCursor(db: Driver, context: ChangeContext, change: 
 }
 
 export async function deleteCursor(db: Driver, _context: ChangeContext, { name }: DeleteCursor): Promise<null> {
+  await requireOwnCursor(db, name, "Delete the webhook instead.");
   const deleted = await db.run("delete from cursors where name = $1", [name]);
   if (deleted === 0) throw cursorNotFound();
   return null;
@@ -55,6 +57,7 @@ export async function deleteCursor(db: Driver, _context: ChangeContext, { name }
 
 export async function rewindCursor(db: Driver, context: ChangeContext, change: RewindCursor): Promise<LogPosition> {
   const { name, to } = change;
+  await requireOwnCursor(db, name, "Replay the webhook instead.");
   // Until the transaction ends, no event behind the position is pruned.
   const log = await lockLog(db);
   const { epoch } = log;
@@ -80,7 +83,7 @@ export async function rewindCursor(db: Driver, context: ChangeContext, change: R
 const NEIGHBOURS = 1000;
 
 /** The last position that has no event of that time or later before it. @throws StoreError `cursor_expired` */
-async function positionBefore(db: Driver, { epoch, prunedThrough, lastSequence }: LogState, time: number) {
+export async function positionBefore(db: Driver, { epoch, prunedThrough, lastSequence }: LogState, time: number) {
   const firstAfter = (seq: number) =>
     db.get<{ seq: number; time: number }>("select seq, time from events where seq > $1 order by seq limit 1", [seq]);
   const oldest = await firstAfter(prunedThrough);
@@ -107,6 +110,13 @@ async function positionBefore(db: Driver, { epoch, prunedThrough, lastSequence }
   }
 }
 
+/** The cursor of a webhook follows its deliveries. @throws StoreError `cursor_of_webhook` */
+async function requireOwnCursor(db: Driver, name: string, remedy: string): Promise<void> {
+  if (webhooksAmong([name]).length === 0) return;
+  if ((await db.get("select 1 from cursors where name = $1", [name])) === undefined) return;
+  throw new StoreError("cursor_of_webhook", `The cursor belongs to a webhook. ${remedy}`);
+}
+
 const cursorNotFound = () => new StoreError("cursor_not_found", "There is no such cursor.");
 
 export async function renewEpoch(db: Driver, { now }: ChangeContext, _change: RenewEpoch) {
@@ -118,6 +128,7 @@ export async function renewEpoch(db: Driver, { now }: ChangeContext, _change: Re
   ]);
   const { epoch, lastSequence } = await logState(db);
   await db.run("update cursors set seq = $1 where seq > $1", [lastSequence]);
+  await moveReadersBack(db, lastSequence);
   return { epoch };
 }
 
@@ -128,9 +139,9 @@ export async function lockLog(db: Driver): Promise<LogState> {
 }
 
 /** Deletes the oldest events one by one, up to the first that must stay. */
-export async function pruneEvents(db: Driver, { now }: ChangeContext, change: PruneEvents) {
+export async function pruneEvents(db: Driver, context: ChangeContext, change: PruneEvents) {
   const { retention, maxBytes, limit } = change;
-  const olderThan = retention === null ? null : now - retention;
+  const olderThan = retention === null ? null : context.now - retention;
   const { prunedThrough, bytes } = await lockLog(db);
   const slowest = await db.get<{ seq: number | null }>("select min(seq) as seq from cursors");
   const passedByAll = slowest?.seq ?? Number.MAX_SAFE_INTEGER;
@@ -157,5 +168,7 @@ export async function pruneEvents(db: Driver, { now }: ChangeContext, change: Pr
   await db.run("delete from events where seq > $1 and seq <= $2", [prunedThrough, last.seq]);
   await db.run("update log_state set floor = $1, bytes = $2 where id = 1", [last.seq, kept]);
   const givenUp = await db.all<{ name: string }>("delete from cursors where seq < $1 returning name", [last.seq]);
-  return { pruned, droppedCursors: givenUp.map(({ name }) => name), more: pruned === limit };
+  const droppedCursors = givenUp.map(({ name }) => name);
+  await skipPruned(db, context, webhooksAmong(droppedCursors), last.seq);
+  return { pruned, droppedCursors, more: pruned === limit };
 }

@@ -4,12 +4,13 @@ import { BEGIN } from "./postgres-0001-begin.ts";
 import { FILTERS } from "./postgres-0002-filters.ts";
 import { ACCESS } from "./postgres-0003-access.ts";
 import { CHECKSUMS } from "./postgres-0004-checksums.ts";
+import { WEBHOOKS } from "./postgres-0005-webhooks.ts";
 
 /**
  * The version of a catalog is the number of migrations that it has had. A migration never changes once it is released; a test
  * checks that. Nodes of the previous version go on while a node of this one starts, so a migration only adds to the schema.
  */
-export const MIGRATIONS: readonly string[] = [BEGIN, FILTERS, ACCESS, CHECKSUMS];
+export const MIGRATIONS: readonly string[] = [BEGIN, FILTERS, ACCESS, CHECKSUMS, WEBHOOKS];
 
 /** Key of the advisory lock under which one node at a time migrates. An arbitrary number that all versions share. */
 const MIGRATION_LOCK = 0x69_6d_67_73;

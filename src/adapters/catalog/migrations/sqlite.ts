@@ -8,12 +8,21 @@ import { share } from "./sqlite-0003-share.ts";
 import { filters } from "./sqlite-0004-filters.ts";
 import { access } from "./sqlite-0005-access.ts";
 import { checksums } from "./sqlite-0006-checksums.ts";
+import { webhooks } from "./sqlite-0007-webhooks.ts";
 
 /**
  * The version of a catalog is the number of migrations that it has had. A migration never changes once it is released; a test
  * checks that.
  */
-export const MIGRATIONS: readonly ((db: Database) => void)[] = [begin, describe, share, filters, access, checksums];
+export const MIGRATIONS: readonly ((db: Database) => void)[] = [
+  begin,
+  describe,
+  share,
+  filters,
+  access,
+  checksums,
+  webhooks,
+];
 
 /**
  * Migrates in one transaction, so a catalog is never between two versions.

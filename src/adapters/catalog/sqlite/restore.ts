@@ -131,6 +131,7 @@ function fill(db: Database): RestoringCatalog {
       db.transaction(() => {
         db.run("update log_state set epoch = max(epoch + 1, ?1)", [epoch]);
         db.run("update cursors set seq = min(seq, (select head from log_state))");
+        db.run("update webhook_readers set position = min(position, (select head from log_state))");
       }).immediate();
     },
     [Symbol.dispose]: () => db.close(),

@@ -29,8 +29,9 @@ const FROZEN = {
     "df3346592093cd0f",
     "612057a7178c4fc7",
     "b8df6b7110b4126c",
+    "efbb0e4ab8b821ff",
   ],
-  postgres: ["397ef4bb7e0bf798", "4fc8fc81aa85d9f3", "464a9437ca6ac1ab", "182694eeb36addaf"],
+  postgres: ["397ef4bb7e0bf798", "4fc8fc81aa85d9f3", "464a9437ca6ac1ab", "182694eeb36addaf", "6b0940c25c07060b"],
 };
 
 const fixture = (name: string): Promise<string> => readFile(join(import.meta.dir, "dumps", `${name}.sql`), "utf8");
