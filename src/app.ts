@@ -56,9 +56,11 @@ import { createZipSlots } from "./operations/zip-bytes.ts";
 import { createZipPlanner } from "./operations/zip-plan.ts";
 import type { Publisher, Variant } from "./ports.ts";
 import { createImageProber, createPictureRenderer, openCacheOfVariants } from "./renderers.ts";
-import { closeStoreToOthers, lockFolders, openCatalog, openOriginals, openOwnBlobs, placesOf } from "./stores.ts";
+import { lockFolders, openCatalog, openOriginals, openOwnBlobs, placesOf, tellWhatOthersMaySee } from "./stores.ts";
 import { openLogin, openTokens, type TokenOptions } from "./tokens.ts";
 import { VERSION } from "./version.ts";
+import { openWebhookSender } from "./webhooks.ts";
+import type { WebhookTimes } from "./workers/webhooks/options.ts";
 
 type Deps = AlbumDeps &
   AlbumZipDeps &
@@ -133,6 +135,8 @@ export interface AppOptions extends TokenOptions {
   readonly pageFolder?: string;
   /** Used instead of the publisher of the configuration. */
   readonly publisher?: Publisher;
+  /** Default: those of docs/webhooks.md. */
+  readonly webhookTimes?: WebhookTimes;
   /** The clock that links and tickets expire by, in milliseconds since 1970; default: the machine's. */
   readonly now?: () => number;
   /** How long an upload may be slower than the limit, in milliseconds; default: ten seconds. */
@@ -246,6 +250,7 @@ async function openParts(
   const publisher = options.publisher ?? (config.kafka && (await createPublisher(config.kafka)));
   if (publisher !== undefined) opening.use(publisher);
 
+  const webhookSender = opening.use(openWebhookSender(config));
   const uploadSlots = createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight);
   opening.use(
     startWorkers(
@@ -256,6 +261,8 @@ async function openParts(
         renderer,
         variantCache,
         publisher,
+        webhookSender,
+        webhookTimes: options.webhookTimes,
         uploadSlots,
         requireOwner: () => requireOwnBlobs({ catalog, blobs: stored }, { places, claim: true }),
       },
@@ -263,7 +270,7 @@ async function openParts(
       { logger, reports, metrics },
     ),
   );
-  return { catalog, blobs, prober, renderer, variantCache, publisher, uploadSlots, reports };
+  return { catalog, blobs, prober, renderer, variantCache, publisher, webhookSender, uploadSlots, reports };
 }
 
 /** What the routes need, apart from what depends on the options. */
@@ -329,16 +336,6 @@ function openPageOf(folder: string, logger: Logger): PageFiles | undefined {
   const page = openPage(folder);
   if (page === undefined) logger.warn({ folder }, "the page is not built: not serving it; npm run prepare builds it");
   return page;
-}
-
-async function tellWhatOthersMaySee(config: Config, logger: Logger): Promise<void> {
-  const { closed, open } = await closeStoreToOthers(config);
-  if (closed.length > 0) logger.warn({ closed }, "files of the store were accessible to other users: access removed");
-  if (open.length > 0)
-    logger.warn(
-      { open },
-      "folders of the store are accessible to other users: run chmod 700 on them, unless that is intended",
-    );
 }
 
 /** Imported on demand: most stores have no Kafka, and its client takes time and memory. */

@@ -4,19 +4,22 @@ import type { Config } from "./config.ts";
 import type { FailureReports } from "./observe/errors.ts";
 import type { Logger } from "./observe/logger.ts";
 import type { Metrics } from "./observe/metrics.ts";
-import { observeLeases, observeRelay, observeSweep } from "./observe/observers.ts";
+import { observeLeases, observeRelay, observeSweep, observeWebhooks } from "./observe/observers.ts";
 import type { UploadSlots } from "./operations/upload-slots.ts";
+import type { WebhookSender } from "./ports/webhook-sender.ts";
 import type { BlobStore, Catalog, Publisher, Renderer, VariantCache } from "./ports.ts";
 import { runAlbumDeletion } from "./workers/album-deletion.ts";
 import { runCompaction } from "./workers/compact.ts";
 import { runDescribe } from "./workers/describe.ts";
 import { type DescribeShare, runDescribeShares } from "./workers/describe-shares.ts";
-import { isLeaseLost, whileLeased } from "./workers/lease.ts";
+import { isLeaseLost, type LeasedWork, whileLeased } from "./workers/lease.ts";
 import { type OriginalsPurgeDeps, runOriginalsPurge } from "./workers/purge-originals.ts";
 import { runVariantPurge } from "./workers/purge-variants.ts";
 import { runRelay } from "./workers/relay.ts";
 import { runRetention } from "./workers/retention.ts";
 import { runSweep } from "./workers/sweep.ts";
+import type { WebhookTimes } from "./workers/webhooks/options.ts";
+import { runWebhooks } from "./workers/webhooks/run-webhooks.ts";
 
 /**
  * Milliseconds that the workers of a node get to stop. An unresponsive database must not delay the stop: work may end at
@@ -31,6 +34,8 @@ export interface WorkerDeps {
   readonly originals: OriginalsPurgeDeps["originals"] | undefined;
   readonly variantCache: VariantCache;
   readonly publisher: Publisher | undefined;
+  readonly webhookSender: WebhookSender;
+  readonly webhookTimes: WebhookTimes | undefined;
   readonly renderer: Renderer;
   readonly uploadSlots: UploadSlots;
   /** @throws StoreOpenError while the bytes are not this store's */
@@ -73,7 +78,7 @@ type OnFailure = (error: unknown) => void;
 
 /** Work on the whole store, under leases. */
 function startStoreWorkers(
-  { catalog, blobs, renderer, publisher, uploadSlots, requireOwner }: WorkerDeps,
+  { catalog, blobs, renderer, publisher, uploadSlots, requireOwner, webhookSender, webhookTimes }: WorkerDeps,
   { grace, tombstone, sweepShare, eventsRetention, eventsMaxBytes, describe, renderers, kafka }: Config,
   { logger, reports, metrics }: WorkerObservers,
   onFailure: OnFailure,
@@ -84,8 +89,7 @@ function startStoreWorkers(
     holder: `${hostname()}-${crypto.randomUUID()}`,
     observer: observeLeases(logger, reports, metrics),
   };
-  const onOneNode = (name: string, work: (catalog: Catalog, signal: AbortSignal) => Promise<void>) =>
-    whileLeased({ ...lease, name }, work, signal);
+  const onOneNode = (name: string, work: LeasedWork) => whileLeased({ ...lease, name }, work, signal);
   const onCursorsGivenUp = (cursors: readonly string[]) => {
     metrics.droppedCursors.inc(cursors.length);
     logger.warn({ cursors }, "event log over its limit: dropped lagging cursors, whose readers will miss events");
@@ -102,6 +106,9 @@ function startStoreWorkers(
     onOneNode("album-deletion", (leased, until) => runAlbumDeletion({ catalog: leased }, { onFailure }, until)),
     onOneNode("retention", (leased, until) => runRetention({ catalog: leased }, retention, until)),
   ];
+  const webhooks = { ...webhookTimes, sender: webhookSender, observer: observeWebhooks(logger, reports, metrics) };
+  const deliver: LeasedWork = (leased, until, isHeld) => runWebhooks({ ...webhooks, catalog: leased, isHeld }, until);
+  running.push(onOneNode("webhooks", deliver));
   const describeShare: DescribeShare = (leased, share, until) =>
     runDescribe({ catalog: leased, blobs, renderer }, { ...describing, share }, until);
   if (describe) running.push(runDescribeShares(lease, describeShare, signal));

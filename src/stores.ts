@@ -14,6 +14,7 @@ import { explainOpenFailure } from "./adapters/files/folder-error.ts";
 import { closeToOthers, openToOthers } from "./adapters/files/private-files.ts";
 import type { Config } from "./config.ts";
 import { StoreOpenError } from "./domain/open-error.ts";
+import type { Logger } from "./observe/logger.ts";
 import { requireOwnBlobs, type StorePlaces } from "./operations/own-blobs.ts";
 import type { BlobStore, Catalog } from "./ports.ts";
 
@@ -199,4 +200,14 @@ export async function lockFolders({ catalog, blobs, dataFolder }: Config): Promi
     locked.add(real);
   }
   return locking.move();
+}
+
+export async function tellWhatOthersMaySee(config: Config, logger: Logger): Promise<void> {
+  const { closed, open } = await closeStoreToOthers(config);
+  if (closed.length > 0) logger.warn({ closed }, "files of the store were accessible to other users: access removed");
+  if (open.length > 0)
+    logger.warn(
+      { open },
+      "folders of the store are accessible to other users: run chmod 700 on them, unless that is intended",
+    );
 }

@@ -25,7 +25,7 @@ const RULES: Readonly<Record<string, { modules: readonly string[]; node: boolean
   config: { modules: ["domain"], node: true, packages: false },
 };
 /** These wire the others together. */
-const FREE = new Set(["cli", "app", "background", "main", "renderers", "stores", "tokens", "version"]);
+const FREE = new Set(["cli", "app", "background", "main", "renderers", "stores", "tokens", "version", "webhooks"]);
 
 /** `http` for src/http/routes/albums.ts, `ports` for src/ports.ts, `adapters/blobs` for what lies in there. */
 function moduleOf(path: string): string {
@@ -275,6 +275,9 @@ const SHORT: Readonly<Record<string, string>> = {
   "src/operations/require-album.ts": "shared by all operations on an album",
   "src/ports/access.ts": "a part of the catalog's port",
   "src/ports/token-verifier.ts": "a port",
+  "src/ports/webhooks.ts": "a part of the catalog's port",
+  "src/ports/webhook-sender.ts": "a port",
+  "src/webhooks.ts": "connects what sends webhooks",
   "src/version.ts": "the version, read from package.json",
   "src/domain/session.ts": "both who signs in and the catalog use it",
   "src/adapters/catalog/changes/lock-maker.ts":

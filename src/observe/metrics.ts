@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { DurableCursor } from "../domain/event.ts";
 import type { Quota } from "../domain/quota.ts";
 import type { BlobStore, Catalog } from "../ports.ts";
 import { createDurations } from "./durations.ts";
@@ -96,6 +97,22 @@ const workerMetrics = ({ counter, gauge }: Definitions) => ({
     "Events missing in Kafka: too large for the topic in every form",
   ),
   relayFailures: counter("relay_failures_total", "Failed attempts to publish a batch of events"),
+  readerLagEvents: gauge("event_reader_lag_events", "Events that a durable reader of the log has not passed yet", [
+    "reader",
+  ]),
+  readerLagSeconds: gauge(
+    "event_reader_lag_seconds",
+    "Age of the oldest event that a durable reader of the log has not passed yet",
+    ["reader"],
+  ),
+  webhookDeliveries: counter(
+    "webhook_deliveries_total",
+    "Attempts to deliver an event to a webhook, by outcome (delivered, failed)",
+    ["outcome"],
+  ),
+  webhooksDisabled: counter("webhooks_disabled_total", "Webhooks that the store disabled, by reason (gone, failing)", [
+    "reason",
+  ]),
   unreadableSeconds: gauge(
     "events_unreadable_seconds",
     "Age of the oldest committed event that no reader can see yet, because it has no sequence number",
@@ -162,7 +179,7 @@ export async function scrape(
   const [totals, space, cursors, backlog, unreadable, quota] = await Promise.allSettled([
     parts.catalog.totals(),
     parts.blobs.probe(),
-    parts.relayCursor === undefined ? [] : parts.catalog.cursors(),
+    parts.catalog.cursors(),
     parts.describes ? parts.catalog.describeBacklog() : undefined,
     parts.catalog.unreadableSeconds(),
     parts.catalog.storeQuota(),
@@ -187,6 +204,7 @@ export async function scrape(
     );
   }
   if (cursors.status === "fulfilled") {
+    setReaders(metrics, cursors.value);
     const relay = cursors.value.find((cursor) => cursor.name === parts.relayCursor);
     if (relay !== undefined) {
       metrics.relayLagEvents.set(relay.lagEvents);
@@ -194,6 +212,16 @@ export async function scrape(
     }
   }
   return metrics.registry.metrics();
+}
+
+/** A cursor that is gone has no series. */
+function setReaders({ readerLagEvents, readerLagSeconds }: Metrics, cursors: readonly DurableCursor[]): void {
+  readerLagEvents.reset();
+  readerLagSeconds.reset();
+  for (const { name, lagEvents, lagSeconds } of cursors) {
+    readerLagEvents.set({ reader: name }, lagEvents);
+    readerLagSeconds.set({ reader: name }, lagSeconds);
+  }
 }
 
 /** A store without a quota, or without a limit of that unit, has no series. */

@@ -1,5 +1,6 @@
 import type { RefusedEvent } from "../domain/event.ts";
 import type { RefusalReason } from "../domain/token.ts";
+import type { DeliveryAttempt, DisabledReason } from "../domain/webhook.ts";
 import type { FailureReports } from "./errors.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
@@ -78,6 +79,26 @@ export function observeRelay(
     },
     rewound(): void {
       logger.info("relay cursor was rewound: publishing again from there");
+    },
+  };
+}
+
+/** The lag of each webhook is read at the scrape. */
+export function observeWebhooks(
+  logger: Logger,
+  reports: FailureReports,
+  metrics: Pick<Metrics, "webhookDeliveries" | "webhooksDisabled">,
+) {
+  return {
+    attempted(_webhookId: string, { delivered }: Pick<DeliveryAttempt, "delivered">): void {
+      metrics.webhookDeliveries.inc({ outcome: delivered ? "delivered" : "failed" });
+    },
+    disabled(webhook: string, reason: DisabledReason): void {
+      metrics.webhooksDisabled.inc({ reason });
+      logger.warn({ webhook, reason }, "webhook disabled: enable it to go on where it stopped");
+    },
+    failed(error: unknown, retry: Retry): void {
+      reports.failed("webhooks", error, "deliveries to webhooks failed: retrying", retryFields(retry));
     },
   };
 }

@@ -30,31 +30,34 @@ export interface LeaseObserver {
   failed(lease: string, error: unknown): void;
 }
 
+/** @param isHeld whether this node may still do it */
+export type LeasedWork = (catalog: Catalog, signal: AbortSignal, isHeld: () => boolean) => Promise<void>;
+
 /**
  * Runs `work` whenever this node holds the lease, until the signal aborts, so that one node at a time does it. A catalog
  * that is not shared needs no lease.
  *
  * `work` must end soon after its signal aborts, and must write through the catalog that it is given: those writes are
  * fenced, so a node that slept and lost its lease changes nothing when it wakes. Its other effects must be harmless when
- * they come late.
+ * they come late, or be made only while `isHeld` says so.
  */
 export async function whileLeased(
   options: LeaseOptions & {
     /** Time between two requests for the lease. Default: 1,000. */
     readonly retryInterval?: number | (() => number);
   },
-  work: (catalog: Catalog, signal: AbortSignal) => Promise<void>,
+  work: LeasedWork,
   signal: AbortSignal,
 ): Promise<void> {
   const { catalog, name, observer, retryInterval = 1000, clock } = options;
-  if (!catalog.shared) return work(catalog, signal);
+  if (!catalog.shared) return work(catalog, signal, () => true);
 
   observer?.waiting(name);
   while (!signal.aborted) {
     try {
       // Held until the work has stopped, which may take a moment.
       await using lease = await takeLease(options);
-      if (lease !== undefined) await work(lease.catalog, AbortSignal.any([signal, lease.lost]));
+      if (lease !== undefined) await work(lease.catalog, AbortSignal.any([signal, lease.lost]), lease.isHeld);
     } catch (error) {
       observer?.failed(name, error);
     }
@@ -68,6 +71,8 @@ export interface HeldLease extends AsyncDisposable {
   readonly catalog: Catalog;
   /** Aborts when another node has taken the lease, or when it was not renewed in time. */
   readonly lost: AbortSignal;
+  /** False from the moment of the loss. After a process was stopped for a while, `lost` aborts later than that. */
+  readonly isHeld: () => boolean;
 }
 
 /**
@@ -136,6 +141,7 @@ function holdLease(options: LeaseOptions, token: number, firstUntil: number): He
   return {
     catalog: fenced(catalog, { lease: name, token }, loseToAnother),
     lost: lost.signal,
+    isHeld: () => !lost.signal.aborted && clock.now() < until,
     async [Symbol.asyncDispose]() {
       disposed.abort();
       await keeping;

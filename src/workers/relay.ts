@@ -1,10 +1,8 @@
 import { setImmediate } from "node:timers/promises";
-import { pause } from "../concurrency/clock.ts";
-import { createNotifier, type Notifier } from "../concurrency/notifier.ts";
-import { type Backoff, backoff } from "../concurrency/retry.ts";
-import { whenAborted } from "../concurrency/timeout.ts";
+import type { Backoff } from "../concurrency/retry.ts";
 import { type LogPosition, type RefusedEvent, toCloudEvent } from "../domain/event.ts";
 import type { Catalog, EventBatch, Publisher } from "../ports.ts";
+import { type DurableReaderObserver, type FollowedLog, handled, runDurableReader } from "./durable-reader.ts";
 
 export interface RelayOptions extends Backoff {
   readonly catalog: Pick<Catalog, "storeId" | "write" | "events" | "cursors" | "onEvents">;
@@ -21,13 +19,11 @@ export interface RelayOptions extends Backoff {
 /** Events per call after a failure. */
 const RETRY_BATCH_SIZE = 50;
 
-export interface RelayObserver {
+export interface RelayObserver extends DurableReaderObserver {
   /** This many events were acknowledged or refused. */
   published(events: number): void;
   /** The event is too large for the publisher in every form, and was skipped. */
   refused(refused: RefusedEvent): void;
-  /** The same events are retried after `delay` milliseconds. `attempts` counts failures since the last success. */
-  failed(error: unknown, retry: { attempts: number; delay: number }): void;
   /** The cursor was dropped. The relay restarts at the oldest kept event. */
   cursorLost(): void;
   /** The cursor was rewound. The relay publishes again what follows its new position. */
@@ -39,56 +35,34 @@ export interface RelayObserver {
  * acknowledgements, so events in flight at the abort are sent again by the next run. Failures are retried without limit,
  * and no request waits for the relay.
  */
-export async function runRelay(options: RelayOptions, signal: AbortSignal): Promise<void> {
-  const { catalog, observer } = options;
-  const news = createNotifier();
-  const unsubscribe = catalog.onEvents(() => news.notify());
-  const retries = { attempts: 0 };
-
-  const run = async (): Promise<void> => {
-    while (!signal.aborted) {
-      try {
-        const end = await relayFromCursor(options, news, retries, signal);
-        if (end === "dropped") observer?.cursorLost();
-        if (end === "rewound") observer?.rewound();
-      } catch (error) {
-        if (signal.aborted) return;
-        const delay = backoff(options, retries.attempts++);
-        observer?.failed(error, { attempts: retries.attempts, delay });
-        await pause(delay, signal);
-      }
-    }
+export function runRelay({ audit = false, ...options }: RelayOptions, signal: AbortSignal): Promise<void> {
+  const { observer } = options;
+  const follow = async (log: FollowedLog): Promise<void> => {
+    const end = await relayFromCursor(options, log, signal);
+    if (end === "dropped") observer?.cursorLost();
+    if (end === "rewound") observer?.rewound();
   };
-
-  try {
-    await Promise.race([run(), whenAborted(signal)]);
-  } finally {
-    unsubscribe();
-  }
+  return runDurableReader({ ...options, audit }, follow, signal);
 }
 
 /**
  * Continues from the saved cursor until the cursor is dropped or rewound, or the signal aborts. While the publisher works, the next
- * batch is read and the cursor saved. `retries.attempts` returns to 0 with each saved cursor.
+ * batch is read and the cursor saved.
  */
 async function relayFromCursor(
-  { catalog, publisher, observer, audit = false, pollInterval = 1000, batchSize = 2000 }: RelayOptions,
-  news: Notifier,
-  retries: { attempts: number },
+  { catalog, publisher, observer, batchSize = 2000 }: RelayOptions,
+  log: FollowedLog,
   signal: AbortSignal,
 ): Promise<"dropped" | "rewound" | "aborted"> {
   const { topic } = publisher;
-  const read = (after: LogPosition) => {
-    const seen = news.count;
-    // An attempt that is likely to fail should take little from requests.
-    const limit = retries.attempts > 0 ? Math.min(batchSize, RETRY_BATCH_SIZE) : batchSize;
-    return handled(catalog.events({ visibility: "all", audit, after, limit }).then((batch) => ({ ...batch, seen })));
-  };
+  // An attempt that is likely to fail should take little from requests.
+  const read = (after: LogPosition) =>
+    log.read(after, { limit: log.failures > 0 ? Math.min(batchSize, RETRY_BATCH_SIZE) : batchSize });
   const onRefused = (refused: RefusedEvent) => observer?.refused(refused);
   const publish = ({ events, next: { epoch } }: EventBatch) => {
-    const log = { storeId: catalog.storeId, epoch };
+    const source = { storeId: catalog.storeId, epoch };
     return publisher.publish(
-      events.map((event) => toCloudEvent(event, log)),
+      events.map((event) => toCloudEvent(event, source)),
       onRefused,
     );
   };
@@ -118,14 +92,14 @@ async function relayFromCursor(
       await publishing;
       observer?.published(batch.events.length);
     } else {
-      if (batch.atEnd) await news.wait(batch.seen, pollInterval, signal);
+      if (batch.atEnd) await log.news(batch);
       reading = read(batch.next);
     }
     const saved = await saving;
     if (saved?.known === false) return "dropped";
     if (saved?.rewound === true) return "rewound";
     if (saved !== undefined) {
-      retries.attempts = 0;
+      log.succeeded();
       savedVersion = saved.version;
     }
     // Also past events that it leaves out, or they would count as its lag.
@@ -133,10 +107,4 @@ async function relayFromCursor(
     savedAt = batch.next.seq;
   }
   return "aborted";
-}
-
-/** The promise is awaited later, or not at all if another fails first; its rejection must not count as unhandled. */
-function handled<Value>(promise: Promise<Value>): Promise<Value> {
-  promise.catch(() => undefined);
-  return promise;
 }
