@@ -5,30 +5,11 @@ import { whenAvailable } from "./concurrency/retry.ts";
 import { createSingleFlight } from "./concurrency/single-flight.ts";
 import { type Config, requireClosed } from "./config.ts";
 import { createAccess, grantsOfAll } from "./http/access.ts";
+import { type RouteDeps, routes } from "./http/all-routes.ts";
 import { buildOpenApi } from "./http/openapi.ts";
 import { openPage, type PageFiles } from "./http/page-files.ts";
 import type { Route } from "./http/route.ts";
-import { albumZipRoutes } from "./http/routes/album-zip.ts";
-import { albumRoutes } from "./http/routes/albums.ts";
-import { type BatchRouteDeps, batchRoutes } from "./http/routes/batches.ts";
-import { compactListingRoutes } from "./http/routes/compact-listings.ts";
-import { type ContentRouteDeps, contentRoutes } from "./http/routes/content.ts";
-import { type CursorRouteDeps, cursorRoutes } from "./http/routes/cursors.ts";
-import { type DocsRouteDeps, docsRoutes } from "./http/routes/docs.ts";
-import { type EventRouteDeps, eventRoutes } from "./http/routes/events.ts";
-import { type HealthRouteDeps, healthRoutes } from "./http/routes/health.ts";
-import { imageMoveRoutes } from "./http/routes/image-moves.ts";
-import { imageRoutes } from "./http/routes/images.ts";
-import { keyRoutes } from "./http/routes/keys.ts";
-import { type LinkRouteDeps, linkRoutes } from "./http/routes/links.ts";
-import { type MeRouteDeps, meRoutes } from "./http/routes/me.ts";
-import { type PageRouteDeps, pageRoutes } from "./http/routes/page.ts";
-import { quotaRoutes } from "./http/routes/quotas.ts";
-import { type SessionRouteDeps, sessionRoutes } from "./http/routes/sessions.ts";
-import { type ShareRouteDeps, shareRoutes } from "./http/routes/shares.ts";
-import { type TicketUploadRouteDeps, ticketUploadRoutes } from "./http/routes/ticket-uploads.ts";
-import { type TicketRouteDeps, ticketRoutes } from "./http/routes/tickets.ts";
-import { type UploadRouteDeps, uploadRoutes } from "./http/routes/uploads.ts";
+import { pageRoutes } from "./http/routes/page.ts";
 import { createHttpApp, serve } from "./http/server.ts";
 import { createFailureReports } from "./observe/errors.ts";
 import { type Logger, silentLogger } from "./observe/logger.ts";
@@ -36,14 +17,10 @@ import { measureBlobs, measureCatalog } from "./observe/measure.ts";
 import { createMetrics, type Metrics, scrape } from "./observe/metrics.ts";
 import { observeNumbering, observeOriginalsCache } from "./observe/observers.ts";
 import { observeRequests } from "./observe/requests.ts";
-import type { AlbumZipDeps } from "./operations/album-zip.ts";
-import type { AlbumDeps } from "./operations/albums.ts";
 import { createBatchSlots } from "./operations/batches.ts";
-import type { CompactListingDeps } from "./operations/compact-listings.ts";
 import { createCredentials } from "./operations/credentials.ts";
 import { createEventFeed } from "./operations/event-feed.ts";
 import { createRunningKeys } from "./operations/idempotency.ts";
-import type { KeyDeps } from "./operations/keys.ts";
 import { createLinkSigner } from "./operations/link-signer.ts";
 import { ensureLinkKey } from "./operations/links.ts";
 import { requireOwnBlobs } from "./operations/own-blobs.ts";
@@ -54,6 +31,7 @@ import { createUploadSlots } from "./operations/upload-slots.ts";
 import { createVariantResolver } from "./operations/variant-resolver.ts";
 import { createZipSlots } from "./operations/zip-bytes.ts";
 import { createZipPlanner } from "./operations/zip-plan.ts";
+import type { WebhookSender } from "./ports/webhook-sender.ts";
 import type { Publisher, Variant } from "./ports.ts";
 import { createImageProber, createPictureRenderer, openCacheOfVariants } from "./renderers.ts";
 import { lockFolders, openCatalog, openOriginals, openOwnBlobs, placesOf, tellWhatOthersMaySee } from "./stores.ts";
@@ -62,51 +40,9 @@ import { VERSION } from "./version.ts";
 import { openWebhookSender } from "./webhooks.ts";
 import type { WebhookTimes } from "./workers/webhooks/options.ts";
 
-type Deps = AlbumDeps &
-  AlbumZipDeps &
-  BatchRouteDeps &
-  CompactListingDeps &
-  UploadRouteDeps &
-  ContentRouteDeps &
-  LinkRouteDeps &
-  TicketRouteDeps &
-  TicketUploadRouteDeps &
-  ShareRouteDeps &
-  SessionRouteDeps &
-  EventRouteDeps &
-  CursorRouteDeps &
-  KeyDeps &
-  MeRouteDeps &
-  DocsRouteDeps &
-  PageRouteDeps &
-  HealthRouteDeps;
-/** The whole API. */
-export const routes: readonly Route<Deps>[] = [
-  ...albumRoutes,
-  ...albumZipRoutes,
-  // Before the images by id.
-  ...compactListingRoutes,
-  ...imageRoutes,
-  ...imageMoveRoutes,
-  ...batchRoutes,
-  ...uploadRoutes,
-  ...contentRoutes,
-  ...linkRoutes,
-  ...ticketRoutes,
-  ...ticketUploadRoutes,
-  ...shareRoutes,
-  ...sessionRoutes,
-  ...eventRoutes,
-  ...cursorRoutes,
-  ...keyRoutes,
-  ...meRoutes,
-  ...quotaRoutes,
-  ...docsRoutes,
-  ...pageRoutes,
-  ...healthRoutes,
-];
+export { routes };
 
-const ofPage: ReadonlySet<Route<Deps>> = new Set(pageRoutes);
+const ofPage: ReadonlySet<Route<RouteDeps>> = new Set(pageRoutes);
 
 let description: string | undefined;
 /** The text of openapi.json, generated on first use. */
@@ -135,6 +71,8 @@ export interface AppOptions extends TokenOptions {
   readonly pageFolder?: string;
   /** Used instead of the publisher of the configuration. */
   readonly publisher?: Publisher;
+  /** Used instead of the one of the configuration. */
+  readonly webhookSender?: WebhookSender;
   /** Default: those of docs/webhooks.md. */
   readonly webhookTimes?: WebhookTimes;
   /** The clock that links and tickets expire by, in milliseconds since 1970; default: the machine's. */
@@ -171,7 +109,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     metrics,
   });
   const access = createAccess({ ...config, links, credentials, tokens: tokens?.callers, now });
-  const deps: Deps = {
+  const deps: RouteDeps = {
     ...createDeps(parts, config, metrics),
     onUndecodable: (imageId, error) => logger.info({ imageId, error }, "variant could not be rendered"),
     onZipCut: (albumId, error) => logger.warn({ albumId, error }, "download of an album was cut off"),
@@ -250,7 +188,7 @@ async function openParts(
   const publisher = options.publisher ?? (config.kafka && (await createPublisher(config.kafka)));
   if (publisher !== undefined) opening.use(publisher);
 
-  const webhookSender = opening.use(openWebhookSender(config));
+  const webhookSender = opening.use(options.webhookSender ?? openWebhookSender(config));
   const uploadSlots = createUploadSlots(config.limits.maxUploadsInFlight, metrics.uploadsInFlight);
   opening.use(
     startWorkers(
@@ -279,7 +217,7 @@ function createDeps(
   config: Config,
   metrics: Metrics,
 ): Omit<
-  Deps,
+  RouteDeps,
   | "onUndecodable"
   | "onZipCut"
   | "links"

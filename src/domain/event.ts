@@ -1,6 +1,7 @@
 import type { CallerKind } from "./access.ts";
 import type { LoggedAlbum } from "./album.ts";
 import type { LoggedImage } from "./image.ts";
+import { type AlbumSet, includesAlbum, type Visibility } from "./visibility.ts";
 
 const RECORD_EVENT_TYPES = [
   "imagestore.album.created",
@@ -30,6 +31,9 @@ export const AUDIT_EVENT_TYPES = [
 export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];
 export const EVENT_TYPES = [...RECORD_EVENT_TYPES, ...AUDIT_EVENT_TYPES] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
+
+/** Of the event by which a client tests a webhook. It is not in the log. */
+export const WEBHOOK_TEST_TYPE = "imagestore.webhook.test";
 
 /**
  * Why: a request, the deletion of the whole album, a description that the store added by itself, a move (the image was created
@@ -129,7 +133,7 @@ export interface CloudEventAttributes {
   readonly specversion: "1.0";
   readonly id: string;
   readonly source: string;
-  readonly type: EventType;
+  readonly type: EventType | typeof WEBHOOK_TEST_TYPE;
   readonly subject: string;
   readonly time: string;
   readonly datacontenttype: "application/json";
@@ -207,4 +211,28 @@ export function decodeCursor(text: string): LogPosition | undefined {
   const position = { epoch: Number(match[1]), seq: Number(match[2]) };
   // base64url's last character has spare bits, and numbers have leading zeros: one position, one spelling.
   return encodeCursor(position) === text ? position : undefined;
+}
+
+/**
+ * An album that a rename brought into the reader's sight had a name that the reader must not know. So has the album that an
+ * image came from, or went to.
+ */
+export function withoutHiddenName(event: StoredEvent, visibility: Visibility): StoredEvent {
+  if (visibility === "all" || event.subject !== null) return event;
+  if (event.imageId !== null) return withoutHiddenAlbum(event, visibility);
+  if (!event.data.includes('"previousName"')) return event;
+  const { previousName, ...data } = JSON.parse(event.data) as EventData;
+  if (previousName === undefined || includesAlbum(visibility, { id: event.albumId, name: previousName })) return event;
+  return { ...event, data: JSON.stringify(data) };
+}
+
+/** What users wrote may look like these members, so the text decides only whether it is worth to be parsed. */
+function withoutHiddenAlbum(event: StoredEvent, visibility: AlbumSet): StoredEvent {
+  if (!event.data.includes('"copiedFrom":') && !event.data.includes('"reason":"moved"')) return event;
+  const { copiedFrom, previousAlbum, previousName, newAlbum, ...data } = JSON.parse(event.data) as EventData;
+  const source = copiedFrom && { id: copiedFrom.albumId, name: copiedFrom.album };
+  const others = [source, previousAlbum, newAlbum].filter((album) => album !== undefined);
+  if (others.every((album) => includesAlbum(visibility, album))) return event;
+  // Its former name was one in the album that it left.
+  return { ...event, data: JSON.stringify({ ...data, ...(previousAlbum === undefined && { previousName }) }) };
 }

@@ -1,4 +1,13 @@
-import { type Actor, type EventType, isAuditType, type LogPosition, type StoredEvent } from "./event.ts";
+import {
+  type Actor,
+  type EventType,
+  formatSequence,
+  isAuditType,
+  type LogPosition,
+  type SerializedCloudEvent,
+  type StoredEvent,
+  WEBHOOK_TEST_TYPE,
+} from "./event.ts";
 import type { GrantRecord } from "./grant.ts";
 import { includesAlbum, type Visibility } from "./visibility.ts";
 
@@ -6,8 +15,13 @@ import { includesAlbum, type Visibility } from "./visibility.ts";
 export const MAX_WEBHOOKS = 1000;
 /** Attempts that are kept of each webhook. */
 export const MAX_DELIVERIES = 1000;
+/** How long the secret before the present one signs too. Milliseconds. */
+export const SECRET_OVERLAP_MS = 24 * 60 * 60 * 1000;
 /** Former secrets that still sign. */
 export const MAX_FORMER_SECRETS = 4;
+export const MAX_DESCRIPTION_CHARACTERS = 500;
+/** Of its albums as JSON, since the event of a webhook is under 32 KiB. */
+export const MAX_ALBUMS_BYTES = 20 * 1024;
 
 /** `gone`: the receiver answered 410. `failing`: every delivery failed for five days. */
 export const DISABLED_REASONS = ["gone", "failing"] as const;
@@ -149,7 +163,7 @@ export interface AttemptOutcome {
 
 /** The name of its durable cursor, which keeps the log from dropping what is not delivered. */
 export const webhookCursor = (id: string): string => `${WEBHOOK_CURSORS}${id}`;
-export const WEBHOOK_CURSORS = "webhook/";
+export const WEBHOOK_CURSORS = "webhook:";
 
 export const subjectOfWebhook = (id: string): string => `webhooks/${id}`;
 export const webhookOfSubject = (subject: string | null): string | undefined =>
@@ -168,3 +182,22 @@ export function selectsEvent(selection: WebhookSelection, event: StoredEvent): b
   const { name, album } = JSON.parse(event.data) as { readonly name: string; readonly album?: string };
   return includesAlbum(albums, { id: event.albumId, name: event.imageId === null ? name : (album ?? "") });
 }
+
+/** Of a test. It is not in the log, so it has a position that another event may have. */
+export const webhookTestEvent = (
+  webhook: Webhook,
+  { storeId, position }: { readonly storeId: string; readonly position: LogPosition },
+): SerializedCloudEvent => ({
+  attributes: {
+    specversion: "1.0",
+    id: Bun.randomUUIDv7(),
+    source: `/image-store/${storeId}`,
+    type: WEBHOOK_TEST_TYPE,
+    subject: subjectOfWebhook(webhook.id),
+    time: new Date().toISOString(),
+    datacontenttype: "application/json",
+    partitionkey: storeId,
+    sequence: formatSequence(position),
+  },
+  data: JSON.stringify({ ...webhook, reason: "user" }),
+});

@@ -1,10 +1,26 @@
 import { z } from "@hono/zod-openapi";
+import { decodeCursor } from "../domain/event.ts";
 import { MAX_NAME_BYTES } from "../domain/names.ts";
 import { ALBUM_ORDERS, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, type OrderBy } from "../domain/page.ts";
 import { cleanText } from "./schemas.ts";
 
 /** An opaque position in the event log. */
 export const cursorSchema = z.string().openapi({ description: "An opaque position in the event log." });
+
+const TIME = z.iso.datetime({ offset: true });
+/** A place in the log, by a cursor or by a time. */
+export const logPointParameter = (description: string) =>
+  z
+    .string()
+    .max(100)
+    .transform((text, context) => {
+      const position = decodeCursor(text);
+      if (position !== undefined) return position;
+      if (TIME.safeParse(text).success) return { time: Date.parse(text) };
+      context.addIssue({ code: "custom", message: "must be a cursor, or a time such as 2026-07-14T09:30:00Z" });
+      return z.NEVER;
+    })
+    .openapi({ type: "string", maxLength: 100, description });
 
 export const pageOf = (item: z.ZodType, name: string) =>
   z

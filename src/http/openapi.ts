@@ -22,6 +22,7 @@ import {
   problemSchema,
   sha256Schema,
 } from "./schemas.ts";
+import { NULLABLE_WEBHOOK_SCHEMAS } from "./webhook-schemas.ts";
 
 /** The library's type knows no `identifier`, which OpenAPI 3.1 brought. */
 const LICENSE = { name: "Apache License 2.0", identifier: "Apache-2.0" };
@@ -47,6 +48,7 @@ const TAGS: Readonly<Record<string, string>> = {
   "Upload tickets": "Let a page upload to an album without a key.",
   "Share links": "Links by which anyone who has one sees an album, until it is revoked or expires.",
   Sessions: "Cookies by which a page of the store's own origin uses a key, a token or a share.",
+  Webhooks: "URLs to which the store sends events.",
   Events: "The log of all changes, in pages, by long poll or as a stream.",
   Access: "Who the caller is, and what it may do.",
   Keys: "API keys that are made, limited and revoked while the store runs.",
@@ -87,7 +89,8 @@ export function buildOpenApi(routes: readonly Route<never>[], version: string): 
     registry.registerComponent("headers", name, { description, schema: { type: "string" } });
   }
   // Before a place where they may be null, or null would become a value of the component itself.
-  for (const [name, schema] of Object.entries(NULLABLE_SCHEMAS)) registry.register(name, schema);
+  for (const [name, schema] of Object.entries({ ...NULLABLE_SCHEMAS, ...NULLABLE_WEBHOOK_SCHEMAS }))
+    registry.register(name, schema);
   const documented = routes.filter(({ definition }) => definition.isOfPage !== true);
   for (const code of documentedCodes(documented))
     registry.registerComponent("examples", code, { value: exampleOf(code) });

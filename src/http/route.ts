@@ -16,6 +16,7 @@ export const PLAIN_PARAMETERS: ReadonlySet<string> = new Set([
   "file",
   "ticket",
   "share",
+  "webhook",
   "secret",
   "asset",
   "view",

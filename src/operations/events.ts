@@ -2,15 +2,14 @@ import { setImmediate } from "node:timers/promises";
 import { forbidden } from "../domain/access.ts";
 import { authorize, type Caller, mayEverywhere, visibleAlbums } from "../domain/caller.ts";
 import {
-  type EventData,
   type EventType,
   isAuditType,
   type LogPosition,
   type SerializedCloudEvent,
-  type StoredEvent,
   toCloudEvent,
+  withoutHiddenName,
 } from "../domain/event.ts";
-import { type AlbumSet, includesAlbum, type Visibility } from "../domain/visibility.ts";
+import type { Visibility } from "../domain/visibility.ts";
 import type { Catalog, EventBatch, EventQuery } from "../ports.ts";
 import type { EventFeed } from "./event-feed.ts";
 
@@ -134,28 +133,4 @@ function toPage({ catalog }: EventReader, { events, next }: EventBatch, visibili
     })),
     next,
   };
-}
-
-/**
- * An album that a rename brought into the reader's sight had a name that the reader must not know. So has the album that an
- * image came from, or went to.
- */
-function withoutHiddenName(event: StoredEvent, visibility: Visibility): StoredEvent {
-  if (visibility === "all" || event.subject !== null) return event;
-  if (event.imageId !== null) return withoutHiddenAlbum(event, visibility);
-  if (!event.data.includes('"previousName"')) return event;
-  const { previousName, ...data } = JSON.parse(event.data) as EventData;
-  if (previousName === undefined || includesAlbum(visibility, { id: event.albumId, name: previousName })) return event;
-  return { ...event, data: JSON.stringify(data) };
-}
-
-/** What users wrote may look like these members, so the text decides only whether it is worth to be parsed. */
-function withoutHiddenAlbum(event: StoredEvent, visibility: AlbumSet): StoredEvent {
-  if (!event.data.includes('"copiedFrom":') && !event.data.includes('"reason":"moved"')) return event;
-  const { copiedFrom, previousAlbum, previousName, newAlbum, ...data } = JSON.parse(event.data) as EventData;
-  const source = copiedFrom && { id: copiedFrom.albumId, name: copiedFrom.album };
-  const others = [source, previousAlbum, newAlbum].filter((album) => album !== undefined);
-  if (others.every((album) => includesAlbum(visibility, album))) return event;
-  // Its former name was one in the album that it left.
-  return { ...event, data: JSON.stringify({ ...data, ...(previousAlbum === undefined && { previousName }) }) };
 }

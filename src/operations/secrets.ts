@@ -52,6 +52,9 @@ export const sameDigest = (one: string, other: string): boolean =>
 /** Each request with a secret needs one: node:crypto's takes several times as long. */
 export const digestOf = (text: string): string => Bun.SHA256.hash(text, "hex");
 
+/** An id that is not secret. */
+export const makeId = (): string => randomDigits(ID_DIGITS);
+
 const randomDigits = (count: number): string =>
   Array.from({ length: count }, () => DIGITS[randomInt(DIGITS.length)]).join("");
 

@@ -3,6 +3,11 @@ import type { AttemptOutcome, WebhookSecret } from "../domain/webhook.ts";
 
 /** Sends events to URLs that clients name. */
 export interface WebhookSender extends Disposable {
+  /**
+   * Whether the store may connect to the URL, as its name resolves now. Each attempt looks again.
+   * @throws StoreError `invalid_webhook_url`, which says why not
+   */
+  requireAllowed(url: string): Promise<void>;
   /** One attempt, in bounded time. A failure is in the outcome; it rejects only when the signal aborts. */
   send(delivery: OutboundDelivery, signal: AbortSignal): Promise<SentAttempt>;
 }

@@ -28,7 +28,7 @@ const takesAnyQuery = new Set(
   routes.filter(({ definition }) => definition.takesAnyQuery).map(({ definition }) => definition.path),
 );
 /** Those that are no names: an id that nobody has is just not there. */
-const PLAIN = ["{id}", "{key}", "{sha256}", "{file}", "{asset}", "{ticket}", "{share}", "{secret}"];
+const PLAIN = ["{id}", "{key}", "{sha256}", "{file}", "{asset}", "{ticket}", "{share}", "{webhook}", "{secret}"];
 
 let store: TestStore;
 let album: string;

@@ -5,6 +5,7 @@ import { parseConfig } from "../../src/config.ts";
 import { RIGHTS } from "../../src/domain/access.ts";
 import { essenceOf } from "../../src/http/media-type.ts";
 import type { OpenApiDocument } from "../../src/http/openapi.ts";
+import type { WebhookSender } from "../../src/ports/webhook-sender.ts";
 import type { BlobStore, Catalog } from "../../src/ports.ts";
 import { openBlobs, openCatalog } from "../../src/stores.ts";
 import { newFolder, removeFolder } from "../temporary-folder.ts";
@@ -79,6 +80,21 @@ export async function startStore(
   };
   return store;
 }
+
+/** A sender of webhooks that takes any URL, since those of examples have no host, and connects to none. */
+export const nowhere: WebhookSender = {
+  requireAllowed: async () => {},
+  send: async () => ({
+    delivered: true,
+    milliseconds: 1,
+    status: 204,
+    error: null,
+    response: "",
+    retryAfter: null,
+  }),
+  [Symbol.dispose]: () => {},
+};
+export const ANY_URL: AppOptions = { webhookSender: nowhere };
 
 /** A key of the configuration that may do everything, for a store that must not be keyless. */
 export const ROOT = { secret: "root".repeat(10), id: "root" };

@@ -36,6 +36,7 @@ export interface Target {
   readonly key?: string;
   readonly ticket?: string;
   readonly share?: string;
+  readonly webhook?: string;
   readonly secret?: string;
   /** Of a cursor. */
   readonly name?: string;

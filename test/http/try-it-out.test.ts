@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { describeApi } from "../../src/app.ts";
-import { asRoot, jsonOf, ROOT_KEY, startStore, type TestStore } from "./harness.ts";
+import { ANY_URL, asRoot, jsonOf, ROOT_KEY, startStore, type TestStore } from "./harness.ts";
 import { newAlbum, newImage, newPng } from "./image-fixtures.ts";
 
 // Swagger UI fills each form with the examples and defaults of openapi.json, and sends them all when "Execute" is pressed.
@@ -113,6 +113,12 @@ async function seed(store: TestStore, { operationId, path, method }: Seeded): Pr
     const { id, url } = await jsonOf<{ id: string; url: string }>(await store.send("POST", `${album}/tickets`, {}));
     return { ticket: id, secret: url.split("/").at(-1) ?? "" };
   }
+  if (path.includes("{webhook}")) {
+    const { id: webhook } = await jsonOf<{ id: string }>(
+      await store.send("POST", "/v1/webhooks", { url: "https://hooks.example.com/" }),
+    );
+    return { webhook };
+  }
   if (path.includes("{share}") || path.startsWith("/s/")) {
     const { id, secret } = await jsonOf<{ id: string; secret: string }>(
       await store.send("POST", `${album}/shares`, {}),
@@ -153,7 +159,7 @@ describe("Execute in the documentation page", () => {
   let keyless: TestStore;
   let store: TestStore;
   beforeAll(async () => {
-    keyless = await startStore({ API_KEYS: ROOT_KEY });
+    keyless = await startStore({ API_KEYS: ROOT_KEY }, ANY_URL);
     store = asRoot(keyless);
     await seedKey(store);
   });

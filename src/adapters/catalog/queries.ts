@@ -22,7 +22,7 @@ import { findTicket, listTickets } from "./queries/tickets.ts";
 import { describeBacklog, undescribedImages } from "./queries/undescribed.ts";
 import { listDeliveries } from "./queries/webhook-deliveries.ts";
 import { webhooksToDeliver } from "./queries/webhook-readers.ts";
-import { findWebhook, listWebhooks } from "./queries/webhooks.ts";
+import { findSecrets, findWebhook, listWebhooks } from "./queries/webhooks.ts";
 
 /** How an engine runs a query. */
 export interface Reader {
@@ -76,6 +76,7 @@ export function createQueries({ read, snapshot }: Reader, { now, unnumbered }: E
 
     webhook: (id) => snapshot((db) => findWebhook(db, id)),
     webhooks: (query) => snapshot((db) => listWebhooks(db, query)),
+    webhookSecrets: (id) => read((db) => findSecrets(db, id)),
     webhookDeliveries: (query) => snapshot((db) => listDeliveries(db, query)),
     webhooksToDeliver: (ids) => snapshot((db) => webhooksToDeliver(db, ids)),
 

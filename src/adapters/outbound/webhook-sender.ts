@@ -1,3 +1,4 @@
+import { StoreError } from "../../domain/errors.ts";
 import { cloudEventJson } from "../../domain/event.ts";
 import { OutboundError } from "../../domain/outbound.ts";
 import { parseRetryAfter } from "../../domain/webhook-schedule.ts";
@@ -29,6 +30,16 @@ export function createWebhookSender({
   now = Date.now,
 }: WebhookSenderOptions): WebhookSender {
   return {
+    async requireAllowed(url) {
+      try {
+        await outbound.check(url);
+      } catch (error) {
+        if (!(error instanceof OutboundError)) throw error;
+        const { code, message, cause } = error;
+        const errors = [{ pointer: "/url", detail: message }];
+        throw new StoreError("invalid_webhook_url", message, { errors, reason: code, cause });
+      }
+    },
     async send({ url, secrets, event }, signal) {
       const began = performance.now();
       const attempt = (outcome: Partial<SentAttempt>): SentAttempt => ({

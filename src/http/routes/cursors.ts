@@ -1,8 +1,8 @@
 import { z } from "@hono/zod-openapi";
-import { type DurableCursor, decodeCursor, encodeCursor } from "../../domain/event.ts";
+import { type DurableCursor, encodeCursor } from "../../domain/event.ts";
 import { deleteCursor, listCursors, rewindCursor } from "../../operations/cursors.ts";
 import type { RequestCatalog } from "../../operations/request-catalog.ts";
-import { cursorSchema } from "../listing-schemas.ts";
+import { cursorSchema, logPointParameter } from "../listing-schemas.ts";
 import { answers, json, type Route, route } from "../route.ts";
 
 export interface CursorRouteDeps {
@@ -87,24 +87,13 @@ const remove = route(
   },
 );
 
-const TIME = z.iso.datetime({ offset: true });
-const targetSchema = z
-  .string()
-  .max(100)
-  .transform((text, context) => {
-    const position = decodeCursor(text);
-    if (position !== undefined) return position;
-    if (TIME.safeParse(text).success) return { time: Date.parse(text) };
-    context.addIssue({ code: "custom", message: "must be a cursor, or a time such as 2026-07-14T09:30:00Z" });
-    return z.NEVER;
-  })
-  .openapi({
-    type: "string",
-    maxLength: 100,
-    description:
+const rewindSchema = z
+  .strictObject({
+    to: logPointParameter(
       "A cursor: the reader reads again what follows it. Or a time (RFC 3339): the reader reads again the events since then.",
-  });
-const rewindSchema = z.strictObject({ to: targetSchema }).openapi("CursorRewind");
+    ),
+  })
+  .openapi("CursorRewind");
 
 const rewind = route(
   {

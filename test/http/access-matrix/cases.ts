@@ -184,6 +184,14 @@ const VARIATIONS: Readonly<Record<string, Variation>> = {
   deleteCursor: () => ({ accepted: ["404 cursor_not_found"] }),
   rewindCursor: () => ({ accepted: ["404 cursor_not_found"] }),
   ...Object.fromEntries(
+    ["get", "update", "delete", "replay", "test"].map((verb) => [
+      `${verb}Webhook`,
+      () => ({ accepted: ["404 webhook_not_found"] }),
+    ]),
+  ),
+  listWebhookDeliveries: () => ({ accepted: ["404 webhook_not_found"] }),
+  rotateWebhookSecret: () => ({ accepted: ["404 webhook_not_found"] }),
+  ...Object.fromEntries(
     ["Store", "Album", "Key"].flatMap((of) =>
       ["get", "delete"].map((verb) => [`${verb}${of}Quota`, () => ({ accepted: ["404 quota_not_found"] })]),
     ),
@@ -220,6 +228,7 @@ export function casesFor(world: World, operation: Operation, who: Who, site: Sit
     sha256: image.sha256,
     ticket,
     share,
+    webhook: "none",
     key: world.key,
     secret: "none",
     name: "none",

@@ -1,6 +1,6 @@
 import { RIGHTS } from "../../../src/domain/access.ts";
 import { newFolder, removeFolder } from "../../temporary-folder.ts";
-import { startStore, type TestStore } from "../harness.ts";
+import { ANY_URL, startStore, type TestStore } from "../harness.ts";
 import { AUDIENCE, createSigner, ISSUER } from "../test-tokens.ts";
 import { API_KEYS, bearer, createCallers, SIX, type Who } from "./callers.ts";
 import { ALL_SITES, createMaker, createSite, type Fresh, type Headers, NAMED, type Site } from "./sites.ts";
@@ -29,7 +29,7 @@ export async function createWorld(): Promise<World> {
   const keys = `${folder}/keys.json`;
   await Bun.write(keys, JSON.stringify({ keys: [signer.publicJwk] }));
   const jwt = { JWT_KEYS_FILE: keys, JWT_ISSUER: ISSUER, JWT_AUDIENCE: AUDIENCE, JWT_RULES: RULES };
-  const store = await startStore({ API_KEYS, ...jwt });
+  const store = await startStore({ API_KEYS, ...jwt }, ANY_URL);
   const sites = new Map<string, Site>();
   const made = createMaker(store, root);
   for (const name of ALL_SITES.filter((each) => RENAMED.every(([, then]) => then !== each)))
@@ -58,7 +58,7 @@ export async function createWorld(): Promise<World> {
 
 /** A store without keys, with the one caller that it has. */
 export async function createLocalWorld(): Promise<World> {
-  const store = await startStore();
+  const store = await startStore({}, ANY_URL);
   const made = createMaker(store, {});
   const names = ["other.private", "other.public"];
   const sites = new Map<string, Site>();

@@ -19,7 +19,7 @@ create table webhooks (
 ) strict, without rowid;
 create index webhooks_created on webhooks (created_at, id);
 
--- A webhook has a durable cursor 'webhook/<id>' at the lowest position that its readers need.
+-- A webhook has a durable cursor 'webhook:<id>' at the lowest position that its readers need.
 create table webhook_readers (
   webhook_id text not null references webhooks (id) on delete cascade,
   kind text not null check (kind in ('live', 'replay')),

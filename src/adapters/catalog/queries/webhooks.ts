@@ -86,6 +86,11 @@ export async function findWebhook(db: Driver, id: string): Promise<WebhookStatus
   return row && toStatus(row, log);
 }
 
+export async function findSecrets(db: Driver, id: string): Promise<readonly WebhookSecret[] | undefined> {
+  const row = await db.get<Pick<WebhookRow, "secrets">>("select secrets from webhooks where id = $1", [id]);
+  return row && secretsOf(row);
+}
+
 export async function listWebhooks(
   db: Driver,
   { limit, start }: Parameters<WebhookCatalog["webhooks"]>[0],

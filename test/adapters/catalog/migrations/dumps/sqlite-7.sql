@@ -38,7 +38,7 @@ CREATE TABLE cursors (
   seq integer not null,
   updated_at integer not null
 ) strict, without rowid;
-INSERT INTO "cursors" VALUES('webhook/4Bq7mXw2Zr9TkLc1',3,1796022504825);
+INSERT INTO "cursors" VALUES('webhook:4Bq7mXw2Zr9TkLc1',3,1796022504825);
 CREATE TABLE events (
   seq integer primary key autoincrement,
   id text not null,
