@@ -73,7 +73,7 @@ export interface AppOptions extends TokenOptions {
   readonly publisher?: Publisher;
   /** Used instead of the one of the configuration. */
   readonly webhookSender?: WebhookSender;
-  /** Default: those of docs/webhooks.md. */
+  /** Default: those of webhooks. */
   readonly webhookTimes?: WebhookTimes;
   /** The clock that links and tickets expire by, in milliseconds since 1970; default: the machine's. */
   readonly now?: () => number;
