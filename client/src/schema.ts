@@ -720,6 +720,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhooks
+         * @description By the time when they were made. Required right: `admin`.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Create a webhook
+         * @description The store sends each event by a POST that is signed as Standard Webhooks describes, at least once, in the order of each album. Only this response has the secret. The webhook stays when the key that makes it is revoked. The caller needs the right `events` on all albums whose events are sent. Required rights: `admin`, `events`.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook
+         * @description The ETag also changes with the state of the deliveries, which `If-Match` of a write does not compare. Required right: `admin`.
+         */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook
+         * @description Its deliveries are deleted with it. An attempt under way may still arrive. Required right: `admin`.
+         */
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Update a webhook
+         * @description A merge patch (RFC 7396). `paused` stops the deliveries, and lets them go on where they stopped; `disabled: null` enables a webhook that the store has disabled. After either, and with another `url`, what waits for a retry is sent at once. To change `url`, `types` or `albums` the caller needs the right `events` on all albums whose events are sent. Required right: `admin`.
+         */
+        patch: operations["updateWebhook"];
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the last deliveries of a webhook
+         * @description The last 1,000 attempts, newest first. Required right: `admin`.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event to a webhook
+         * @description Sends one event of the type `imagestore.webhook.test`, which is not in the log, and returns what came of it. A webhook that is paused or disabled is tested too. The attempt is not among the deliveries. Required right: `admin`.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events of a webhook again
+         * @description Without `to` the webhook goes back to `from`, and sends all events from there in their order. With `to` it sends the range beside new events, so a receiver may get an old event after a newer one of the same album; `sequence` tells. A webhook replays one range at a time. Each event has the `webhook-id` that it had before. Required right: `admin`.
+         */
+        post: operations["replayWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a webhook another secret
+         * @description Deliveries are signed with both secrets for 24 hours, so receivers can change theirs meanwhile. Only this response has the new secret. Required right: `admin`.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/keys": {
         parameters: {
             query?: never;
@@ -1115,6 +1247,28 @@ export interface components {
             latitude: number;
             longitude: number;
         };
+        /** @description Why the store has disabled the webhook. Null: it has not. */
+        WebhookDisabled: {
+            /**
+             * @description `gone`: the receiver answered 410. `failing`: every attempt failed for five days.
+             * @enum {string}
+             */
+            reason: "gone" | "failing";
+            /** Format: date-time */
+            at: string;
+        };
+        /** @description The range of the log that is being sent again. */
+        WebhookReplay: {
+            /** @description How far it is. */
+            cursor: string;
+            /** @description Where it ends. */
+            to: string;
+        };
+        /** @description Why the attempt failed; null: it did not. */
+        DeliveryError: {
+            code: string;
+            detail: string;
+        };
         Album: {
             /**
              * Format: uuid
@@ -1163,7 +1317,7 @@ export interface components {
             [key: string]: unknown;
         };
         /** @enum {string} */
-        ErrorCode: "invalid_request" | "unknown_parameter" | "invalid_name" | "invalid_variant" | "invalid_host" | "invalid_page_token" | "empty_body" | "unauthorized" | "session_ended" | "forbidden" | "forbidden_origin" | "variant_not_allowed" | "original_not_shared" | "https_required" | "invalid_link" | "link_expired" | "not_found" | "album_not_found" | "bytes_not_found" | "image_not_found" | "cursor_not_found" | "key_not_found" | "quota_not_found" | "ticket_not_found" | "share_not_found" | "session_not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "album_exists" | "image_exists" | "album_not_empty" | "key_not_editable" | "request_in_progress" | "cursor_unknown" | "cursor_expired" | "ticket_expired" | "ticket_used" | "precondition_failed" | "too_large" | "unsupported_image" | "unsupported_media_type" | "range_not_satisfiable" | "digest_mismatch" | "image_too_large" | "invalid_image" | "idempotency_key_reused" | "internal" | "blob_damaged" | "busy" | "unavailable" | "upload_expired" | "lease_lost" | "insufficient_storage" | "quota_exceeded";
+        ErrorCode: "invalid_request" | "unknown_parameter" | "invalid_name" | "invalid_variant" | "invalid_host" | "invalid_webhook_url" | "invalid_page_token" | "empty_body" | "unauthorized" | "session_ended" | "forbidden" | "forbidden_origin" | "variant_not_allowed" | "original_not_shared" | "https_required" | "invalid_link" | "link_expired" | "not_found" | "album_not_found" | "bytes_not_found" | "image_not_found" | "cursor_not_found" | "webhook_not_found" | "key_not_found" | "quota_not_found" | "ticket_not_found" | "share_not_found" | "session_not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "album_exists" | "image_exists" | "album_not_empty" | "key_not_editable" | "cursor_of_webhook" | "too_many_webhooks" | "webhook_replaying" | "request_in_progress" | "cursor_unknown" | "cursor_expired" | "ticket_expired" | "ticket_used" | "precondition_failed" | "too_large" | "unsupported_image" | "unsupported_media_type" | "range_not_satisfiable" | "digest_mismatch" | "image_too_large" | "invalid_image" | "idempotency_key_reused" | "internal" | "blob_damaged" | "busy" | "unavailable" | "upload_expired" | "lease_lost" | "insufficient_storage" | "quota_exceeded";
         FieldError: {
             /** @description JSON pointer into the body. */
             pointer?: string;
@@ -2117,9 +2271,9 @@ export interface components {
             data: components["schemas"]["EventData"];
         };
         /** @enum {string} */
-        EventType: "imagestore.album.created" | "imagestore.album.updated" | "imagestore.album.deleted" | "imagestore.image.created" | "imagestore.image.updated" | "imagestore.image.deleted" | "imagestore.key.created" | "imagestore.key.updated" | "imagestore.key.revoked" | "imagestore.share.created" | "imagestore.share.revoked" | "imagestore.ticket.created" | "imagestore.ticket.revoked" | "imagestore.quota.updated" | "imagestore.cursor.rewound";
+        EventType: "imagestore.album.created" | "imagestore.album.updated" | "imagestore.album.deleted" | "imagestore.image.created" | "imagestore.image.updated" | "imagestore.image.deleted" | "imagestore.key.created" | "imagestore.key.updated" | "imagestore.key.revoked" | "imagestore.share.created" | "imagestore.share.revoked" | "imagestore.ticket.created" | "imagestore.ticket.revoked" | "imagestore.quota.updated" | "imagestore.cursor.rewound" | "imagestore.webhook.created" | "imagestore.webhook.updated" | "imagestore.webhook.deleted" | "imagestore.webhook.disabled" | "imagestore.webhook.replayed";
         /** @description The record after the change, or the last record before a deletion. Events that an earlier version wrote lack the fields that records got later. */
-        EventData: components["schemas"]["AlbumEventData"] | components["schemas"]["ImageEventData"] | components["schemas"]["KeyEventData"] | components["schemas"]["TicketEventData"] | components["schemas"]["ShareEventData"] | components["schemas"]["QuotaEventData"] | components["schemas"]["CursorEventData"];
+        EventData: components["schemas"]["AlbumEventData"] | components["schemas"]["ImageEventData"] | components["schemas"]["KeyEventData"] | components["schemas"]["TicketEventData"] | components["schemas"]["ShareEventData"] | components["schemas"]["QuotaEventData"] | components["schemas"]["CursorEventData"] | components["schemas"]["WebhookEventData"];
         AlbumEventData: {
             /**
              * Format: uuid
@@ -2150,7 +2304,7 @@ export interface components {
              */
             updatedAt: string;
             /** @enum {string} */
-            reason: "user" | "album-deleted" | "described" | "moved";
+            reason: "user" | "album-deleted" | "described" | "moved" | "delivery-failed";
             actor?: components["schemas"]["Actor"];
             /** @description The name before a rename. */
             previousName?: string;
@@ -2213,7 +2367,7 @@ export interface components {
             updatedAt: string;
             links: components["schemas"]["ImageLinks"];
             /** @enum {string} */
-            reason: "user" | "album-deleted" | "described" | "moved";
+            reason: "user" | "album-deleted" | "described" | "moved" | "delivery-failed";
             actor?: components["schemas"]["Actor"];
             /** @description The name before a rename. */
             previousName?: string;
@@ -2363,6 +2517,32 @@ export interface components {
             reason: "user";
             actor: components["schemas"]["Actor"];
         };
+        WebhookEventData: {
+            /** @example 4Bq7mXw2Zr9TkLc1 */
+            id: string;
+            url: string;
+            /** @description Types of events that are sent. Null: all of albums and images. */
+            types?: components["schemas"]["EventType"][] | null;
+            /** @description Albums whose events are sent, by the names that they had at the time. Events of the audit trail do not go by albums. */
+            albums: "*" | components["schemas"]["GrantedAlbums"];
+            description: string | null;
+            /** @description Whether a client has paused the deliveries. */
+            paused: boolean;
+            disabled: components["schemas"]["WebhookDisabled"] | null;
+            revision: number;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+            createdBy: components["schemas"]["Actor"];
+            /** @description Of a replay: the cursor that it begins behind. */
+            from?: string;
+            /** @description Of a replay: the cursor that it ends at. Null: none. */
+            to?: string | null;
+            /** @enum {string} */
+            reason: "user" | "delivery-failed";
+            actor: components["schemas"]["Actor"];
+        };
         DurableCursorList: {
             items: components["schemas"]["DurableCursor"][];
         };
@@ -2381,6 +2561,186 @@ export interface components {
         CursorRewind: {
             /** @description A cursor: the reader reads again what follows it. Or a time (RFC 3339): the reader reads again the events since then. */
             to: string;
+        };
+        SecretWebhook: {
+            /** @example 4Bq7mXw2Zr9TkLc1 */
+            id: string;
+            url: string;
+            /** @description Types of events that are sent. Null: all of albums and images. */
+            types: components["schemas"]["EventType"][] | null;
+            /** @description Albums whose events are sent, by the names that they had at the time. Events of the audit trail do not go by albums. */
+            albums: "*" | components["schemas"]["GrantedAlbums"];
+            description: string | null;
+            /** @description Whether a client has paused the deliveries. */
+            paused: boolean;
+            disabled: components["schemas"]["WebhookDisabled"] | null;
+            revision: number;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+            createdBy: components["schemas"]["Actor"];
+            /**
+             * Format: date-time
+             * @description Until when former secrets sign too; null: only the present one signs.
+             */
+            formerSecretsUntil: string | null;
+            delivery: components["schemas"]["WebhookDelivery"];
+            /** @description Signs the deliveries. Never shown again. */
+            secret: string;
+        };
+        WebhookDelivery: {
+            /** @description Everything up to this position of the log was delivered, left out, or waits in a blocked album. */
+            cursor: string;
+            /** @description Number of events in the log behind the cursor. */
+            lagEvents: number;
+            /** @description Number of albums whose events wait until one of them is delivered. */
+            blockedAlbums: number;
+            /**
+             * Format: date-time
+             * @description Since when every attempt has failed; null: the last one did not.
+             */
+            failingSince: string | null;
+            /**
+             * Format: date-time
+             * @description When the store tries again, if all deliveries wait for that.
+             */
+            retryAt: string | null;
+            /**
+             * Format: date-time
+             * @description When the log last dropped events that were not delivered, because it was over its limit. Null: never.
+             */
+            lostEventsAt: string | null;
+            replay: components["schemas"]["WebhookReplay"] | null;
+        };
+        WebhookCreate: {
+            /**
+             * @description Where the events are sent by POST. The settings of the store say which schemes, ports and addresses it may have.
+             * @example https://hooks.example.com/images
+             */
+            url: string;
+            /** @description Types of events that are sent. Null: all of albums and images. `image.created` stands for `imagestore.image.created`. */
+            types?: components["schemas"]["EventType"][] | null;
+            /** @description Albums whose events are sent, by the names that they had at the time; at most 20480 bytes as JSON. Events of the audit trail do not go by albums. */
+            albums?: "*" | components["schemas"]["GrantedAlbums"];
+            /** @description For people. */
+            description?: string | null;
+            /** @description Signs the deliveries: `whsec_` and the Base64 of 24 to 64 random bytes. Without it the store makes one. */
+            secret?: string;
+            /** @description A cursor: the events behind it are sent too. Without it, or with `now`, those from now on. */
+            from?: string;
+        };
+        WebhookPage: {
+            items: components["schemas"]["Webhook"][];
+            /** @description Absent on the last page only. With filters a page may be short or empty and still have a token. */
+            nextPageToken?: string;
+            /** @description The position in the event log that this listing reflects. Follow /v1/events from here. */
+            watermark: string;
+        };
+        /** @description A webhook without its secret. */
+        Webhook: {
+            /** @example 4Bq7mXw2Zr9TkLc1 */
+            id: string;
+            url: string;
+            /** @description Types of events that are sent. Null: all of albums and images. */
+            types: components["schemas"]["EventType"][] | null;
+            /** @description Albums whose events are sent, by the names that they had at the time. Events of the audit trail do not go by albums. */
+            albums: "*" | components["schemas"]["GrantedAlbums"];
+            description: string | null;
+            /** @description Whether a client has paused the deliveries. */
+            paused: boolean;
+            disabled: components["schemas"]["WebhookDisabled"] | null;
+            revision: number;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+            createdBy: components["schemas"]["Actor"];
+            /**
+             * Format: date-time
+             * @description Until when former secrets sign too; null: only the present one signs.
+             */
+            formerSecretsUntil: string | null;
+            delivery: components["schemas"]["WebhookDelivery"];
+        };
+        /** @description A merge patch (RFC 7396). `types` and `albums` are replaced as a whole. */
+        WebhookPatch: {
+            /**
+             * @description Where the events are sent by POST. The settings of the store say which schemes, ports and addresses it may have.
+             * @example https://hooks.example.com/images
+             */
+            url?: string;
+            /** @description Types of events that are sent. Null: all of albums and images. `image.created` stands for `imagestore.image.created`. */
+            types?: components["schemas"]["EventType"][] | null;
+            /** @description Albums whose events are sent, by the names that they had at the time; at most 20480 bytes as JSON. Events of the audit trail do not go by albums. */
+            albums?: "*" | components["schemas"]["GrantedAlbums"];
+            /** @description For people. */
+            description?: string | null;
+            paused?: boolean;
+            disabled?: components["schemas"]["WebhookDisabled"] | null;
+        };
+        DeliveryAttemptPage: {
+            items: components["schemas"]["DeliveryAttempt"][];
+            /** @description Absent on the last page only. With filters a page may be short or empty and still have a token. */
+            nextPageToken?: string;
+            /** @description The position in the event log that this listing reflects. Follow /v1/events from here. */
+            watermark: string;
+        };
+        DeliveryAttempt: {
+            /** Format: uuid */
+            id: string;
+            /**
+             * Format: uuid
+             * @description Sent as `webhook-id`. The same in each attempt.
+             */
+            eventId: string;
+            type: components["schemas"]["EventType"];
+            /** @description The position of the event in the log. */
+            cursor: string;
+            /** @description Whether a replay of a range sent it. */
+            replay: boolean;
+            attempt: number;
+            /** Format: date-time */
+            startedAt: string;
+            delivered: boolean;
+            /** @description Status of the response; null: there was none. */
+            status: number | null;
+            error: components["schemas"]["DeliveryError"] | null;
+            /** @description How long the attempt took. */
+            milliseconds: number;
+            /** @description The beginning of the response's body, at most 1 KiB. */
+            response: string;
+        };
+        WebhookTestResult: {
+            /**
+             * Format: uuid
+             * @description Sent as `webhook-id`.
+             */
+            eventId: string;
+            delivered: boolean;
+            /** @description Status of the response; null: there was none. */
+            status: number | null;
+            error: components["schemas"]["DeliveryError"] | null;
+            /** @description How long the attempt took. */
+            milliseconds: number;
+            /** @description The beginning of the response's body, at most 1 KiB. */
+            response: string;
+        };
+        ReplayedRange: {
+            /** @description Behind this cursor the range begins. */
+            from: string;
+            /** @description Where the range ends. */
+            to: string;
+        };
+        WebhookReplayRange: {
+            /** @description A cursor: what follows it is sent again. Or a time (RFC 3339): the events since then. */
+            from: string;
+            /** @description A cursor or a time at which the range ends. It is then sent beside new events. Without it the webhook goes back to `from` and on from there. */
+            to?: string;
+        };
+        WebhookSecretRotation: {
+            /** @description Signs the deliveries: `whsec_` and the Base64 of 24 to 64 random bytes. Without it the store makes one. */
+            secret?: string;
         };
         CreatedKey: {
             /** @example 6zqkP0aYH3cVbN1w */
@@ -11006,7 +11366,7 @@ export interface operations {
                 /** @description A `nextCursor`, a `watermark` or an event id of a stream; `latest` for events from now on. Without it the log is read from its oldest event. A value that is not a cursor of this log is 410 `cursor_unknown`: read a listing, and follow the log from its watermark. */
                 after?: string;
                 /** @description Only events of these types, repeated or separated by commas. `image.created` stands for `imagestore.image.created`. */
-                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated" | "imagestore.cursor.rewound" | "cursor.rewound")[];
+                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated" | "imagestore.cursor.rewound" | "cursor.rewound" | "imagestore.webhook.created" | "webhook.created" | "imagestore.webhook.updated" | "webhook.updated" | "imagestore.webhook.deleted" | "webhook.deleted" | "imagestore.webhook.disabled" | "webhook.disabled" | "imagestore.webhook.replayed" | "webhook.replayed")[];
                 /** @description Only events of this album and its images. */
                 albumId?: string;
                 limit?: number;
@@ -11169,7 +11529,7 @@ export interface operations {
                 /** @description A `nextCursor`, a `watermark` or an event id of a stream; `latest` for events from now on. Without it the log is read from its oldest event. A value that is not a cursor of this log is 410 `cursor_unknown`: read a listing, and follow the log from its watermark. */
                 after?: string;
                 /** @description Only events of these types, repeated or separated by commas. `image.created` stands for `imagestore.image.created`. */
-                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated" | "imagestore.cursor.rewound" | "cursor.rewound")[];
+                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated" | "imagestore.cursor.rewound" | "cursor.rewound" | "imagestore.webhook.created" | "webhook.created" | "imagestore.webhook.updated" | "webhook.updated" | "imagestore.webhook.deleted" | "webhook.deleted" | "imagestore.webhook.disabled" | "webhook.disabled" | "imagestore.webhook.replayed" | "webhook.replayed")[];
                 /** @description Only events of this album and its images. */
                 albumId?: string;
                 limit?: number;
@@ -11329,7 +11689,7 @@ export interface operations {
                 /** @description A `nextCursor`, a `watermark` or an event id of a stream; `latest` for events from now on. Without it the log is read from its oldest event. A value that is not a cursor of this log is 410 `cursor_unknown`: read a listing, and follow the log from its watermark. */
                 after?: string;
                 /** @description Only events of these types, repeated or separated by commas. `image.created` stands for `imagestore.image.created`. */
-                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated" | "imagestore.cursor.rewound" | "cursor.rewound")[];
+                type?: ("imagestore.album.created" | "album.created" | "imagestore.album.updated" | "album.updated" | "imagestore.album.deleted" | "album.deleted" | "imagestore.image.created" | "image.created" | "imagestore.image.updated" | "image.updated" | "imagestore.image.deleted" | "image.deleted" | "imagestore.key.created" | "key.created" | "imagestore.key.updated" | "key.updated" | "imagestore.key.revoked" | "key.revoked" | "imagestore.share.created" | "share.created" | "imagestore.share.revoked" | "share.revoked" | "imagestore.ticket.created" | "ticket.created" | "imagestore.ticket.revoked" | "ticket.revoked" | "imagestore.quota.updated" | "quota.updated" | "imagestore.cursor.rewound" | "cursor.rewound" | "imagestore.webhook.created" | "webhook.created" | "imagestore.webhook.updated" | "webhook.updated" | "imagestore.webhook.deleted" | "webhook.deleted" | "imagestore.webhook.disabled" | "webhook.disabled" | "imagestore.webhook.replayed" | "webhook.replayed")[];
                 /** @description Only events of this album and its images. */
                 albumId?: string;
                 /** @description Seconds after which the stream ends. Without it the stream does not end. */
@@ -11639,6 +11999,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `cursor_of_webhook`: The cursor belongs to a webhook, and goes with it. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since does not hold. */
             412: {
                 headers: {
@@ -11798,12 +12168,1634 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `cursor_of_webhook`: The cursor belongs to a webhook, and goes with it. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /**
              * @description `cursor_unknown`: The cursor is not of this log. Read a listing, and follow the log from its watermark.
              *
              *     `cursor_expired`: The events after the cursor are no longer kept; the log begins at `oldestCursor`.
              */
             410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since does not hold. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than the limit. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The route does not accept the Content-Type or Content-Encoding. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `digest_mismatch`: The bytes do not have the digest that the request states. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: The store is overloaded. Try again after `Retry-After` seconds.
+             *
+             *     `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_storage`: The disk is full. Nothing was changed. */
+            507: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: {
+                pageSize?: number;
+                /** @description `nextPageToken` of the previous page. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of webhooks. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "4Bq7mXw2Zr9TkLc1",
+                     *           "url": "https://hooks.example.com/images",
+                     *           "types": [
+                     *             "imagestore.image.created",
+                     *             "imagestore.image.deleted"
+                     *           ],
+                     *           "albums": {
+                     *             "names": [
+                     *               "client-*"
+                     *             ]
+                     *           },
+                     *           "description": "Purges the CDN",
+                     *           "paused": false,
+                     *           "disabled": null,
+                     *           "revision": 1,
+                     *           "createdAt": "2026-07-14T09:30:00.000Z",
+                     *           "updatedAt": "2026-07-14T09:30:00.000Z",
+                     *           "createdBy": {
+                     *             "kind": "key",
+                     *             "id": "x2BvQ7LmT9sRk4Wd",
+                     *             "name": "admin"
+                     *           },
+                     *           "formerSecretsUntil": null,
+                     *           "delivery": {
+                     *             "cursor": "MS4yOTUwMDMyMS4xMDQy",
+                     *             "lagEvents": 0,
+                     *             "blockedAlbums": 0,
+                     *             "failingSince": null,
+                     *             "retryAt": null,
+                     *             "lostEventsAt": null,
+                     *             "replay": null
+                     *           }
+                     *         }
+                     *       ],
+                     *       "nextPageToken": "WzEsIjJr…",
+                     *       "watermark": "MS4xLjQy"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookPage"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             *
+             *     `invalid_page_token`: The page token was not made for this listing.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthorized`: A valid API key or token is required.
+             *
+             *     `session_ended`: The session of the page has ended: signed out, expired, or revoked.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "Clear-Site-Data": components["headers"]["Clear-Site-Data"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller lacks a right that the request needs; `missing` names it. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: The store is overloaded. Try again after `Retry-After` seconds.
+             *
+             *     `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Up to 255 visible ASCII characters. A repeated request gets the first response again, for 24 hours. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "url": "https://hooks.example.com/images",
+                 *       "types": [
+                 *         "imagestore.image.created",
+                 *         "imagestore.image.deleted"
+                 *       ],
+                 *       "albums": {
+                 *         "names": [
+                 *           "client-*"
+                 *         ]
+                 *       },
+                 *       "description": "Purges the CDN"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookCreate"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its secret. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Location": components["headers"]["Content-Location"];
+                    Location: components["headers"]["Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "4Bq7mXw2Zr9TkLc1",
+                     *       "url": "https://hooks.example.com/images",
+                     *       "types": [
+                     *         "imagestore.image.created",
+                     *         "imagestore.image.deleted"
+                     *       ],
+                     *       "albums": {
+                     *         "names": [
+                     *           "client-*"
+                     *         ]
+                     *       },
+                     *       "description": "Purges the CDN",
+                     *       "paused": false,
+                     *       "disabled": null,
+                     *       "revision": 1,
+                     *       "createdAt": "2026-07-14T09:30:00.000Z",
+                     *       "updatedAt": "2026-07-14T09:30:00.000Z",
+                     *       "createdBy": {
+                     *         "kind": "key",
+                     *         "id": "x2BvQ7LmT9sRk4Wd",
+                     *         "name": "admin"
+                     *       },
+                     *       "formerSecretsUntil": null,
+                     *       "delivery": {
+                     *         "cursor": "MS4yOTUwMDMyMS4xMDQy",
+                     *         "lagEvents": 0,
+                     *         "blockedAlbums": 0,
+                     *         "failingSince": null,
+                     *         "retryAt": null,
+                     *         "lostEventsAt": null,
+                     *         "replay": null
+                     *       },
+                     *       "secret": "whsec_…"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SecretWebhook"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_name`: A name is not valid.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             *
+             *     `invalid_webhook_url`: The store must not connect to the URL of the webhook; `detail` says why.
+             *
+             *     `empty_body`: The body is required and empty.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthorized`: A valid API key or token is required.
+             *
+             *     `session_ended`: The session of the page has ended: signed out, expired, or revoked.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "Clear-Site-Data": components["headers"]["Clear-Site-Data"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `forbidden`: The caller lacks a right that the request needs; `missing` names it.
+             *
+             *     `forbidden_origin`: Pages of another origin must not change a store without API keys.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: The client sent the request too slowly. */
+            408: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `too_many_webhooks`: The store has as many webhooks as it may have.
+             *
+             *     `request_in_progress`: A request with this Idempotency-Key, or as many uploads as the ticket allows, are still running.
+             */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `cursor_unknown`: The cursor is not of this log. Read a listing, and follow the log from its watermark.
+             *
+             *     `cursor_expired`: The events after the cursor are no longer kept; the log begins at `oldestCursor`.
+             */
+            410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since does not hold. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than the limit. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The route does not accept the Content-Type or Content-Encoding. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `digest_mismatch`: The bytes do not have the digest that the request states.
+             *
+             *     `idempotency_key_reused`: The Idempotency-Key was used for a different request.
+             */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: The store is overloaded. Try again after `Retry-After` seconds.
+             *
+             *     `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_storage`: The disk is full. Nothing was changed. */
+            507: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Succeeds only if the current ETag is none of these. `*`: only if the resource does not exist. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+                /** @description Succeeds only if the current ETag is one of these (RFC 9110). `*`: only if the resource exists. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "4Bq7mXw2Zr9TkLc1",
+                     *       "url": "https://hooks.example.com/images",
+                     *       "types": [
+                     *         "imagestore.image.created",
+                     *         "imagestore.image.deleted"
+                     *       ],
+                     *       "albums": {
+                     *         "names": [
+                     *           "client-*"
+                     *         ]
+                     *       },
+                     *       "description": "Purges the CDN",
+                     *       "paused": false,
+                     *       "disabled": null,
+                     *       "revision": 1,
+                     *       "createdAt": "2026-07-14T09:30:00.000Z",
+                     *       "updatedAt": "2026-07-14T09:30:00.000Z",
+                     *       "createdBy": {
+                     *         "kind": "key",
+                     *         "id": "x2BvQ7LmT9sRk4Wd",
+                     *         "name": "admin"
+                     *       },
+                     *       "formerSecretsUntil": null,
+                     *       "delivery": {
+                     *         "cursor": "MS4yOTUwMDMyMS4xMDQy",
+                     *         "lagEvents": 0,
+                     *         "blockedAlbums": 0,
+                     *         "failingSince": null,
+                     *         "retryAt": null,
+                     *         "lostEventsAt": null,
+                     *         "replay": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description The client's copy is current. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthorized`: A valid API key or token is required.
+             *
+             *     `session_ended`: The session of the page has ended: signed out, expired, or revoked.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "Clear-Site-Data": components["headers"]["Clear-Site-Data"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller lacks a right that the request needs; `missing` names it. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_not_found`: The webhook does not exist. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since does not hold. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: The store is overloaded. Try again after `Retry-After` seconds.
+             *
+             *     `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Succeeds only if the current ETag is one of these (RFC 9110). `*`: only if the resource exists. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook was deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthorized`: A valid API key or token is required.
+             *
+             *     `session_ended`: The session of the page has ended: signed out, expired, or revoked.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "Clear-Site-Data": components["headers"]["Clear-Site-Data"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `forbidden`: The caller lacks a right that the request needs; `missing` names it.
+             *
+             *     `forbidden_origin`: Pages of another origin must not change a store without API keys.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_not_found`: The webhook does not exist. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since does not hold. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: The store is overloaded. Try again after `Retry-After` seconds.
+             *
+             *     `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_storage`: The disk is full. Nothing was changed. */
+            507: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Succeeds only if the current ETag is one of these (RFC 9110). `*`: only if the resource exists. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "paused": true
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["WebhookPatch"];
+                /**
+                 * @example {
+                 *       "paused": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookPatch"];
+            };
+        };
+        responses: {
+            /** @description The changed webhook. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Location": components["headers"]["Content-Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "4Bq7mXw2Zr9TkLc1",
+                     *       "url": "https://hooks.example.com/images",
+                     *       "types": [
+                     *         "imagestore.image.created",
+                     *         "imagestore.image.deleted"
+                     *       ],
+                     *       "albums": {
+                     *         "names": [
+                     *           "client-*"
+                     *         ]
+                     *       },
+                     *       "description": "Purges the CDN",
+                     *       "paused": true,
+                     *       "disabled": null,
+                     *       "revision": 2,
+                     *       "createdAt": "2026-07-14T09:30:00.000Z",
+                     *       "updatedAt": "2026-07-14T09:30:00.000Z",
+                     *       "createdBy": {
+                     *         "kind": "key",
+                     *         "id": "x2BvQ7LmT9sRk4Wd",
+                     *         "name": "admin"
+                     *       },
+                     *       "formerSecretsUntil": null,
+                     *       "delivery": {
+                     *         "cursor": "MS4yOTUwMDMyMS4xMDQy",
+                     *         "lagEvents": 0,
+                     *         "blockedAlbums": 0,
+                     *         "failingSince": null,
+                     *         "retryAt": null,
+                     *         "lostEventsAt": null,
+                     *         "replay": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_name`: A name is not valid.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             *
+             *     `invalid_webhook_url`: The store must not connect to the URL of the webhook; `detail` says why.
+             *
+             *     `empty_body`: The body is required and empty.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthorized`: A valid API key or token is required.
+             *
+             *     `session_ended`: The session of the page has ended: signed out, expired, or revoked.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "Clear-Site-Data": components["headers"]["Clear-Site-Data"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `forbidden`: The caller lacks a right that the request needs; `missing` names it.
+             *
+             *     `forbidden_origin`: Pages of another origin must not change a store without API keys.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_not_found`: The webhook does not exist. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: The client sent the request too slowly. */
+            408: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since does not hold. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than the limit. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The route does not accept the Content-Type or Content-Encoding. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Accept-Patch": components["headers"]["Accept-Patch"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `digest_mismatch`: The bytes do not have the digest that the request states. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: The store is overloaded. Try again after `Retry-After` seconds.
+             *
+             *     `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_storage`: The disk is full. Nothing was changed. */
+            507: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                pageSize?: number;
+                /** @description `nextPageToken` of the previous page. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of attempts. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0192e4a0-9a11-7c41-8d22-5b6c7d8e9f00",
+                     *           "eventId": "0192e4a0-8f10-7aa1-8c11-0d9e8f7a6b5c",
+                     *           "type": "imagestore.image.created",
+                     *           "cursor": "MS4yOTUwMDMyMS4xMDQy",
+                     *           "replay": false,
+                     *           "attempt": 1,
+                     *           "startedAt": "2026-07-14T09:30:00.000Z",
+                     *           "delivered": true,
+                     *           "status": 204,
+                     *           "error": null,
+                     *           "milliseconds": 48,
+                     *           "response": ""
+                     *         }
+                     *       ],
+                     *       "nextPageToken": "WzEsIjJr…",
+                     *       "watermark": "MS4xLjQy"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeliveryAttemptPage"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             *
+             *     `invalid_page_token`: The page token was not made for this listing.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthorized`: A valid API key or token is required.
+             *
+             *     `session_ended`: The session of the page has ended: signed out, expired, or revoked.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "Clear-Site-Data": components["headers"]["Clear-Site-Data"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: The caller lacks a right that the request needs; `missing` names it. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_not_found`: The webhook does not exist. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: The store is overloaded. Try again after `Retry-After` seconds.
+             *
+             *     `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of the attempt. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "eventId": "0192e4a0-8f10-7aa1-8c11-0d9e8f7a6b5c",
+                     *       "delivered": true,
+                     *       "status": 204,
+                     *       "error": null,
+                     *       "milliseconds": 48,
+                     *       "response": ""
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookTestResult"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthorized`: A valid API key or token is required.
+             *
+             *     `session_ended`: The session of the page has ended: signed out, expired, or revoked.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "Clear-Site-Data": components["headers"]["Clear-Site-Data"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `forbidden`: The caller lacks a right that the request needs; `missing` names it.
+             *
+             *     `forbidden_origin`: Pages of another origin must not change a store without API keys.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_not_found`: The webhook does not exist. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since does not hold. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: The store is overloaded. Try again after `Retry-After` seconds.
+             *
+             *     `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_storage`: The disk is full. Nothing was changed. */
+            507: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "from": "2026-07-14T09:30:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookReplayRange"];
+            };
+        };
+        responses: {
+            /** @description The range that is sent again. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "from": "MS4yOTUwMDMyMS45OTA",
+                     *       "to": "MS4yOTUwMDMyMS4xMDQy"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplayedRange"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_name`: A name is not valid.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             *
+             *     `empty_body`: The body is required and empty.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthorized`: A valid API key or token is required.
+             *
+             *     `session_ended`: The session of the page has ended: signed out, expired, or revoked.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "Clear-Site-Data": components["headers"]["Clear-Site-Data"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `forbidden`: The caller lacks a right that the request needs; `missing` names it.
+             *
+             *     `forbidden_origin`: Pages of another origin must not change a store without API keys.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_not_found`: The webhook does not exist. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: The client sent the request too slowly. */
+            408: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_replaying`: The webhook is still replaying another range. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `cursor_unknown`: The cursor is not of this log. Read a listing, and follow the log from its watermark.
+             *
+             *     `cursor_expired`: The events after the cursor are no longer kept; the log begins at `oldestCursor`.
+             */
+            410: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since does not hold. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The body is larger than the limit. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: The route does not accept the Content-Type or Content-Encoding. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Accept: components["headers"]["Accept"];
+                    "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `digest_mismatch`: The bytes do not have the digest that the request states. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal`: An internal error; the log of the store has the details under the request id. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `busy`: The store is overloaded. Try again after `Retry-After` seconds.
+             *
+             *     `unavailable`: A dependency of the store does not respond, or the outcome of a write is unknown.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_storage`: The disk is full. Nothing was changed. */
+            507: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["WebhookSecretRotation"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its new secret. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    "Content-Location": components["headers"]["Content-Location"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "4Bq7mXw2Zr9TkLc1",
+                     *       "url": "https://hooks.example.com/images",
+                     *       "types": [
+                     *         "imagestore.image.created",
+                     *         "imagestore.image.deleted"
+                     *       ],
+                     *       "albums": {
+                     *         "names": [
+                     *           "client-*"
+                     *         ]
+                     *       },
+                     *       "description": "Purges the CDN",
+                     *       "paused": false,
+                     *       "disabled": null,
+                     *       "revision": 1,
+                     *       "createdAt": "2026-07-14T09:30:00.000Z",
+                     *       "updatedAt": "2026-07-14T09:30:00.000Z",
+                     *       "createdBy": {
+                     *         "kind": "key",
+                     *         "id": "x2BvQ7LmT9sRk4Wd",
+                     *         "name": "admin"
+                     *       },
+                     *       "formerSecretsUntil": null,
+                     *       "delivery": {
+                     *         "cursor": "MS4yOTUwMDMyMS4xMDQy",
+                     *         "lagEvents": 0,
+                     *         "blockedAlbums": 0,
+                     *         "failingSince": null,
+                     *         "retryAt": null,
+                     *         "lostEventsAt": null,
+                     *         "replay": null
+                     *       },
+                     *       "secret": "whsec_…"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SecretWebhook"];
+                };
+            };
+            /**
+             * @description `invalid_request`: The body, a parameter or a header is malformed; `errors` says which.
+             *
+             *     `unknown_parameter`: A query parameter is unknown, or is given twice.
+             *
+             *     `invalid_name`: A name is not valid.
+             *
+             *     `invalid_host`: The Host header is missing, malformed, repeated, or names a host that this store does not serve.
+             *
+             *     `empty_body`: The body is required and empty.
+             */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `unauthorized`: A valid API key or token is required.
+             *
+             *     `session_ended`: The session of the page has ended: signed out, expired, or revoked.
+             */
+            401: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    "Clear-Site-Data": components["headers"]["Clear-Site-Data"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description `forbidden`: The caller lacks a right that the request needs; `missing` names it.
+             *
+             *     `forbidden_origin`: Pages of another origin must not change a store without API keys.
+             */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `webhook_not_found`: The webhook does not exist. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout`: The client sent the request too slowly. */
+            408: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;

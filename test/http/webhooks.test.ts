@@ -369,7 +369,7 @@ describe("a test of a webhook", () => {
   test("sends an event that is not in the log, signed, and returns what came of it", async () => {
     const received: { headers: Headers; body: string }[] = [];
     let status = 200;
-    await using receiver = Bun.serve({
+    using receiver = Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
       async fetch(request) {
