@@ -1,3 +1,4 @@
+import { StoreError } from "../../../client/src/index.ts";
 import { type Arguments, optionValues, UsageError } from "../arguments.ts";
 import { type CliContext, EXIT } from "../context.ts";
 import type { KeyCommandName } from "../key-commands.ts";
@@ -49,6 +50,9 @@ const COMMANDS: Readonly<Record<StoreCommandName, () => Promise<Run>>> = {
   login: async () => (await import("./login.ts")).login,
 };
 
+/** They also work on the catalog of a store that does not run. */
+const ON_CATALOG: ReadonlySet<StoreCommandName> = new Set(["key create", "key list", "key revoke"]);
+
 export async function runRemote(command: StoreCommandName, args: Arguments, context: CliContext): Promise<number> {
   const { values, operands } = args;
   const options = optionValues(values);
@@ -85,7 +89,9 @@ export async function runRemote(command: StoreCommandName, args: Arguments, cont
     }
     const { path } = error as { readonly path?: unknown };
     const place = typeof path === "string" ? `${path}: ` : "";
-    throw new Error(place + describeError(error, connection), { cause: error });
+    const isGone = error instanceof StoreError && error.code === "unreachable";
+    const hint = isGone && ON_CATALOG.has(command) ? " If the store is stopped, name its data folder with --data." : "";
+    throw new Error(place + describeError(error, connection) + hint, { cause: error });
   } finally {
     unsubscribe();
   }

@@ -201,6 +201,9 @@ describe("a command for a store", () => {
     const gone = await cli("ls", "--url", "http://127.0.0.1:1");
     expect(gone).toMatchObject({ code: 1, out: "" });
     expect(gone.err).toStartWith("image-store: No store answers at http://127.0.0.1:1. Is it running?");
+    expect(gone.err).not.toContain("--data");
+    const create = await cli("key", "create", "admin", "--role", "admin", "--url", "http://127.0.0.1:1");
+    expect(create.err).toEndWith("If the store is stopped, name its data folder with --data.\n");
     front.next(html(200));
     expect((await cli("ls")).err).toContain(
       `Something other than an Image Store answers at ${front.url}: 200 OK text/html.`,
