@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Page } from "playwright-core";
+import sharp from "sharp";
 import { hasChromium } from "../services/chromium.ts";
+import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { expectAccessible } from "./axe.ts";
 import { drawPhoto } from "./drawings.ts";
 import { type PageWorld, SIZE_NAMES, startPageWorld } from "./visit.ts";
@@ -100,6 +104,53 @@ describe.skipIf(!isRun)("uploads", () => {
       expect(new URL(page.url()).pathname).toBe("/albums/Dropped");
     });
     expect(await imagesOf("Dropped")).toHaveLength(1);
+  });
+
+  test("of a folder with folders in it are all found, more than a browser lists at a time", async () => {
+    await using folder = { path: await newFolder("drop"), [Symbol.asyncDispose]: () => removeFolder(folder.path) };
+    const bytes = await drawPhoto(20);
+    const root = join(folder.path, "Holiday");
+    const places = ["", "day 1", "day 2/evening"];
+    for (const place of places) await mkdir(join(root, place), { recursive: true });
+    const names = Array.from({ length: 160 }, (_, index) => `picture ${String(index).padStart(3, "0")}.jpg`);
+    for (const [index, name] of names.entries()) {
+      const place = index < 150 ? "" : (places[(index % 2) + 1] ?? "");
+      await writeFile(join(root, place, name), Buffer.concat([bytes, Buffer.from(`${index}`)]));
+    }
+    await writeFile(join(root, ".hidden.jpg"), bytes);
+    await world.visit("/", {}, async ({ page, context }) => {
+      await page.getByRole("heading", { name: "Albums", exact: true }).waitFor();
+      const browser = await context.newCDPSession(page);
+      const data = { items: [], files: [root], dragOperationsMask: 1 };
+      for (const type of ["dragEnter", "dragOver"] as const)
+        await browser.send("Input.dispatchDragEvent", { type, x: 400, y: 400, data });
+      await page.getByText("Drop to add pictures").waitFor();
+      await browser.send("Input.dispatchDragEvent", { type: "drop", x: 400, y: 400, data });
+      const dialog = page.getByRole("dialog", { name: "Add 160 files to an album" });
+      await dialog.waitFor();
+      expect(await dialog.getByRole("combobox").inputValue()).toBe("Holiday");
+      await dialog.getByRole("button", { name: "Add", exact: true }).click();
+      await page.getByText("All 160 files are there.").waitFor({ timeout: 240_000 });
+    });
+    expect((await imagesOf("Holiday")).map(({ name }) => name)).toEqual(names);
+  }, 300_000);
+
+  test("are pasted from the clipboard of the browser", async () => {
+    const path = await newAlbum("Clipboard");
+    const png = await sharp(await drawPhoto(21))
+      .png()
+      .toBuffer();
+    await world.visit(path, {}, async ({ page, context }) => {
+      await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+      await page.getByText("No pictures yet").waitFor();
+      await page.evaluate(`(async () => {
+        const bytes = Uint8Array.from(atob("${png.toString("base64")}"), (character) => character.charCodeAt(0));
+        await navigator.clipboard.write([new ClipboardItem({ "image/png": new Blob([bytes], { type: "image/png" }) })]);
+      })()`);
+      await page.keyboard.press("Control+v");
+      await finished(page).waitFor();
+    });
+    expect(await imagesOf("Clipboard")).toHaveLength(1);
   });
 
   test("are pasted", async () => {
