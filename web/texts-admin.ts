@@ -115,6 +115,11 @@ export const texts = {
     current: "up to date",
     behind: (events: string, time: string) => `${events} events and ${time} behind`,
     moved: (time: string) => `moved ${time}`,
+    rewind: "Rewind",
+    rewindOf: (name: string) => `Rewind the reader ${name}`,
+    rewindText: "It reads the events behind this position again, in their order, and then new ones.",
+    rewindTo: "Time or cursor",
+    rewindHint: "Such as 2026-07-14 09:30 in your time, or a cursor that you copied from an event.",
     delete: "Delete",
     deleteOf: (name: string) => `Delete the reader ${name}`,
     deleteText:

@@ -121,6 +121,33 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
   });
 });
 
+describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
+  test("a durable reader of the log is set back to a time, and deleted", async () => {
+    const name = `reader-${size}`;
+    await using catalog = await world.store.openCatalog();
+    const { lastSequence } = await catalog.log();
+    await catalog.write({ type: "registerCursor", name });
+    await catalog.write({ type: "advanceCursor", name, seq: lastSequence });
+    await world.visit("/admin", { size, ...signedIn, expected: [/status of 4(00|22)/] }, async ({ page, picture }) => {
+      const reader = page.getByRole("listitem").filter({ hasText: name });
+      await reader.getByText("up to date").waitFor();
+      await page.getByRole("button", { name: `Rewind the reader ${name}` }).click();
+      const dialog = page.getByRole("dialog", { name: `Rewind the reader ${name}` });
+      await dialog.getByLabel("Time or cursor").fill("yesterday");
+      await dialog.getByRole("button", { name: "Rewind" }).click();
+      await dialog.getByRole("alert").waitFor();
+      await expectAccessible(page);
+      await picture("rewind");
+      await dialog.getByLabel("Time or cursor").fill("2020-01-01 00:00");
+      await dialog.getByRole("button", { name: "Rewind" }).click();
+      await reader.getByText(/^\d+ events and .* behind/).waitFor();
+      await page.getByRole("button", { name: `Delete the reader ${name}` }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+      await reader.waitFor({ state: "detached" });
+    });
+  });
+});
+
 describe.skipIf(!isRun)("a session", () => {
   test("that ends while an album is open is said, and the page goes on after signing in", async () => {
     const made = await root.send("POST", "/v1/keys", { name: "short", grants: [{ rights: ["read"], albums: "*" }] });

@@ -1,7 +1,9 @@
 import { useSignal } from "@preact/signals";
-import { ConfirmDialog } from "../shared/form-dialog.tsx";
+import { TextField } from "../shared/form.tsx";
+import { ConfirmDialog, FormDialog } from "../shared/form-dialog.tsx";
 import { formatCount, formatSeconds, formatTime } from "../shared/format.ts";
 import { store } from "../shared/store.ts";
+import { useSubmit } from "../shared/submit.ts";
 import { texts } from "../texts-admin.ts";
 import { Section, useLoaded } from "./section.tsx";
 
@@ -9,6 +11,7 @@ import { Section, useLoaded } from "./section.tsx";
 export function Cursors() {
   const loaded = useLoaded(async () => (await store.send("GET", "/v1/cursors", {})).items);
   const chosen = useSignal<string | undefined>(undefined);
+  const rewound = useSignal<string | undefined>(undefined);
   return (
     <Section title={texts.cursors.title} loaded={loaded}>
       {loaded.data.value?.length === 0 && <p class="muted">{texts.cursors.none}</p>}
@@ -24,14 +27,24 @@ export function Cursors() {
                 · {texts.cursors.moved(formatTime(updatedAt))}
               </p>
             </div>
-            <button
-              type="button"
-              class="button"
-              aria-label={texts.cursors.deleteOf(name)}
-              onClick={() => (chosen.value = name)}
-            >
-              {texts.cursors.delete}
-            </button>
+            <span class="row">
+              <button
+                type="button"
+                class="button"
+                aria-label={texts.cursors.rewindOf(name)}
+                onClick={() => (rewound.value = name)}
+              >
+                {texts.cursors.rewind}
+              </button>
+              <button
+                type="button"
+                class="button"
+                aria-label={texts.cursors.deleteOf(name)}
+                onClick={() => (chosen.value = name)}
+              >
+                {texts.cursors.delete}
+              </button>
+            </span>
           </li>
         ))}
       </ul>
@@ -48,6 +61,53 @@ export function Cursors() {
           }}
         />
       )}
+      {rewound.value !== undefined && (
+        <Rewind
+          name={rewound.value}
+          onClose={() => (rewound.value = undefined)}
+          onDone={() => {
+            rewound.value = undefined;
+            void loaded.load();
+          }}
+        />
+      )}
     </Section>
   );
+}
+
+interface RewindProps {
+  readonly name: string;
+  readonly onClose: () => void;
+  readonly onDone: () => void;
+}
+
+/** Asks how far a reader goes back: to a time, or to a cursor that was copied from an event. */
+function Rewind({ name, onClose, onDone }: RewindProps) {
+  const to = useSignal("");
+  const form = useSubmit(async () => {
+    await store.send("POST", "/v1/cursors/{name}/rewind", {
+      path: { name },
+      body: { to: positionOf(to.value) },
+    });
+    onDone();
+  });
+  return (
+    <FormDialog title={texts.cursors.rewindOf(name)} form={form} action={texts.cursors.rewind} onClose={onClose}>
+      <p>{texts.cursors.rewindText}</p>
+      <TextField
+        label={texts.cursors.rewindTo}
+        hint={texts.cursors.rewindHint}
+        isRequired
+        hasFocus
+        value={to.value}
+        onText={(text) => (to.value = text)}
+      />
+    </FormDialog>
+  );
+}
+
+/** A time as people write it, in their own zone, or a cursor as it is. */
+function positionOf(text: string): string {
+  const time = /^\d{4}-\d\d-\d\d/.test(text.trim()) ? new Date(text.trim().replace(" ", "T")) : undefined;
+  return time === undefined || Number.isNaN(time.getTime()) ? text.trim() : time.toISOString();
 }
