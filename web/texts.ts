@@ -291,6 +291,15 @@ export const texts = {
     start: "Add",
   },
 
+  unsent: {
+    text: (count: number, total: number, album: string) =>
+      `${formatCount(count)} of ${plural(total, "file", "files")} had not arrived in ${album} when this page was left.`,
+    hint: "Browsers do not let a page read files again by itself. Choose the same files or drop the folder here: what has arrived is not sent again.",
+    files: "Choose files",
+    folder: "Choose folder",
+    forget: "Dismiss",
+  },
+
   taken: {
     title: (count: number) => (count === 1 ? "A name is taken" : `${formatCount(count)} names are taken`),
     more: (count: number) => `and ${formatCount(count)} more`,

@@ -7,18 +7,21 @@ import { may, mayAdd } from "../shared/session.ts";
 import { showError, showToast } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
 import type { Dropped } from "./files.ts";
+import { unsent } from "./unsent.ts";
 
 /** The album that is open: files go there. */
 export const target = signal<Album | undefined>(undefined);
 const isDragging = signal(false);
 /** Whether the code of uploads is there, and so the queue. */
-const isNeeded = signal(false);
+const isNeeded = signal(unsent.peek().length > 0);
 
 const UploadPanel = lazy(async () => (await import("../later.ts")).UploadPanel);
 
-async function take(dropped: readonly Dropped[]): Promise<void> {
+async function take(
+  dropped: readonly Dropped[],
+  album: Pick<Album, "id" | "name"> | undefined = target.value,
+): Promise<void> {
   if (dropped.length === 0) return;
-  const album = target.value;
   if (album === undefined ? !may("write") : !mayAdd(album)) return void showToast(texts.upload.notAllowed);
   try {
     const { receive } = await import("../later.ts");
@@ -29,14 +32,14 @@ async function take(dropped: readonly Dropped[]): Promise<void> {
   }
 }
 
-/** Asks for files, or for a folder with all that is in it. */
-export function pickFiles(kind: "files" | "folder"): void {
+/** Asks for files, or for a folder with all that is in it. They go into the album, or the one that is open. */
+export function pickFiles(kind: "files" | "folder", album?: Pick<Album, "id" | "name">): void {
   const input = document.createElement("input");
   input.type = "file";
   input.multiple = true;
   if (kind === "files") input.accept = "image/*";
   else input.webkitdirectory = true;
-  input.addEventListener("change", () => void take([...(input.files ?? [])]));
+  input.addEventListener("change", () => void take([...(input.files ?? [])], album));
   input.click();
 }
 

@@ -4,6 +4,7 @@ import { me } from "../shared/session.ts";
 import { texts } from "../texts.ts";
 import { createItem, type IfTaken, isOver, type UploadItem } from "./item.ts";
 import { passes, sendItem } from "./send-item.ts";
+import { forgetUnsent, keepUnsent, type Unsent } from "./unsent.ts";
 
 const AT_ONCE = 3;
 const FIRST_WAIT_MS = 1000;
@@ -27,6 +28,7 @@ export function enqueue(files: readonly File[], album: Pick<Album, "id" | "name"
     decided = undefined;
     items.value = items.value.filter(({ status }) => status.value === "failed");
   }
+  forgetUnsent(album);
   const added = files.map((file) => createItem(file, album));
   const limit = me.value?.limits.maxUploadBytes ?? Number.POSITIVE_INFINITY;
   for (const item of added) refuseAtOnce(item, limit);
@@ -102,6 +104,16 @@ addEventListener("online", goOn);
 addEventListener("beforeunload", (event) => {
   if (isActive.value) event.preventDefault();
 });
+addEventListener("pagehide", () => keepUnsent(unsentNow()));
+
+function unsentNow(): readonly Unsent[] {
+  const albums = Map.groupBy(items.value, ({ album }) => album.id);
+  return [...albums.values()].flatMap((queued) => {
+    const left = queued.filter((item) => !isOver(item));
+    const [first] = left;
+    return first === undefined ? [] : [{ album: first.album, count: left.length, total: queued.length }];
+  });
+}
 
 function stop(item: UploadItem, status: "waiting" | "skipped"): void {
   item.status.value = status;

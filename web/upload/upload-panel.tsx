@@ -7,6 +7,8 @@ import { isOver } from "./item.ts";
 import { speed, startMeasuring, totals } from "./pace.ts";
 import { ChooseAlbum, NamesTaken } from "./questions.tsx";
 import { cancelAll, isActive, isOffline, isPaused, items, pause, resume, retry } from "./queue.ts";
+import { unsent } from "./unsent.ts";
+import { UnsentNote } from "./unsent-note.tsx";
 import { UploadRow } from "./upload-row.tsx";
 
 /** So many files are listed; what needs the person comes first. */
@@ -18,10 +20,11 @@ export function UploadPanel() {
   useEffect(() => startMeasuring(), []);
   return (
     <>
-      {items.value.length > 0 && (
+      {(items.value.length > 0 || unsent.value.length > 0) && (
         <section class="uploads" aria-label={texts.upload.title}>
-          <Head isOpen={isOpen.value} onToggle={() => (isOpen.value = !isOpen.value)} />
-          {isOpen.value && <List />}
+          <UnsentNote />
+          {items.value.length > 0 && <Head isOpen={isOpen.value} onToggle={() => (isOpen.value = !isOpen.value)} />}
+          {isOpen.value && items.value.length > 0 && <List />}
         </section>
       )}
       <NamesTaken />
