@@ -49,4 +49,14 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("the first view of an album on a %s", (
     }
     expect(bytes).toBeLessThanOrEqual(MAX_SCRIPT_BYTES);
   });
+
+  test("asks for the caller once, and does not wait for the scripts to do so", async () => {
+    const paths = await requestsOf({ size });
+    const asked = paths.flatMap((path, at) => (path === "/v1/me" ? [at] : []));
+    expect(asked).toHaveLength(1);
+    expect(asked[0]).toBeLessThan(paths.indexOf("/v1/albums/Alps"));
+    const html = await (await world.store.fetch("/albums/Alps", { headers: { Accept: "text/html" } })).text();
+    expect(html.indexOf("v1/me")).toBeGreaterThan(0);
+    expect(html.indexOf("v1/me")).toBeLessThan(html.indexOf("<script"));
+  });
 });
