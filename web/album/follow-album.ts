@@ -1,6 +1,7 @@
 import { effect } from "@preact/signals";
 import { follow } from "../shared/live.ts";
 import { navigate, urlOf } from "../shared/router.ts";
+import { createThrottle } from "../shared/throttle.ts";
 import { showToast } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
 import { type AlbumState, AT_ONCE } from "./album-state.ts";
@@ -9,12 +10,12 @@ const PAUSE_MS = 400;
 
 /** Reads the album, and again after changes of it, at most each {@link PAUSE_MS}. */
 export function followAlbum(state: AlbumState, onChange: () => void): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
   let stop: (() => void) | undefined;
   const reload = async () => {
     await state.load();
     onChange();
   };
+  const changes = createThrottle(PAUSE_MS, () => void reload());
   void reload();
   // Only once the album's id is known can its events be told from the others.
   const stopWaiting = effect(() => {
@@ -34,17 +35,14 @@ export function followAlbum(state: AlbumState, onChange: () => void): () => void
           state.isStale.value = true;
           return undefined;
         }
-        timer ??= setTimeout(() => {
-          timer = undefined;
-          void reload();
-        }, PAUSE_MS);
+        changes.call();
       },
       onGap: reload,
     });
   });
   return () => {
     stopWaiting();
-    clearTimeout(timer);
+    changes.stop();
     stop?.();
   };
 }

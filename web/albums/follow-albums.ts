@@ -1,24 +1,20 @@
 import { follow } from "../shared/live.ts";
+import { createThrottle } from "../shared/throttle.ts";
 import { loadAlbums, watermark } from "./albums-state.ts";
 
 const PAUSE_MS = 400;
 
 /** Lists the albums and again after changes, at most each {@link PAUSE_MS}. */
 export function followAlbums(): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  const changes = createThrottle(PAUSE_MS, () => void loadAlbums());
   watermark.value = undefined;
   const stop = follow({
     from: () => watermark.value,
-    onEvent: () => {
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        void loadAlbums();
-      }, PAUSE_MS);
-    },
+    onEvent: () => changes.call(),
     onGap: loadAlbums,
   });
   return () => {
-    clearTimeout(timer);
+    changes.stop();
     stop();
   };
 }
