@@ -6,6 +6,7 @@ import { KEY_COMMANDS, KEY_GROUP, type KeyCommandName } from "./key-commands.ts"
 import { CURSOR_GROUP, QUOTA_GROUP } from "./remote/admin-commands.ts";
 import { REMOTE_COMMANDS, type RemoteCommandName } from "./remote/commands.ts";
 import { SHARE_GROUP, TICKET_GROUP } from "./remote/link-commands.ts";
+import { WEBHOOK_GROUP } from "./remote/webhook-commands.ts";
 
 export type CommandName =
   | "serve"
@@ -141,7 +142,7 @@ export const COMMANDS: Readonly<Record<CommandName, Command>> = {
   },
 };
 
-const GROUP_NAMES = ["key", "share", "ticket", "cursor", "quota"] as const;
+const GROUP_NAMES = ["key", "share", "ticket", "cursor", "webhook", "quota"] as const;
 export type GroupName = (typeof GROUP_NAMES)[number];
 
 export const GROUPS: Readonly<Record<GroupName, CommandGroup>> = {
@@ -149,6 +150,7 @@ export const GROUPS: Readonly<Record<GroupName, CommandGroup>> = {
   share: SHARE_GROUP,
   ticket: TICKET_GROUP,
   cursor: CURSOR_GROUP,
+  webhook: WEBHOOK_GROUP,
   quota: QUOTA_GROUP,
 };
 

@@ -1,4 +1,5 @@
 import type { CommandName } from "../../src/cli/commands.ts";
+import { until } from "../waiting.ts";
 
 /** What the command lines of a case are about. */
 export interface Place {
@@ -30,6 +31,9 @@ const noStore = { code: 1, message: "There is no store" } as const;
 const nowhere = (...argv: readonly string[]) => [...argv, "--url", "http://127.0.0.1:1"];
 const noAnswer = { code: 1, message: "No store answers at http://127.0.0.1:1." } as const;
 const noKey = { code: 1, message: "There is no such API key" } as const;
+
+const noWebhook = { code: 1, message: "no such webhook" } as const;
+const WEBHOOK = ["webhook", "create", "https://hooks.example.com/images"] as const;
 
 /** One for each command: the compiler asks for those of new ones. */
 export const CASES: Readonly<Record<CommandName, CommandCase>> = {
@@ -210,6 +214,63 @@ export const CASES: Readonly<Record<CommandName, CommandCase>> = {
     fails: () => ["cursor", "rewind", "none", "--to", "2026-07-14T09:30:00Z"],
     code: 1,
     message: "no such cursor",
+  },
+  "webhook create": {
+    works: () => [...WEBHOOK, "--types", "image.created", "--albums", "a*"],
+    fails: () => ["webhook", "create", "http://10.0.0.1/"],
+    code: 1,
+    message: "The URL must begin with https://",
+  },
+  "webhook list": { works: () => ["webhook", "list"], fails: () => nowhere("webhook", "list"), ...noAnswer },
+  "webhook show": {
+    works: async ({ made }) => ["webhook", "show", await made(...WEBHOOK)],
+    fails: () => ["webhook", "show", "none"],
+    ...noWebhook,
+  },
+  "webhook update": {
+    works: async ({ made }) => ["webhook", "update", await made(...WEBHOOK), "--description", "x"],
+    fails: () => ["webhook", "update", "none", "--description", "x"],
+    ...noWebhook,
+  },
+  "webhook delete": {
+    works: async ({ made }) => ["webhook", "delete", await made(...WEBHOOK)],
+    fails: () => ["webhook", "delete", "none"],
+    ...noWebhook,
+  },
+  "webhook pause": {
+    works: async ({ made }) => ["webhook", "pause", await made(...WEBHOOK)],
+    fails: () => ["webhook", "pause", "none"],
+    ...noWebhook,
+  },
+  "webhook resume": {
+    works: async ({ made }) => ["webhook", "resume", await made(...WEBHOOK)],
+    fails: () => ["webhook", "resume", "none"],
+    ...noWebhook,
+  },
+  "webhook test": {
+    works: async ({ made }) => ["webhook", "test", await made(...WEBHOOK)],
+    fails: () => ["webhook", "test", "none"],
+    ...noWebhook,
+  },
+  "webhook replay": {
+    works: async ({ made }) => ["webhook", "replay", await made(...WEBHOOK), "--from", "2026-07-14T09:30:00Z"],
+    fails: () => ["webhook", "replay", "none", "--from", "2026-07-14T09:30:00Z"],
+    ...noWebhook,
+  },
+  "webhook deliveries": {
+    works: async ({ made }) => {
+      // Its own creation is the first event that is sent.
+      const id = await made(...WEBHOOK, "--types", "webhook.created");
+      await until(async () => (await made("webhook", "deliveries", id)) !== "undefined", 50);
+      return ["webhook", "deliveries", id];
+    },
+    fails: () => ["webhook", "deliveries", "none"],
+    ...noWebhook,
+  },
+  "webhook rotate-secret": {
+    works: async ({ made }) => ["webhook", "rotate-secret", await made(...WEBHOOK)],
+    fails: () => ["webhook", "rotate-secret", "none"],
+    ...noWebhook,
   },
   "quota list": {
     works: async ({ album, made }) => {

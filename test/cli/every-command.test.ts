@@ -3,7 +3,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { COMMAND_NAMES, COMMANDS, type CommandName } from "../../src/cli/commands.ts";
 import { exitCodesOf } from "../../src/cli/help.ts";
-import { ROOT, ROOT_KEY, startStore, type TestStore } from "../http/harness.ts";
+import { StoreError } from "../../src/domain/errors.ts";
+import type { WebhookSender } from "../../src/ports/webhook-sender.ts";
+import { nowhere, ROOT, ROOT_KEY, startStore, type TestStore } from "../http/harness.ts";
 import { newPng } from "../http/image-fixtures.ts";
 import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { until } from "../waiting.ts";
@@ -11,11 +13,18 @@ import { CASES, type Place } from "./command-cases.ts";
 import { cliOf, documentsOf, type Ran } from "./remote/run-remote.ts";
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+/** Of webhooks: connects to no host, and refuses what is not https. */
+const sender: WebhookSender = {
+  ...nowhere,
+  async requireAllowed(url) {
+    if (!url.startsWith("https://")) throw new StoreError("invalid_webhook_url", "The URL must begin with https://.");
+  },
+};
 let store: TestStore;
 let home: string;
 let number = 0;
 beforeAll(async () => {
-  store = await startStore({ API_KEYS: ROOT_KEY });
+  store = await startStore({ API_KEYS: ROOT_KEY }, { webhookSender: sender });
   await using catalog = await store.openCatalog();
   await catalog.write({ type: "registerCursor", name: "thumbnails" });
 });

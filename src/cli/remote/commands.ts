@@ -1,6 +1,7 @@
 import { CONNECTION, type Command, type Option, REMOTE_EXITS } from "../command.ts";
 import { ADMIN_COMMANDS, type AdminCommandName } from "./admin-commands.ts";
 import { LINK_COMMANDS, type LinkCommandName } from "./link-commands.ts";
+import { WEBHOOK_COMMANDS, type WebhookCommandName } from "./webhook-commands.ts";
 
 const REMOTE_NAMES = [
   "ls",
@@ -18,7 +19,7 @@ const REMOTE_NAMES = [
   "import",
   "mirror",
 ] as const;
-export type RemoteCommandName = (typeof REMOTE_NAMES)[number] | LinkCommandName | AdminCommandName;
+export type RemoteCommandName = (typeof REMOTE_NAMES)[number] | LinkCommandName | AdminCommandName | WebhookCommandName;
 
 /** Whether the command talks to a store by its API, and never to its catalog. */
 export const isRemote = (name: string): name is RemoteCommandName => Object.hasOwn(REMOTE_COMMANDS, name);
@@ -253,6 +254,7 @@ export const REMOTE_COMMANDS: Readonly<Record<RemoteCommandName, Command>> = {
   },
   ...LINK_COMMANDS,
   ...ADMIN_COMMANDS,
+  ...WEBHOOK_COMMANDS,
   tail: {
     summary: "Print events as JSON lines, as they happen.",
     details:
