@@ -466,7 +466,6 @@ export function webhookContract(open: OpenCatalog): void {
 
       const dropped = await catalog.write({ type: "pruneEvents", retention: null, maxBytes: 0, limit: 3 });
       expect(dropped).toMatchObject({ pruned: 3, droppedCursors: [webhookCursor(id)] });
-      expect(await save(progressOf(reader, { position: end }))).toMatchObject({ stale: [{ webhookId: id }] });
       const after = await liveOf(id);
       expect(after).toMatchObject({
         position: end - 1,
@@ -478,6 +477,7 @@ export function webhookContract(open: OpenCatalog): void {
       expect(await readerOf(id, "replay")).toBeUndefined();
       expect(await cursorOf(id)).toBe(4);
       expect((await catalog.webhook(id))?.delivery.lostEventsAt).not.toBeNull();
+      expect(await save(progressOf(reader, { position: end }))).toMatchObject({ stale: [{ webhookId: id }] });
     });
 
     test("lets no client delete or rewind the cursor of a webhook", async () => {

@@ -324,6 +324,8 @@ describe("the deliveries of a webhook", () => {
     await get("/v1/events");
     const { id, delivery } = await created();
     expect(delivery.cursor).not.toBe(watermark);
+    // Or the worker would go on from there at once.
+    await patch(id, { paused: true });
     const back = await act(id, "replay", { from: watermark });
     expect(back.status).toBe(202);
     expect(await jsonOf<object>(back)).toMatchObject({ from: watermark });
