@@ -1,6 +1,6 @@
 import { render } from "preact";
 import { App, StartProblem } from "./app.tsx";
-import { startRouter } from "./shared/router.ts";
+import { route, startRouter } from "./shared/router.ts";
 import { loadMe } from "./shared/session.ts";
 
 async function start(): Promise<void> {
@@ -17,5 +17,14 @@ async function start(): Promise<void> {
 // The browser looks for the icon again at each address that the page takes, and a relative one leads elsewhere there.
 for (const icon of document.querySelectorAll<HTMLLinkElement>("link[rel=icon]")) icon.setAttribute("href", icon.href);
 
+/** Views of the file that comes later, which need not wait until the caller is known. */
+function loadViewAhead(): void {
+  const { value } = route;
+  const isLater = value.view === "events" || value.view === "admin";
+  // A file that is missing is told by the view, which asks for it again.
+  if (isLater || (value.view === "album" && value.image !== undefined)) import("./later.ts").catch(() => undefined);
+}
+
 startRouter();
+loadViewAhead();
 await start();
