@@ -23,3 +23,4 @@ export type {
 export type { components, operations, paths } from "./schema.ts";
 export type { Uploadable, UploadOptions } from "./upload.ts";
 export { type Pictured, srcset, variantUrl, WIDTHS } from "./variants.ts";
+export { verifyWebhook, type WebhookHeaders, WebhookVerificationError } from "./webhooks.ts";
