@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Webhook as Verifier } from "standardwebhooks";
 import { StoreError } from "../../src/domain/errors.ts";
 import { encodeCursor } from "../../src/domain/event.ts";
@@ -357,6 +359,16 @@ describe("the deliveries of a webhook", () => {
     await store.fetch(`/v1/webhooks/${id}`, { method: "DELETE", headers: boss });
     expect(await cursorNames()).not.toContain(name);
   });
+});
+
+test("the alert about webhooks that are behind selects the series of a webhook", async () => {
+  const { id } = await created();
+  const alerts = readFileSync(join(import.meta.dir, "../../deploy/alerts.yaml"), "utf8");
+  const [, pattern] = /event_reader_lag_seconds\{reader=~"([^"]+)"\}/.exec(alerts) ?? [];
+  const series = /^image_store_event_reader_lag_seconds\{reader="([^"]+)"\}/gm;
+  const readers = [...(await (await get("/metrics")).text()).matchAll(series)].map(([, reader]) => reader);
+  expect(readers).toContain(`webhook:${id}`);
+  expect(`webhook:${id}`).toMatch(new RegExp(`^(?:${pattern})$`));
 });
 
 describe("a test of a webhook", () => {
