@@ -18,6 +18,7 @@ export const texts = {
       key: "API keys",
       ticket: "Upload tickets",
       quota: "Quotas",
+      cursor: "Readers of the log",
       webhook: "Webhooks",
     },
     pause: "Pause",

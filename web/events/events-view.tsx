@@ -15,14 +15,16 @@ const DRAWN = 50;
 const GATHER_MS = 150;
 type Start = "latest" | "oldest";
 
-const KINDS = ["album", "image", "share", "key", "ticket", "quota", "webhook"] as const;
-const TYPES: Readonly<Record<(typeof KINDS)[number], readonly EventType[]>> = {
+type KindOf<Type> = Type extends `imagestore.${infer Name}.${string}` ? Name : never;
+type Kind = KindOf<EventType>;
+const TYPES: { readonly [Name in Kind]: readonly Extract<EventType, `imagestore.${Name}.${string}`>[] } = {
   album: ["imagestore.album.created", "imagestore.album.updated", "imagestore.album.deleted"],
   image: ["imagestore.image.created", "imagestore.image.updated", "imagestore.image.deleted"],
   share: ["imagestore.share.created", "imagestore.share.revoked"],
   key: ["imagestore.key.created", "imagestore.key.updated", "imagestore.key.revoked"],
   ticket: ["imagestore.ticket.created", "imagestore.ticket.revoked"],
   quota: ["imagestore.quota.updated"],
+  cursor: ["imagestore.cursor.rewound"],
   webhook: [
     "imagestore.webhook.created",
     "imagestore.webhook.updated",
@@ -37,7 +39,7 @@ export function EventsView() {
   const events = useSignal<readonly FollowedEvent[]>([]);
   const cursor = useSignal<string | undefined>(undefined);
   const start = useSignal<Start>("oldest");
-  const kind = useSignal<"" | (typeof KINDS)[number]>("");
+  const kind = useSignal<"" | Kind>("");
   const isPaused = useSignal(false);
   const problem = useSignal<unknown>(undefined);
   /** The log no longer has what is behind the cursor. */
@@ -94,9 +96,9 @@ export function EventsView() {
             onChange={(event) => (kind.value = event.currentTarget.value as typeof kind.value)}
           >
             <option value="">{texts.events.all}</option>
-            {KINDS.map((one) => (
+            {Object.entries(texts.events.kinds).map(([one, name]) => (
               <option key={one} value={one}>
-                {texts.events.kinds[one]}
+                {name}
               </option>
             ))}
           </select>
