@@ -34,6 +34,7 @@ import { upload } from "./upload.ts";
 import { uploadProfile } from "./upload-profile.ts";
 import { variantLoad } from "./variant-load.ts";
 import { variants } from "./variants.ts";
+import { webhooks } from "./webhooks.ts";
 import { zip } from "./zip.ts";
 
 const BENCHMARKS: readonly Benchmark[] = [
@@ -61,6 +62,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   lighthouse,
   limited,
   sse,
+  webhooks,
   handlers,
   kafka,
   kafkaDown,
