@@ -1,4 +1,3 @@
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { rm } from "node:fs/promises";
 import { constants } from "node:os";
@@ -6,6 +5,7 @@ import { join } from "node:path";
 import { createClient } from "../../../client/src/index.ts";
 import { startStore, type TestStore } from "../../http/harness.ts";
 import { newPng } from "../../http/image-fixtures.ts";
+import { openDatabaseFile } from "../../open-database-file.ts";
 import { newFolder, removeFolder } from "../../temporary-folder.ts";
 import { until } from "../../waiting.ts";
 import { createWriter, expectEqualStores } from "./mirrored-stores.ts";
@@ -234,7 +234,7 @@ test.each(["folder", "store"] as const)(
       await writer.write(10);
       for (const suffix of ["-wal", "-shm"]) await rm(state + suffix, { force: true });
       await Bun.write(state, earlier);
-      const database = new Database(state);
+      const database = openDatabaseFile(state);
       expect(database.query("delete from meta where name = 'clean'").run().changes).toBe(1);
       database.close();
       expect(await run()).toMatchObject({ code: 0, err: "" });
