@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { describeApi } from "../../src/app.ts";
 import { parseHttpDate } from "../../src/http/http-date.ts";
 import { builtAsset } from "./built-page.ts";
-import { asRoot, jsonOf, ROOT_KEY, startStore, type TestStore } from "./harness.ts";
+import { ANY_URL, asRoot, jsonOf, ROOT_KEY, startStore, type TestStore } from "./harness.ts";
 import { newAlbum, newImage, newPng } from "./image-fixtures.ts";
 
 /** RFC 9110 against every route of openapi.json: a new route is covered without a new row here. */
@@ -32,7 +32,7 @@ let session: Readonly<Record<string, string>>;
 /** Path parameters that lead to something; any other is "kept". */
 let there: Readonly<Record<string, string>>;
 beforeAll(async () => {
-  keyless = await startStore({ API_KEYS: ROOT_KEY });
+  keyless = await startStore({ API_KEYS: ROOT_KEY }, ANY_URL);
   store = asRoot(keyless);
   const page = { Origin: keyless.url, "Sec-Fetch-Site": "same-origin" };
   const signedIn = await store.send("POST", "/v1/session", {}, page);
@@ -43,10 +43,12 @@ beforeAll(async () => {
   const share = await jsonOf<{ id: string; secret: string }>(await store.send("POST", `${album}/shares`, {}));
   const made = { name: "made", grants: [{ rights: ["read"], albums: "*" }] };
   const { id: key } = await jsonOf<{ id: string }>(await store.send("POST", "/v1/keys", made));
+  const hook = { url: "https://hooks.example.com/" };
+  const { id: webhook } = await jsonOf<{ id: string }>(await store.send("POST", "/v1/webhooks", hook));
   for (const path of ["store", "albums/kept", `keys/${key}`])
     expect((await store.send("PUT", `/v1/quotas/${path}`, { maxBytes: 1e9 })).status).toBe(200);
   const secrets = { secret: url.split("/").at(-1) ?? "", shareSecret: share.secret };
-  there = { id, sha256, key, file: "start.js", asset: builtAsset(), share: share.id, ...secrets };
+  there = { id, sha256, key, webhook, file: "start.js", asset: builtAsset(), share: share.id, ...secrets };
 });
 afterAll(() => store[Symbol.asyncDispose]());
 
