@@ -45,6 +45,9 @@ beforeAll(async () => {
   const { id: key } = await jsonOf<{ id: string }>(await store.send("POST", "/v1/keys", made));
   const hook = { url: "https://hooks.example.com/" };
   const { id: webhook } = await jsonOf<{ id: string }>(await store.send("POST", "/v1/webhooks", hook));
+  // Paused, its cursor stands still between two reads.
+  const patch = { "Content-Type": "application/merge-patch+json" };
+  expect((await store.send("PATCH", `/v1/webhooks/${webhook}`, { paused: true }, patch)).status).toBe(200);
   for (const path of ["store", "albums/kept", `keys/${key}`])
     expect((await store.send("PUT", `/v1/quotas/${path}`, { maxBytes: 1e9 })).status).toBe(200);
   const secrets = { secret: url.split("/").at(-1) ?? "", shareSecret: share.secret };
