@@ -5,13 +5,12 @@ import { Dialog } from "../shared/dialog.tsx";
 import { Icon, type IconName } from "../shared/icons.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { may, mayGetOriginals } from "../shared/session.ts";
-import { splitTags } from "../shared/tags.ts";
 import { showError, showToast } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
 import { addTags, downloadImages, moveImages, type Progress } from "./actions.ts";
 import type { AlbumState } from "./album-state.ts";
 import type { Selection } from "./selection.ts";
-import { TextQuestion } from "./text-question.tsx";
+import { type Asked, SelectionQuestions } from "./selection-questions.tsx";
 
 interface Props {
   readonly state: AlbumState;
@@ -29,8 +28,7 @@ type Action = (
 export function SelectionBar({ state, album, selection, onDelete }: Props) {
   const progress = useSignal<Progress | undefined>(undefined);
   const problem = useSignal<unknown>(undefined);
-  const isTagging = useSignal(false);
-  const isMoving = useSignal(false);
+  const asked = useSignal<Asked>(undefined);
   const count = selection.ids.value.size;
 
   async function run(action: Action, done: (count: number) => string): Promise<void> {
@@ -86,13 +84,13 @@ export function SelectionBar({ state, album, selection, onDelete }: Props) {
           />
         )}
         {may("write", album) && (
-          <ActionButton icon="tag" text={texts.album.tag} onClick={() => (isTagging.value = true)} />
+          <ActionButton icon="tag" text={texts.album.tag} onClick={() => (asked.value = "tags")} />
         )}
         {count === 1 && may("write", album) && (
           <ActionButton icon="picture" text={texts.album.useAsCover} onClick={() => void useAsCover()} />
         )}
         {may("delete", album) && may("write") && (
-          <ActionButton icon="next" text={texts.album.move} onClick={() => (isMoving.value = true)} />
+          <ActionButton icon="next" text={texts.album.move} onClick={() => (asked.value = "album")} />
         )}
         {may("delete", album) && <ActionButton icon="trash" text={texts.album.delete} onClick={onDelete} />}
       </div>
@@ -101,32 +99,16 @@ export function SelectionBar({ state, album, selection, onDelete }: Props) {
           <Problem error={problem.value} />
         </Dialog>
       )}
-      {isTagging.value && (
-        <TextQuestion
-          title={texts.album.tagTitle(count)}
-          label={texts.album.tagsField}
-          action={texts.album.tag}
-          onClose={() => (isTagging.value = false)}
-          onAnswer={(text) => {
-            isTagging.value = false;
-            const added = splitTags(text);
-            run((ids, onProgress) => addTags(ids, onProgress, added), texts.album.tagged).catch(showError);
-          }}
-        />
-      )}
-      {isMoving.value && (
-        <TextQuestion
-          title={texts.album.moveTitle(count)}
-          label={texts.album.moveField}
-          action={texts.album.move}
-          isAlbum
-          onClose={() => (isMoving.value = false)}
-          onAnswer={(to) => {
-            isMoving.value = false;
-            run((ids, onProgress) => moveImages(ids, onProgress, to), texts.album.moved).catch(showError);
-          }}
-        />
-      )}
+      <SelectionQuestions
+        count={count}
+        asked={asked}
+        onTag={(added) => {
+          run((ids, onProgress) => addTags(ids, onProgress, added), texts.album.tagged).catch(showError);
+        }}
+        onMove={(to) => {
+          run((ids, onProgress) => moveImages(ids, onProgress, to), texts.album.moved).catch(showError);
+        }}
+      />
     </>
   );
 }

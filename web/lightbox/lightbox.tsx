@@ -1,19 +1,18 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Album, Image } from "../../client/src/index.ts";
-import { download } from "../album/actions.ts";
 import type { AlbumState } from "../album/album-state.ts";
 import { deleteSoon, undoLastDeletion } from "../album/deletions.ts";
 import { chooseCover } from "../albums/choose-cover.ts";
-import { Icon, type IconName } from "../shared/icons.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { leave, navigate, urlOf } from "../shared/router.ts";
-import { may, mayGetOriginals } from "../shared/session.ts";
+import { may } from "../shared/session.ts";
 import { store } from "../shared/store.ts";
 import { useSubmit } from "../shared/submit.ts";
 import { DialogToasts, showError } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
 import { Details } from "./details.tsx";
+import { Arrow, LightboxBar } from "./lightbox-bar.tsx";
 import { onLightboxKey } from "./lightbox-keys.ts";
 import { Picture, preload } from "./picture.tsx";
 import type { Zoom } from "./zoom.ts";
@@ -99,25 +98,15 @@ export function Lightbox({ state, album, id }: Props) {
         })
       }
     >
-      <div class="lightbox-bar">
-        <Tool icon="back" text={texts.lightbox.close} onClick={close} />
-        <span class="lightbox-name" dir="auto">
-          {label}
-        </span>
-        {index !== -1 && (
-          <span class="numbers small lightbox-place">{texts.lightbox.place(index + 1, state.expected)}</span>
-        )}
-        {current !== undefined && mayGetOriginals(album) && (
-          <Tool icon="download" text={texts.lightbox.download} onClick={() => download(current)} />
-        )}
-        {may("delete", album) && <Tool icon="trash" text={texts.lightbox.delete} onClick={remove} />}
-        <Tool
-          icon="info"
-          text={texts.lightbox.details}
-          pressed={hasDetails.value}
-          onClick={() => (hasDetails.value = !hasDetails.value)}
-        />
-      </div>
+      <LightboxBar
+        album={album}
+        label={label}
+        place={index === -1 ? undefined : texts.lightbox.place(index + 1, state.expected)}
+        image={current}
+        hasDetails={hasDetails}
+        onClose={close}
+        onDelete={remove}
+      />
       <div class="lightbox-stage">
         {shown !== undefined && <Picture image={shown} label={label} zoom={zoom} onSwipe={step} onClose={close} />}
         {index === -1 && problem.value !== undefined && <Problem error={problem.value} onRetry={() => void read()} />}
@@ -143,22 +132,3 @@ export function Lightbox({ state, album, id }: Props) {
     </dialog>
   );
 }
-
-interface ToolProps {
-  readonly icon: IconName;
-  readonly text: string;
-  readonly pressed?: boolean;
-  readonly onClick: () => void;
-}
-
-const Tool = ({ icon, text, pressed, onClick }: ToolProps) => (
-  <button type="button" class="tool" aria-label={text} title={text} aria-pressed={pressed} onClick={onClick}>
-    <Icon name={icon} />
-  </button>
-);
-
-const Arrow = ({ icon, text, onClick }: ToolProps) => (
-  <button type="button" class={`tool arrow ${icon}`} aria-label={text} title={text} onClick={onClick}>
-    <Icon name={icon} size={28} />
-  </button>
-);
