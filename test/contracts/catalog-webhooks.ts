@@ -390,6 +390,20 @@ export function webhookContract(open: OpenCatalog): void {
       expect((await liveOf(id)).position).toBe(position);
     });
 
+    test("that does not move deliveries keeps the albums that wait for a retry", async () => {
+      const { id } = await create();
+      await createAlbums(6);
+      const before = await liveOf(id);
+      const end = (await catalog.log()).lastSequence;
+      const blocked = [blockedAt("a", end - 1)];
+      await save(progressOf(before, { blocked }));
+      await replay(id, before.position + 1, null);
+      // The worker goes on from what it has in memory, where the album is blocked.
+      expect(await save(progressOf(before, { position: end }))).toMatchObject({ stale: [] });
+      expect(await liveOf(id)).toMatchObject({ position: end, blocked });
+      expect(await cursorOf(id)).toBe(end - 2);
+    });
+
     test("of a range has a reader of its own, which ends with the range", async () => {
       const { id } = await create();
       await createAlbums(6);

@@ -28,13 +28,17 @@ export async function replayWebhook(db: Driver, context: ChangeContext, change: 
 const sequenceOf = async (db: Driver, log: LogState, point: LogPoint): Promise<number> =>
   "time" in point ? positionBefore(db, log, point.time) : startOf(point, log);
 
-/** Events of an album that is blocked further back wait on; what is blocked behind the position is read again with it. */
+/**
+ * Events of an album that is blocked further back wait on; what is blocked behind the position is read again with it. Where the
+ * deliveries have not come that far, they stay as they are: the worker goes on, and would not read again what is blocked.
+ */
 async function rewind(db: Driver, { now }: ChangeContext, id: string, position: number): Promise<void> {
-  await db.run(
+  const moved = await db.run(
     `update webhook_readers set ${NEXT_GENERATION}, position = $3, failures = 0, retry_at = null
      where webhook_id = $1 and kind = 'live' and position > $3`,
     [id, now, position],
   );
+  if (moved === 0) return;
   await db.run("delete from webhook_blocked_albums where webhook_id = $1 and kind = 'live' and seq > $2", [
     id,
     position,
