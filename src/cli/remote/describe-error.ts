@@ -1,10 +1,16 @@
 import { StoreError } from "../../../client/src/index.ts";
 import type { Connection } from "./connection.ts";
 
-type Place = Pick<Connection, "url" | "key">;
+/** The store that was asked. */
+export interface Place extends Pick<Connection, "url" | "key"> {
+  /** How to name another store, and to give a key. Default: as of the store that a command is for. */
+  readonly advice?: { readonly url: string; readonly key: string };
+}
 
 const WHERE = 'Set the URL with --url, IMAGE_STORE_URL or "image-store login URL".';
 export const GIVE_KEY = 'Give a key with --key, IMAGE_STORE_KEY or "image-store login URL --key KEY".';
+
+const ADVICE = { url: WHERE, key: GIVE_KEY };
 
 /** Statuses by which a proxy says that the store does not answer. */
 const OF_PROXIES: ReadonlySet<number> = new Set([502, 503, 504]);
@@ -12,22 +18,22 @@ const OF_PROXIES: ReadonlySet<number> = new Set([502, 503, 504]);
 export const LOST = "The connection was lost.";
 
 /** One sentence about what failed, and one about what to do. */
-export function describeError(error: unknown, { url, key }: Place): string {
+export function describeError(error: unknown, { url, key, advice = ADVICE }: Place): string {
   if (!(error instanceof StoreError)) return describeLocalError(error);
   switch (error.code) {
     case "unreachable":
       if (error.message === LOST) return `The connection to the store at ${url} was lost.`;
-      return `No store answers at ${url}. Is it running? ${WHERE}`;
+      return `No store answers at ${url}. Is it running? ${advice.url}`;
     case "unexpected_response":
       if (OF_PROXIES.has(error.status))
         return `The store at ${url} does not answer: a proxy in front of it says ${responseOf(error)}. Try again later.`;
-      return `Something other than an Image Store answers at ${url}: ${responseOf(error)}. ${WHERE}`;
+      return `Something other than an Image Store answers at ${url}: ${responseOf(error)}. ${advice.url}`;
     case "unauthorized":
       return key === undefined
-        ? `The store at ${url} needs a key. ${GIVE_KEY}`
-        : `The store at ${url} refuses the key. ${GIVE_KEY}`;
+        ? `The store at ${url} needs a key. ${advice.key}`
+        : `The store at ${url} refuses the key. ${advice.key}`;
     case "forbidden":
-      return `${key === undefined ? "Without a key" : "The key"} ${rightsOf(error)}. ${GIVE_KEY}`;
+      return `${key === undefined ? "Without a key" : "The key"} ${rightsOf(error)}. ${advice.key}`;
     case "cursor_unknown":
     case "cursor_expired":
       return `${error.message} Start again with --from oldest, or with --from latest for new events only.`;

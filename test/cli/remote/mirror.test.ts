@@ -111,6 +111,22 @@ function startProxy(afterListing: () => Promise<void>) {
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
+/** Passes requests on, with headers that `change` replaces. */
+function startForwarder(url: string, change: (request: Request) => Readonly<Record<string, string>>) {
+  const server = Bun.serve({
+    port: 0,
+    async fetch(request) {
+      const { pathname, search } = new URL(request.url);
+      const headers = new Headers(request.headers);
+      for (const [name, value] of Object.entries(change(request))) headers.set(name, value);
+      const { method } = request;
+      const body = method === "GET" ? {} : { body: await request.arrayBuffer() };
+      return fetch(`${url}${pathname}${search}`, { method, headers, ...body });
+    },
+  });
+  return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
 test.each(["folder", "store"] as const)(
   "a mirror in a %s has what changed after the listing and before it was applied",
   async (kind) => {
@@ -245,5 +261,21 @@ describe("mirror refuses", () => {
       err: expect.stringContaining(`The store at ${closed.url} refuses the key`),
     });
     expect(await mirror(closed.url, "--once", "--to-key", ROOT.secret)).toMatchObject({ code: 0 });
+  });
+
+  test("a key that the target refuses in the middle, of which the target is named", async () => {
+    const client = createClient({ url: source.url });
+    await client.albums.create({ name: "a" });
+    await client.upload("a", newPng(), { name: "one" });
+    let writes = 0;
+    await using target = await startStore({ API_KEYS: ROOT_KEY });
+    await using proxy = startForwarder(target.url, (request) => {
+      if (request.method !== "GET") writes++;
+      return writes > 1 ? { authorization: "Bearer lost" } : {};
+    });
+    const refused = await mirror(proxy.url, "--once", "--to-key", ROOT.secret);
+    expect(refused.err).toContain(`The store at ${proxy.url} refuses the key. Give a key with --to-key`);
+    expect(refused.err).not.toContain(source.url);
+    expect(refused.code).toBe(1);
   });
 });

@@ -7,7 +7,7 @@ import { backoff } from "../../../concurrency/retry.ts";
 import { seeHelp, UsageError } from "../../arguments.ts";
 import type { CliContext } from "../../context.ts";
 import { parseStoreUrl, type RemoteCall } from "../connection.ts";
-import { describeError } from "../describe-error.ts";
+import type { Place } from "../describe-error.ts";
 import { applyLog, followLog } from "./events.ts";
 import { countOutOfOrder, readTarget, reconcile } from "./reconcile.ts";
 import { createReport, type Report } from "./report.ts";
@@ -15,12 +15,21 @@ import { isGap, isPassing, type MirrorRun } from "./run.ts";
 import { type MirrorState, openState } from "./state.ts";
 import type { MirrorTarget } from "./target.ts";
 import { configOfFolder, openTargetFolder } from "./target-folder.ts";
+import { describeSide, isOfTarget, placeAtTarget, tellOfTarget } from "./target-place.ts";
 import { createTargetStore } from "./target-store.ts";
 
 const BACKOFF = { minBackoff: 250, maxBackoff: 30_000 };
 
 /** Copies a store to another store or to a data folder, and follows it. */
 export async function mirror(call: RemoteCall): Promise<number> {
+  try {
+    return await copy(call);
+  } catch (error) {
+    throw isOfTarget(error) ? new Error(describeSide(error, call), { cause: error }) : error;
+  }
+}
+
+async function copy(call: RemoteCall): Promise<number> {
   const { client: source, text, has, context } = call;
   const to = text("to");
   if (to === undefined || to === "") throw new UsageError(`"mirror" needs --to DIR or --to URL. ${seeHelp("mirror")}`);
@@ -30,7 +39,7 @@ export async function mirror(call: RemoteCall): Promise<number> {
   await using target = await openTarget(call, to, {
     signal,
     onFatal: (error) => broken.abort(error),
-    onFailure: (error) => report.waiting(`Work in the background of the target failed: ${describeError(error, call)}`),
+    onFailure: (error) => report.waiting(`Work in the background of the target failed: ${describeSide(error, call)}`),
   });
   using state: MirrorState = await openState(text("state") ?? statePath(context.env, call.url, to));
   const run: MirrorRun = { source, target, state, report, signal };
@@ -61,21 +70,20 @@ async function openTarget(
   if (url === call.url) throw new UsageError(`The source and the target are the same store. ${seeHelp("mirror")}`);
   const key = text("to-key") ?? context.env["IMAGE_STORE_TO_KEY"];
   const client = createClient({ url, key });
-  await requireAccess(client, { url, key }, options.signal);
-  return createTargetStore(client, options.signal);
+  const place = { url, key, advice: OF_TARGET };
+  await requireAccess(client, place, options.signal);
+  return tellOfTarget(createTargetStore(client, options.signal), place);
 }
 
-/** What is wrong with the target's key must not be said of the source's. */
-async function requireAccess(
-  client: Client,
-  place: { readonly url: string; readonly key: string | undefined },
-  signal: AbortSignal,
-): Promise<void> {
+const OF_TARGET = { url: "Set the URL with --to.", key: "Give a key with --to-key or IMAGE_STORE_TO_KEY." };
+
+async function requireAccess(client: Client, place: Place, signal: AbortSignal): Promise<void> {
   try {
     await client.send("GET", "/v1/albums", { query: { pageSize: 1 }, signal });
   } catch (error) {
     if (isPassing(error)) return;
-    throw new Error(describeError(error, place), { cause: error });
+    placeAtTarget(error, place);
+    throw error;
   }
 }
 
@@ -104,7 +112,7 @@ async function untilDone(
         report.waiting("The log of the source no longer has the next events: comparing all records.");
         state.setCursor(undefined);
       } else if (!isPassing(error)) throw error;
-      else report.waiting(`${describeError(error, call)} Trying again.`);
+      else report.waiting(`${describeSide(error, call)} Trying again.`);
       if (state.cursor() !== before) failures = 0;
       before = state.cursor();
       await pause(backoff(BACKOFF, failures), signal);

@@ -1,8 +1,8 @@
 import { EXIT } from "../../context.ts";
 import { formatBytes } from "../../progress-bar.ts";
 import type { RemoteCall } from "../connection.ts";
-import { describeError } from "../describe-error.ts";
 import type { Difference, MirrorReport } from "./run.ts";
+import { describeSide } from "./target-place.ts";
 
 /** How often the lag is told. */
 const TELL_EVERY_MS = 1000;
@@ -82,7 +82,7 @@ export function createReport(call: RemoteCall): Report {
     received: (bytes) => void (counts.bytes += bytes),
     failed(name, error) {
       counts.failed += 1;
-      const reason = describeError(error, call);
+      const reason = describeSide(error, call);
       say(`${name}: ${reason}`);
       if (has("json")) tell({ kind: "failed", name, reason }, "");
     },
