@@ -111,6 +111,21 @@ function startProxy(afterListing: () => Promise<void>) {
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
+/** A source whose listing at `path` is forged. */
+function startForger(path: string, forge: (record: { readonly name: string }) => object) {
+  const server = Bun.serve({
+    port: 0,
+    async fetch(request) {
+      const { pathname, search } = new URL(request.url);
+      const response = await fetch(`${source.url}${pathname}${search}`, { headers: request.headers });
+      if (pathname !== path) return response;
+      const page = (await response.json()) as { items: { name: string }[] };
+      return Response.json({ ...page, items: page.items.map(forge) });
+    },
+  });
+  return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
 /** Passes requests on, with headers that `change` replaces. */
 function startForwarder(url: string, change: (request: Request) => Readonly<Record<string, string>>) {
   const server = Bun.serve({
@@ -261,6 +276,48 @@ describe("mirror refuses", () => {
       err: expect.stringContaining(`The store at ${closed.url} refuses the key`),
     });
     expect(await mirror(closed.url, "--once", "--to-key", ROOT.secret)).toMatchObject({ code: 0 });
+  });
+
+  test.each(["../../outside", "a\u001b[2J", "."])("an album of a source that calls it %j", async (name) => {
+    await createClient({ url: source.url }).albums.create({ name: "a" });
+    await using forged = startForger("/v1/albums", (album) => ({ ...album, name }));
+    const folder = join(home, "mirror");
+    const refused = await cliOf(forged.url, home, { env: env() })(
+      "mirror",
+      "--from",
+      forged.url,
+      "--to",
+      folder,
+      "--once",
+    );
+    expect(refused.err).not.toContain("\u001b");
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("has an album that is not valid") });
+  });
+
+  test.each<Record<string, string>>([
+    { name: "../outside" },
+    { id: "x\r\nSet-Cookie: a=b" },
+    { contentType: "text/html" },
+  ])("an image of a source that says %j of it, and copies the others", async (forgery) => {
+    const client = createClient({ url: source.url });
+    await client.albums.create({ name: "a" });
+    for (const name of ["one", "two"]) await client.upload("a", newPng(), { name });
+    await using forged = startForger("/v1/images", (image) =>
+      image.name === "one" ? { ...image, ...forgery } : image,
+    );
+    const folder = join(home, "mirror");
+    const refused = await cliOf(forged.url, home, { env: env() })(
+      "mirror",
+      "--from",
+      forged.url,
+      "--to",
+      folder,
+      "--once",
+    );
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("has an image that is not valid") });
+    await using served = await serve(folder);
+    const images = await Array.fromAsync(createClient({ url: served.url }).images());
+    expect(images.map(({ name }) => name)).toEqual(["two"]);
   });
 
   test("a key that the target refuses in the middle, of which the target is named", async () => {

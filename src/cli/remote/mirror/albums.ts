@@ -1,6 +1,7 @@
 import type { Album } from "../../../../client/src/index.ts";
 import { albumPatch } from "./fields.ts";
 import { codeOf, type MirrorRun } from "./run.ts";
+import { requireAlbum } from "./source-records.ts";
 import type { KnownAlbum } from "./state.ts";
 import type { TargetAlbum } from "./target.ts";
 
@@ -10,6 +11,7 @@ const ATTEMPTS = 4;
 
 /** Makes the target's album like the source's. */
 export async function convergeAlbum(run: MirrorRun, album: Album): Promise<void> {
+  requireAlbum(album);
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await converge(run, album);

@@ -1,7 +1,9 @@
 import type { Image } from "../../../../client/src/index.ts";
+import { quote } from "../../../domain/wording.ts";
 import { newAsideName } from "./albums.ts";
 import { imagePatch } from "./fields.ts";
 import { codeOf, isOfImage, type MirrorRun, pathOf } from "./run.ts";
+import { problemOfImage } from "./source-records.ts";
 import type { KnownAlbum, KnownImage } from "./state.ts";
 import type { ReceivedBytes, TargetImage } from "./target.ts";
 
@@ -25,6 +27,11 @@ export async function prepareImage<Bytes extends ReceivedBytes>(
   image: Image,
 ): Promise<PreparedImage<Bytes> | undefined> {
   const { source, target, state, signal, report } = run;
+  const problem = problemOfImage(image);
+  if (problem !== undefined) {
+    report.failed(quote(pathOf(image)), problem);
+    return undefined;
+  }
   if ((state.image(image.id) ?? adoptImage(run, image))?.sha256 === image.sha256) return { image, bytes: undefined };
   try {
     const bytes = await target.receive(image, () => source.download(image, { signal }));
