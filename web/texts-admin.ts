@@ -119,11 +119,95 @@ export const texts = {
     rewind: "Rewind",
     rewindOf: (name: string) => `Rewind the reader ${name}`,
     rewindText: "It reads the events behind this position again, in their order, and then new ones.",
-    rewindTo: "Time or cursor",
-    rewindHint: "Such as 2026-07-14 09:30 in your time, or a cursor that you copied from an event.",
     delete: "Delete",
     deleteOf: (name: string) => `Delete the reader ${name}`,
     deleteText:
       "The store may then delete events that it has not read. If the reader comes back, it begins at the oldest event that is left.",
+  },
+
+  /** Of the log. */
+  position: {
+    label: "Time or cursor",
+    hint: "Such as 2026-07-14 09:30 in your time, or a cursor that you copied from an event.",
+  },
+
+  webhooks: {
+    title: "Webhooks",
+    create: "New webhook",
+    refresh: "Refresh the webhooks",
+    none: "No webhooks. A webhook sends events to a server of yours by POST.",
+    actionsOf: (url: string) => `Actions for the webhook ${url}`,
+
+    url: "Address",
+    urlHint: "The store sends each event there by POST. The settings of the store say which addresses it may use.",
+    description: "Description",
+    types: "Events",
+    allTypes: "All of albums and pictures",
+    someTypes: "Only these",
+    albums: "Albums, one on each line",
+    albumsHint: "Leave it empty for all albums. client-* stands for all that begin with client-.",
+    albumIds: "Albums by id, one on each line",
+    edit: "Edit",
+    editOf: (url: string) => `Edit the webhook ${url}`,
+    noEvents: "To change what the webhook sends, or where to, you need the right to read events.",
+    savedMeanwhile: "Saved meanwhile:",
+    changedMeanwhile: "Fields that the other person changed too say what is saved. If you save, your texts replace it.",
+
+    active: "Active",
+    paused: "Paused",
+    disabled: {
+      gone: (time: string) => `Disabled ${time}: the receiver answered 410`,
+      failing: (time: string) => `Disabled ${time}: every attempt failed for five days`,
+    },
+    failing: (time: string) => `Failing since ${time}`,
+    onAll: (types: string) => `${types}, of all albums`,
+    on: (types: string, albums: string) => `${types}, of ${albums}`,
+    madeBy: (name: string, time: string) => `made by ${name} ${time}`,
+    current: "up to date",
+    behind: (events: number) => `${plural(events, "event", "events")} behind`,
+    blocked: (albums: number) => `${plural(albums, "album waits", "albums wait")} for a retry`,
+    retry: (time: string) => `tries again ${time}`,
+    replaying: "sends a range again",
+    lost: (time: string) => `The log dropped events that were not delivered, last ${time}.`,
+    formerSecrets: (time: string) => `The former secret signs too until ${time}.`,
+
+    pause: "Pause",
+    resume: "Resume",
+    enable: "Enable",
+
+    secretTitle: "The secret of the webhook",
+    secretText: "The receiver checks signatures with it. Copy it now: the store does not show it again.",
+    rotate: "Rotate the secret",
+    rotateTitle: (url: string) => `Give ${url} another secret?`,
+    rotateText: "The store signs with both secrets for 24 hours. Give the receiver the new one meanwhile.",
+
+    delete: "Delete",
+    deleteTitle: (url: string) => `Delete the webhook ${url}?`,
+    deleteText: "The store sends it nothing more, and deletes the list of its deliveries. You can't undo this.",
+
+    replay: "Send again",
+    replayOf: (url: string) => `Send events to ${url} again`,
+    replayText:
+      "Without an end, the webhook goes back to the beginning and sends all events from there in their order. With an end, it sends the range beside new events.",
+    replayFrom: "From",
+    replayTo: "To (empty: no end)",
+    replayStarted: "The store sends the events again.",
+
+    test: "Send a test event",
+    testOf: (url: string) => `Test of ${url}`,
+    testing: "Sending…",
+    testAgain: "Send another",
+
+    deliveries: "Deliveries",
+    deliveriesOf: (url: string) => `Deliveries to ${url}`,
+    deliveriesRefresh: "Refresh",
+    noDeliveries: "No deliveries yet.",
+    delivered: (status: number | null) => (status === null ? "Delivered" : `Delivered: ${status}`),
+    failed: (status: number | null) => (status === null ? "Failed" : `Failed: ${status}`),
+    took: (milliseconds: number) =>
+      milliseconds < 1000 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`,
+    attempt: (attempt: number) => `attempt ${attempt}`,
+    ofReplay: "sent again",
+    response: "Response",
   },
 };

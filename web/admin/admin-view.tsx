@@ -3,6 +3,7 @@ import { Cursors } from "./cursors.tsx";
 import { Keys } from "./keys.tsx";
 import { Quotas } from "./quotas.tsx";
 import { Totals } from "./totals.tsx";
+import { Webhooks } from "./webhooks.tsx";
 
 export function AdminView() {
   return (
@@ -11,6 +12,7 @@ export function AdminView() {
       <Totals />
       <Keys />
       <Quotas />
+      <Webhooks />
       <Cursors />
     </div>
   );

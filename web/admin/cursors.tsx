@@ -1,15 +1,20 @@
 import { useSignal } from "@preact/signals";
-import { TextField } from "../shared/form.tsx";
 import { ConfirmDialog, FormDialog } from "../shared/form-dialog.tsx";
 import { formatCount, formatSeconds, formatTime } from "../shared/format.ts";
 import { store } from "../shared/store.ts";
 import { useSubmit } from "../shared/submit.ts";
 import { texts } from "../texts-admin.ts";
+import { PositionField, positionOf } from "./position-field.tsx";
 import { Section, useLoaded } from "./section.tsx";
+
+/** Cursors of this name go with their webhooks, which say how far behind they are. */
+const OF_WEBHOOK = "webhook:";
 
 /** The durable readers of the log, and how far each is behind. */
 export function Cursors() {
-  const loaded = useLoaded(async () => (await store.send("GET", "/v1/cursors", {})).items);
+  const loaded = useLoaded(async () =>
+    (await store.send("GET", "/v1/cursors", {})).items.filter(({ name }) => !name.startsWith(OF_WEBHOOK)),
+  );
   const chosen = useSignal<string | undefined>(undefined);
   const rewound = useSignal<string | undefined>(undefined);
   return (
@@ -94,20 +99,7 @@ function Rewind({ name, onClose, onDone }: RewindProps) {
   return (
     <FormDialog title={texts.cursors.rewindOf(name)} form={form} action={texts.cursors.rewind} onClose={onClose}>
       <p>{texts.cursors.rewindText}</p>
-      <TextField
-        label={texts.cursors.rewindTo}
-        hint={texts.cursors.rewindHint}
-        isRequired
-        hasFocus
-        value={to.value}
-        onText={(text) => (to.value = text)}
-      />
+      <PositionField label={texts.position.label} isRequired hasFocus position={to} />
     </FormDialog>
   );
-}
-
-/** A time as people write it, in their own zone, or a cursor as it is. */
-function positionOf(text: string): string {
-  const time = /^\d{4}-\d\d-\d\d/.test(text.trim()) ? new Date(text.trim().replace(" ", "T")) : undefined;
-  return time === undefined || Number.isNaN(time.getTime()) ? text.trim() : time.toISOString();
 }

@@ -1,7 +1,5 @@
 import { useSignal } from "@preact/signals";
 import type { components } from "../../client/src/index.ts";
-import { copyText } from "../shared/clipboard.ts";
-import { Dialog } from "../shared/dialog.tsx";
 import { ConfirmDialog } from "../shared/form-dialog.tsx";
 import { formatTime } from "../shared/format.ts";
 import { Icon } from "../shared/icons.tsx";
@@ -10,6 +8,7 @@ import { store } from "../shared/store.ts";
 import { showError } from "../shared/toast.tsx";
 import { texts } from "../texts-admin.ts";
 import { NewKey } from "./new-key.tsx";
+import { SecretDialog } from "./secret-dialog.tsx";
 import { Section, useLoaded } from "./section.tsx";
 
 type Key = components["schemas"]["Key"];
@@ -63,23 +62,18 @@ export function Keys() {
         />
       )}
       {secret.value !== undefined && (
-        <Dialog title={texts.keys.secretTitle} onClose={() => (secret.value = undefined)}>
-          <p>{texts.keys.secretText}</p>
-          <input class="input mono" readOnly aria-label={texts.keys.secretTitle} value={secret.value} />
-          <div class="form-end">
-            <button type="button" class="button primary" onClick={() => void copyText(secret.value ?? "")}>
-              {texts.copy}
+        <SecretDialog
+          title={texts.keys.secretTitle}
+          text={texts.keys.secretText}
+          secret={secret.value}
+          onClose={() => (secret.value = undefined)}
+        >
+          {isLocal.value && (
+            <button type="button" class="button" onClick={() => void signIn(secret.value ?? "").catch(showError)}>
+              {texts.keys.use}
             </button>
-            {isLocal.value && (
-              <button type="button" class="button" onClick={() => void signIn(secret.value ?? "").catch(showError)}>
-                {texts.keys.use}
-              </button>
-            )}
-            <button type="button" class="button" onClick={() => (secret.value = undefined)}>
-              {texts.close}
-            </button>
-          </div>
-        </Dialog>
+          )}
+        </SecretDialog>
       )}
       {revoked.value !== undefined && (
         <ConfirmDialog

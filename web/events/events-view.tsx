@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { type EventType, type FollowedEvent, StoreError } from "../../client/src/index.ts";
 import { copyText } from "../shared/clipboard.ts";
+import { type EventKind, TYPES_OF_KIND } from "../shared/event-types.ts";
 import { Icon } from "../shared/icons.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { store } from "../shared/store.ts";
@@ -15,31 +16,12 @@ const DRAWN = 50;
 const GATHER_MS = 150;
 type Start = "latest" | "oldest";
 
-type KindOf<Type> = Type extends `imagestore.${infer Name}.${string}` ? Name : never;
-type Kind = KindOf<EventType>;
-const TYPES: { readonly [Name in Kind]: readonly Extract<EventType, `imagestore.${Name}.${string}`>[] } = {
-  album: ["imagestore.album.created", "imagestore.album.updated", "imagestore.album.deleted"],
-  image: ["imagestore.image.created", "imagestore.image.updated", "imagestore.image.deleted"],
-  share: ["imagestore.share.created", "imagestore.share.revoked"],
-  key: ["imagestore.key.created", "imagestore.key.updated", "imagestore.key.revoked"],
-  ticket: ["imagestore.ticket.created", "imagestore.ticket.revoked"],
-  quota: ["imagestore.quota.updated"],
-  cursor: ["imagestore.cursor.rewound"],
-  webhook: [
-    "imagestore.webhook.created",
-    "imagestore.webhook.updated",
-    "imagestore.webhook.deleted",
-    "imagestore.webhook.disabled",
-    "imagestore.webhook.replayed",
-  ],
-};
-
 /** The log of changes as it grows, newest first. */
 export function EventsView() {
   const events = useSignal<readonly FollowedEvent[]>([]);
   const cursor = useSignal<string | undefined>(undefined);
   const start = useSignal<Start>("oldest");
-  const kind = useSignal<"" | Kind>("");
+  const kind = useSignal<"" | EventKind>("");
   const isPaused = useSignal(false);
   const problem = useSignal<unknown>(undefined);
   /** The log no longer has what is behind the cursor. */
@@ -57,7 +39,7 @@ export function EventsView() {
     if (isPaused.value) return undefined;
     const over = new AbortController();
     const from = cursor.peek() ?? (start.value === "latest" ? "latest" : undefined);
-    const types = kind.value === "" ? undefined : TYPES[kind.value];
+    const types = kind.value === "" ? undefined : TYPES_OF_KIND[kind.value];
     void read({ from, types, signal: over.signal }, (found) => {
       cursor.value = found[0]?.cursor ?? cursor.value;
       events.value = [...found, ...events.value].slice(0, MAX_SHOWN);

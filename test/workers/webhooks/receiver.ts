@@ -19,9 +19,17 @@ export interface Receiver extends AsyncDisposable {
   outOfOrder(): number;
 }
 
+/** What the store sent, as a verifier of signatures needs it. */
+export interface Delivery {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
 /** @param answer called for each request; a status of 2xx confirms it */
 export function startReceiver(
-  answer: (event: ReceivedEvent) => Response | Promise<Response> = () => new Response(null, { status: 204 }),
+  answer: (event: ReceivedEvent, delivery: Delivery) => Response | Promise<Response> = () =>
+    new Response(null, { status: 204 }),
 ): Receiver {
   const events: ReceivedEvent[] = [];
   const known = new Set<string>();
@@ -33,8 +41,10 @@ export function startReceiver(
     idleTimeout: 0,
     async fetch(request) {
       requests++;
-      const event = (await request.json()) as ReceivedEvent;
-      const response = await answer(event);
+      const body = await request.text();
+      const event = JSON.parse(body) as ReceivedEvent;
+      const { pathname: path } = new URL(request.url);
+      const response = await answer(event, { path, headers: Object.fromEntries(request.headers), body });
       if (!response.ok) return response;
       if (known.has(event.id)) duplicates++;
       else {
