@@ -174,6 +174,12 @@ describe("clients of PostgreSQL, S3, Kafka and an issuer of tokens", () => {
       expect([...packagesOf(path)].filter((name) => clients.includes(name))).toEqual([]);
     expect([...packagesOf("src/app.ts")]).toContain("@hono/zod-openapi");
   });
+
+  test("are loaded by no command but an import from S3", () => {
+    const commands = paths.filter((path) => path.startsWith("src/cli/"));
+    const loading = commands.filter((path) => packagesOf(path).has("@aws-sdk/client-s3"));
+    expect(loading).toEqual(["src/cli/remote/import-s3.ts"]);
+  });
 });
 
 test(`no source file is over ${MAX_LINES} lines`, () => {
@@ -244,6 +250,7 @@ const SHORT: Readonly<Record<string, string>> = {
   "src/adapters/catalog/driver.ts": "the interface of both database drivers",
   "src/adapters/catalog/sqlite/errors.ts": "the codes of SQLite, beside the driver",
   "src/adapters/catalog/sqlite/lock.ts": "the lock of a folder, which every opener takes",
+  "src/adapters/blobs/s3/source-error.ts": "commands that do not load the S3 client know it",
   "src/adapters/blobs/s3/object-name.ts": "the names of objects, which readers and writers share",
   "src/adapters/outbound/failures.ts": "the codes of the runtime, beside the client",
   "src/adapters/renderer/description/taken-at.ts": "a time of EXIF, with tests of its own",

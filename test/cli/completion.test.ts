@@ -54,7 +54,7 @@ describe("completion knows", () => {
   });
 
   test("what every placeholder of the usage lines stands for, or that it is the user's to know", async () => {
-    const free = new Set(["ID", "NAME", "TAG", "URL", "TOKEN", "WORD"]);
+    const free = new Set(["ID", "NAME", "TAG", "URL", "TOKEN", "WORD", "s3://BUCKET/PREFIX"]);
     const placeholders = COMMAND_NAMES.flatMap((name) => COMMANDS[name].operand?.split(/ \| | /) ?? []);
     for (const placeholder of new Set(placeholders)) {
       const isKnown = slotOf(placeholder) !== undefined || free.has(placeholder.replaceAll(/[[\]…]/g, ""));

@@ -141,13 +141,16 @@ export const REMOTE_COMMANDS: Readonly<Record<RemoteCommandName, Command>> = {
     ],
   },
   import: {
-    operand: "DIR",
+    operand: "DIR | s3://BUCKET/PREFIX",
     operands: 1,
-    summary: "Upload a folder and the folders in it. Each folder with images becomes an album.",
+    summary:
+      "Upload a folder and the folders in it, or the objects of a bucket. Each folder with images becomes an album.",
     details:
       "The folder a/b becomes the album a - b, unless its .album.json has a name. The metadata of the album keeps the path, so that export writes " +
       "the same folders. JSON files beside images (lake.jpg.json) have title, description, tags, metadata and focalPoint. " +
-      "Run the command again to resume it, or to send what has changed.",
+      "Run the command again to resume it, or to send what has changed. In a bucket, the part of a key before its last slash is the folder. The S3 URL is " +
+      "s3://BUCKET/PREFIX?endpoint=URL&region=REGION&forcePathStyle=true, as in IMAGE_STORE_BLOBS_URL; endpoint, region and forcePathStyle are " +
+      "optional. Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from another source of the AWS SDK.",
     json: "a file with its image, then the totals",
     exits: REMOTE_EXITS,
     options: { "dry-run": { help: "Print what would be done, and do nothing." }, ...CONNECTION },
@@ -155,6 +158,7 @@ export const REMOTE_COMMANDS: Readonly<Record<RemoteCommandName, Command>> = {
     examples: [
       ["image-store import ./photos", "Upload the folder."],
       ["image-store import ./backup --url http://127.0.0.1:8081", "Upload an export to another store."],
+      ["image-store import 's3://old-photos/2025?region=eu-central-1'", "Upload the objects under 2025/ of a bucket."],
     ],
   },
   mirror: {

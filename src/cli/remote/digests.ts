@@ -29,8 +29,25 @@ const SCHEMA = `
   ) WITHOUT ROWID`;
 
 export async function openDigests(env: CliContext["env"], folder: string): Promise<Digests> {
+  const digests = await openStamped(env, await realpath(folder).catch(() => resolve(folder)));
+  return {
+    find: (name, stats) => digests.find(name, stampOf(stats)),
+    keep(name, stats, digest, isOwn = false) {
+      if (isOwn || isSettled(stats)) digests.keep(name, stampOf(stats), digest);
+    },
+    [Symbol.dispose]: () => digests[Symbol.dispose](),
+  };
+}
+
+/** Digests of what is not in a folder. The stamp changes with the bytes. */
+export interface StampedDigests extends Disposable {
+  find(name: string, stamp: string): KnownDigest | undefined;
+  keep(name: string, stamp: string, digest: KnownDigest): void;
+}
+
+/** @param path an absolute path, or a URL */
+export async function openStamped(env: CliContext["env"], path: string): Promise<StampedDigests> {
   const database = await openDatabase(env);
-  const path = await realpath(folder).catch(() => resolve(folder));
   const { id } = database
     .query<{ id: number }, [string]>(
       "INSERT INTO folders (path) VALUES (?) ON CONFLICT (path) DO UPDATE SET path = path RETURNING id",
@@ -51,13 +68,12 @@ export async function openDigests(env: CliContext["env"], folder: string): Promi
     }
   }
   return {
-    find(name, stats) {
+    find(name, stamp) {
       const row = select.get(id, name);
-      return row?.stamp === stampOf(stats) ? row.sha256 : undefined;
+      return row?.stamp === stamp ? row.sha256 : undefined;
     },
-    keep(name, stats, digest, isOwn = false) {
-      if (!isOwn && !isSettled(stats)) return;
-      waiting.push([name, stampOf(stats), digest]);
+    keep(name, stamp, digest) {
+      waiting.push([name, stamp, digest]);
       if (waiting.length >= BATCH) write();
     },
     [Symbol.dispose]() {

@@ -1,12 +1,12 @@
 import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
-import { type AlbumFields, StoreError } from "../../../client/src/index.ts";
+import type { AlbumFields } from "../../../client/src/index.ts";
 import { recognise, START_BYTES } from "../../adapters/renderer/formats/codecs.ts";
 import { parseName } from "../../domain/names.ts";
 import { folderMetadata, nameOfFolder } from "./album-folder.ts";
 import type { RemoteCall } from "./connection.ts";
 import { countFiles, discountFiles } from "./count-files.ts";
+import { describeAlbum } from "./describe-album.ts";
 import { foldersIn, namesIn } from "./folder-entries.ts";
 import { requireOperands } from "./records.ts";
 import { ALBUM_FILE, readObject } from "./sidecars.ts";
@@ -14,8 +14,10 @@ import { sendFolder } from "./sync-up.ts";
 import { startTransfer, type Transfer } from "./transfer.ts";
 
 export async function importFolder(call: RemoteCall): Promise<number> {
-  requireOperands(call, 1, "a folder");
+  requireOperands(call, 1, "a folder, or an S3 URL such as s3://BUCKET/PREFIX");
   const [root = ""] = call.operands;
+  // The client of S3 is loaded only here.
+  if (root.startsWith("s3:")) return (await import("./import-s3.ts")).importBucket(call, root);
   using transfer = startTransfer(call, { isDry: call.has("dry-run") });
   if (call.context.isErrorTerminal) void countFiles(root, transfer.progress, { isDeep: true, signal: call.signal });
   const taken = new Map<string, string>();
@@ -52,39 +54,6 @@ async function importAlbum(
   } catch (error) {
     transfer.fail(path, error);
   }
-}
-
-/** Without a file that describes the album, the fields that it has stay. */
-async function describeAlbum(
-  { client, signal, context }: RemoteCall,
-  name: string,
-  { metadata, ...fields }: AlbumFields,
-  isDescribed: boolean,
-): Promise<void> {
-  try {
-    await client.albums.create({ name, ...fields, ...(metadata === undefined ? {} : { metadata }) }, { signal });
-    context.err(`Created the album ${name}\n`);
-    return;
-  } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== "album_exists") throw error;
-  }
-  const album = await client.albums.get(name, { signal });
-  const next = isDescribed
-    ? { title: null, description: null, visibility: album.visibility, ...fields, metadata: { ...metadata } }
-    : { ...album, metadata: { ...album.metadata, ...metadata } };
-  const { title, description, visibility } = next;
-  const wanted = { title, description, visibility, metadata: next.metadata };
-  if (
-    isDeepStrictEqual(wanted, {
-      title: album.title,
-      description: album.description,
-      visibility: album.visibility,
-      metadata: album.metadata,
-    })
-  )
-    return;
-  const gone = Object.fromEntries(Object.keys(album.metadata).map((member) => [member, null]));
-  await client.albums.update(name, { ...wanted, metadata: { ...gone, ...next.metadata } }, { signal });
 }
 
 async function hasImage(folder: string): Promise<boolean> {

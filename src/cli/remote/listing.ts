@@ -25,7 +25,7 @@ const PAGE = 1000;
  * A database without a name is in memory as a whole in the runtime's SQLite. This is a file that loses its name once its only
  * transaction has begun: before that, SQLite would miss it.
  */
-function openTemporaryDatabase(schema: string): Database {
+export function openTemporaryDatabase(schema: string): Database {
   const folder = mkdtempSync(join(tmpdir(), "image-store-"));
   try {
     const database = new Database(join(folder, "names.db"));

@@ -7,10 +7,15 @@ import type { LocalFile } from "./local-file.ts";
 import type { FileProgress } from "./progress.ts";
 import { IN_FLIGHT } from "./transfer.ts";
 
+/** What is uploaded: a file of this machine, or what `open` reads from elsewhere when its bytes are needed. */
+export interface SendableFile extends Pick<LocalFile, "path" | "size" | "sha256" | "bytes"> {
+  readonly open?: () => Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>>;
+}
+
 /** Has the store copy bytes that it has. */
 async function sendDigest(
   { client, signal }: Pick<RemoteCall, "client" | "signal">,
-  { sha256 }: LocalFile,
+  { sha256 }: SendableFile,
   album: string,
   { name, ifExists = "replace", fields }: SendOptions,
 ): Promise<Image | undefined | "bytes needed"> {
@@ -51,7 +56,7 @@ function limitOf(client: Client): ReturnType<typeof createLimit> {
 export async function sendFile(
   call: Pick<RemoteCall, "client" | "signal">,
   progress: Pick<FileProgress, "moved" | "isShown">,
-  file: LocalFile,
+  file: SendableFile,
   album: string,
   options: SendOptions,
 ): Promise<Image | undefined> {
@@ -68,13 +73,13 @@ export async function sendFile(
 async function sendBytes(
   { client, signal }: Pick<RemoteCall, "client" | "signal">,
   progress: Pick<FileProgress, "moved" | "isShown">,
-  file: LocalFile,
+  file: SendableFile,
   album: string,
   options: SendOptions,
 ): Promise<Image | undefined> {
   // The store looks at the bytes. A type that it does not know, made from the name, would be refused.
   const type = "application/octet-stream";
-  const body = file.bytes ?? Bun.file(file.path, { type });
+  const body = file.bytes ?? (await file.open?.()) ?? Bun.file(file.path, { type });
   let image: Image | undefined;
   let told = 0;
   const tell = (sent: number) => {

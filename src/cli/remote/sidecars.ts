@@ -14,7 +14,7 @@ export interface Sidecar {
 
 type Fields = Partial<Pick<Image, "title" | "description" | "metadata" | "tags" | "focalPoint">>;
 
-const EXTENSION = ".json";
+export const EXTENSION = ".json";
 const MEMBERS = new Set(["name", "title", "description", "tags", "metadata", "focalPoint", "visibility"]);
 const MAX_BYTES = 1024 * 1024;
 export const ALBUM_FILE = ".album.json";
@@ -59,13 +59,18 @@ export function patchOf({ fields }: Sidecar, before: string): ImagePatch {
  * @throws Error if it is no JSON object
  */
 export async function readSidecar(path: string): Promise<Sidecar | undefined> {
-  const fields = (await readObject(sidecarPath(path))) as Fields | undefined;
-  if (fields === undefined) return undefined;
+  const fields = await readObject(sidecarPath(path));
+  return fields === undefined ? undefined : sidecarFrom(fields, sidecarPath(path));
+}
+
+/** @throws Error if its members are not those of an image; it names the path */
+export function sidecarFrom(object: Readonly<Record<string, unknown>>, path: string): Sidecar {
+  const fields = object as Fields;
   const { title = null, description = null, tags = [], metadata = {}, focalPoint = null } = fields;
   try {
     return { text: sidecarOf(fields), fields: { title, description, tags, metadata, focalPoint } };
   } catch (cause) {
-    throw new Error(`${sidecarPath(path)} does not have the fields of an image`, { cause });
+    throw new Error(`${path} does not have the fields of an image`, { cause });
   }
 }
 
@@ -73,12 +78,22 @@ export async function readSidecar(path: string): Promise<Sidecar | undefined> {
 export async function readObject(path: string): Promise<Readonly<Record<string, unknown>> | undefined> {
   let text: string;
   try {
-    if ((await stat(path)).size > MAX_BYTES) throw new Error(`${path} is too large for a file of fields`);
+    requireSidecarSize((await stat(path)).size, path);
     text = await readFile(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
+  return parseObject(text, path);
+}
+
+/** @throws Error which names the path */
+export function requireSidecarSize(size: number, path: string): void {
+  if (size > MAX_BYTES) throw new Error(`${path} is too large for a file of fields`);
+}
+
+/** @throws Error if the text is no JSON object; it names the path */
+export function parseObject(text: string, path: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;

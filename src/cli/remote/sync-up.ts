@@ -8,19 +8,23 @@ import { countFiles } from "./count-files.ts";
 import { type Digests, openDigests } from "./digests.ts";
 import { namesIn, processOfTemporary } from "./folder-entries.ts";
 import { type Listed, type Listing, openListing } from "./listing.ts";
-import { type LocalFile, readLocalFile } from "./local-file.ts";
+import { readLocalFile } from "./local-file.ts";
 import type { FileProgress } from "./progress.ts";
 import { createAlbum } from "./put.ts";
-import { sendFile } from "./send-file.ts";
+import { type SendableFile, sendFile } from "./send-file.ts";
 import { isPartOfSidecars, patchOf, readSidecar, type Sidecar, sidecarOf } from "./sidecars.ts";
 import { forEach, IN_FLIGHT, startTransfer, type Transfer } from "./transfer.ts";
 
-interface SyncUp {
+/** An album that files go to. */
+export interface AlbumTarget {
   readonly call: RemoteCall;
-  readonly folder: string;
   readonly album: string;
   readonly isDry: boolean;
   readonly transfer: Transfer;
+}
+
+interface SyncUp extends AlbumTarget {
+  readonly folder: string;
   readonly listing: Listing;
   readonly digests: Digests;
   readonly withSidecars: boolean;
@@ -55,7 +59,13 @@ export async function sendFolder(
   if (call.has("delete")) for (const names of groupsOf(listing.unmarked())) await deleteImages(sync, names);
 }
 
-async function listAlbum({ call, album, isDry, listing, withSidecars }: SyncUp): Promise<void> {
+export async function listAlbum({
+  call,
+  album,
+  isDry,
+  listing,
+  withSidecars,
+}: Pick<SyncUp, "call" | "album" | "isDry" | "listing" | "withSidecars">): Promise<void> {
   const { client, signal, context } = call;
   if (!isDry && (await createAlbum(call, album))) {
     context.err(`Created the album ${album}\n`);
@@ -105,8 +115,8 @@ async function skipLink(transfer: Transfer, path: string): Promise<void> {
 }
 
 /** The bytes are there; the fields may not be. */
-async function keepBytes(
-  { call, album, isDry, transfer }: SyncUp,
+export async function keepBytes(
+  { call, album, isDry, transfer }: AlbumTarget,
   path: string,
   name: string,
   image: Listed,
@@ -117,10 +127,10 @@ async function keepBytes(
   await transfer.done("changed", path, record);
 }
 
-async function sendBytes(
-  { call, album, isDry, transfer }: SyncUp,
+export async function sendBytes(
+  { call, album, isDry, transfer }: AlbumTarget,
   progress: FileProgress,
-  file: LocalFile,
+  file: SendableFile,
   name: string,
   image: Listed | undefined,
   sidecar: Sidecar | undefined,

@@ -1,4 +1,5 @@
 import { type Image, StoreError } from "../../../client/src/index.ts";
+import { ObjectSourceError } from "../../adapters/blobs/s3/source-error.ts";
 import { EXIT } from "../context.ts";
 import { formatBytes } from "../progress-bar.ts";
 import type { RemoteCall } from "./connection.ts";
@@ -75,7 +76,9 @@ export function startTransfer(call: RemoteCall, { isDry = false }: { readonly is
       const reason = describeError(error, call);
       say(`${name}: ${reason}`);
       if (call.has("json")) context.out(`${JSON.stringify({ action: "failed", name, reason })}\n`);
-      const isLost = error instanceof StoreError && ["unreachable", "unexpected_response"].includes(error.code);
+      const isLost =
+        (error instanceof StoreError && ["unreachable", "unexpected_response"].includes(error.code)) ||
+        (error instanceof ObjectSourceError && error.isAway);
       lost = isLost ? lost + 1 : lost;
       if (lost >= MAX_LOST) throw error;
     },

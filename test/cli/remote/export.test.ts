@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { type AlbumFields, createClient } from "../../../client/src/index.ts";
 import { jsonOf, startStore, type TestStore } from "../../http/harness.ts";
-import { newPng, sha256 } from "../../http/image-fixtures.ts";
+import { newPng } from "../../http/image-fixtures.ts";
 import { newFolder, removeFolder } from "../../temporary-folder.ts";
-import { cliOf, documentsOf } from "./run-remote.ts";
+import { cliOf, deepTreeOf, documentsOf } from "./run-remote.ts";
 
 let store: TestStore;
 let home: string;
@@ -32,15 +32,6 @@ const endOfLog = async () =>
   (await jsonOf<{ nextCursor: string }>(await store.fetch("/v1/events?limit=1000"))).nextCursor;
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-
-/** Paths and digests of every file at any depth. */
-async function deepTreeOf(root: string): Promise<Record<string, string>> {
-  const entries = (await readdir(root, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-  const files = entries.map((entry) => join(entry.parentPath, entry.name)).toSorted();
-  return Object.fromEntries(
-    await Promise.all(files.map(async (path) => [relative(root, path), sha256(await readFile(path))] as const)),
-  );
-}
 
 const FIELDS = {
   title: "The lake",
@@ -185,7 +176,7 @@ test("share and ticket print a URL that works without a key", async () => {
 test.each([
   [["export", "A"], '"export" needs an album and a folder, or --all and a folder.'],
   [["export", "A", "b", "--all"], 'With --all, "export" takes a folder only, not "b".'],
-  [["import"], '"import" needs a folder.'],
+  [["import"], '"import" needs a folder, or an S3 URL such as s3://BUCKET/PREFIX.'],
   [["share"], '"share create" needs an album.'],
   [["ticket"], '"ticket create" needs an album.'],
   [["ticket", "A", "--files", "101"], "--files must be a number from 1 to 100"],

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
 import type { CliContext } from "../../../src/cli/context.ts";
 import { run } from "../../../src/cli/run.ts";
 
@@ -41,4 +41,15 @@ export async function treeOf(folder: string): Promise<Record<string, string>> {
   const names = (await readdir(folder)).toSorted();
   const digests = names.map(async (name) => [name, Bun.SHA256.hash(await Bun.file(join(folder, name)).bytes(), "hex")]);
   return Object.fromEntries(await Promise.all(digests)) as Record<string, string>;
+}
+
+/** Paths and digests of every file at any depth. */
+export async function deepTreeOf(root: string): Promise<Record<string, string>> {
+  const entries = (await readdir(root, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const files = entries.map((entry) => join(entry.parentPath, entry.name)).toSorted();
+  return Object.fromEntries(
+    await Promise.all(
+      files.map(async (path) => [relative(root, path), Bun.SHA256.hash(await readFile(path), "hex")] as const),
+    ),
+  );
 }

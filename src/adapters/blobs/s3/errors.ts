@@ -1,11 +1,11 @@
 import { StoreError } from "../../../domain/errors.ts";
 
 /** The status of a response that the SDK throws; undefined for an error of the connection. */
-const statusOf = (error: unknown): number | undefined =>
+export const statusOf = (error: unknown): number | undefined =>
   error instanceof Error && "$metadata" in error
     ? (error.$metadata as { httpStatusCode?: number } | undefined)?.httpStatusCode
     : undefined;
-const nameOf = (error: unknown): string => (error instanceof Error ? error.name : "");
+export const nameOf = (error: unknown): string => (error instanceof Error ? error.name : "");
 
 /** Errors below 500 that a retry may not get: bytes that arrived changed, a wrong clock, too many requests. */
 const TRANSIENT = new Set([
@@ -27,7 +27,7 @@ export function isTransient(error: unknown): boolean {
 
 /** No such object. A missing bucket is another error, as far as the response tells. */
 export const isMissing = (error: unknown): boolean => statusOf(error) === 404 && nameOf(error) !== "NoSuchBucket";
-/** A conditional write found an object (412), or met another write of it (409). */
+/** A conditional write found an object (412), or met another write of it (409); a conditional read found another object (412). */
 export const isTaken = (error: unknown): boolean => statusOf(error) === 412 || statusOf(error) === 409;
 /** The object ends before the range begins. */
 export const isBeyondEnd = (error: unknown): boolean => statusOf(error) === 416;

@@ -4,7 +4,7 @@ import { StoreError } from "../../../domain/errors.ts";
 import type { BlobContent, ByteRange } from "../../../ports.ts";
 import { damaged } from "../../files/file-reader.ts";
 import type { S3 } from "./client.ts";
-import { isBeyondEnd, isMissing, translateS3Error } from "./errors.ts";
+import { isBeyondEnd, isMissing, isTaken, translateS3Error } from "./errors.ts";
 
 /** Above this, content is streamed, so that a slow client of a large image costs a piece. */
 const WHOLE_BYTES = 1024 * 1024;
@@ -18,14 +18,20 @@ type Chunk = Uint8Array<ArrayBuffer>;
 type Body = AsyncIterable<Chunk>;
 
 export interface S3Reader {
-  /** @throws StoreError `blob_damaged`, `unavailable` */
-  read(objectKey: string, options: { size: number; range?: ByteRange }): Promise<BlobContent>;
+  /**
+   * @param options.etag of the object that is meant: another one under the key is `blob_damaged`
+   * @throws StoreError `blob_damaged`, `unavailable`
+   */
+  read(
+    objectKey: string,
+    options: { size: number; range?: ByteRange; etag?: string | undefined },
+  ): Promise<BlobContent>;
 }
 
 export function createS3Reader(s3: S3): S3Reader {
   return {
-    async read(objectKey, { size, range = { start: 0, end: size } }) {
-      const part = { objectKey, size, ...range };
+    async read(objectKey, { size, range = { start: 0, end: size }, etag }) {
+      const part = { objectKey, size, etag, ...range };
       const length = part.end - part.start;
       if (length > WHOLE_BYTES) return openStream(s3, part);
       if (length > 0) return get(s3, part, (body) => gather(body, length));
@@ -39,6 +45,7 @@ export function createS3Reader(s3: S3): S3Reader {
 interface Part extends ByteRange {
   readonly objectKey: string;
   readonly size: number;
+  readonly etag: string | undefined;
 }
 
 async function requireObject(s3: S3, { objectKey, size }: Part): Promise<void> {
@@ -54,7 +61,7 @@ async function requireObject(s3: S3, { objectKey, size }: Part): Promise<void> {
 /** Calls `use` with the body once the head of the response was checked. */
 function get<Result>(
   s3: S3,
-  { objectKey, start, end, size }: Part,
+  { objectKey, start, end, size, etag }: Part,
   use: (body: Body, running: AbortController) => Promise<Result> | Result,
 ): Promise<Result> {
   const isWhole = start === 0 && end === size;
@@ -62,11 +69,14 @@ function get<Result>(
     Bucket: s3.bucket,
     Key: objectKey,
     ...(isWhole ? {} : { Range: `bytes=${start}-${end - 1}` }),
+    ...(etag === undefined ? {} : { IfMatch: etag }),
   };
   return s3.try(
     async (client, running) => {
       const response = await client.send(new GetObjectCommand(request), { abortSignal: running.signal });
       try {
+        // Some servers ignore If-Match.
+        if (etag !== undefined && response.ETag !== etag) throw damaged(`Its ETag is ${response.ETag}, not ${etag}.`);
         if (isWhole) requireLength(response, size);
         else requireRange(response, start, end, size);
         return await use(response.Body as unknown as Body, running);
@@ -173,4 +183,5 @@ function requireRange({ ContentRange = "" }: GetObjectCommandOutput, start: numb
 const otherSize = (found: number | undefined, size: number) =>
   damaged(`It has ${found ?? "an unknown number of"} bytes, its record says ${size}.`);
 
-const refusal = (error: unknown) => (isMissing(error) || isBeyondEnd(error) ? damaged(error) : undefined);
+const refusal = (error: unknown) =>
+  isMissing(error) || isBeyondEnd(error) || isTaken(error) ? damaged(error) : undefined;
