@@ -32,7 +32,6 @@ export interface DelivererDeps {
   readonly clock: Clock;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** From 0 to 1. */
   /** The delay before a retry after so many failures. */
   readonly retryDelay: (failures: number) => number;
   readonly log: { readonly storeId: string; readonly epoch: number };
@@ -63,6 +62,8 @@ export class Deliverer {
   #retryAt: number | null;
   #attempts: DeliveryAttempt[] = [];
   #disabled: DisabledReason | undefined;
+  /** The same until it is collected: the save after the one that disables must not count, and tell of it, again. */
+  #toDisable: DisabledReason | undefined;
   #hasNews = false;
   #inFlight = 0;
   #loading = 0;
@@ -156,6 +157,8 @@ export class Deliverer {
     this.#hasNews = false;
     const attempts = this.#attempts;
     this.#attempts = [];
+    const disable = this.#toDisable;
+    this.#toDisable = undefined;
     const { webhookId, kind, generation } = this.reader;
     return {
       webhookId,
@@ -167,13 +170,14 @@ export class Deliverer {
       retryAt: this.#retryAt,
       ...this.#lines.collect(),
       attempts,
-      ...(this.#disabled === undefined ? {} : { disable: this.#disabled }),
+      ...(disable === undefined ? {} : { disable }),
     };
   }
 
   /** That progress was not saved. */
-  uncollect({ blocked, unblocked, attempts }: DeliveryProgress): void {
+  uncollect({ blocked, unblocked, attempts, disable }: DeliveryProgress): void {
     this.#hasNews = true;
+    this.#toDisable ??= disable;
     this.#lines.uncollect([...blocked.map(({ albumId }) => albumId), ...unblocked]);
     this.#attempts = [...attempts, ...this.#attempts].slice(-MAX_DELIVERIES);
   }
@@ -281,8 +285,14 @@ export class Deliverer {
     const { nextAttemptAt } = this.#lines.failed(line, now, delay);
     if (wait !== undefined || this.#failures >= MAX_FAILURES)
       this.#retryAt = Math.max(this.#retryAt ?? 0, nextAttemptAt);
-    if (status === GONE) this.#disabled = "gone";
-    else if (now - this.#failingSince >= DISABLED_AFTER) this.#disabled = "failing";
+    if (status === GONE) this.#disable("gone");
+    else if (now - this.#failingSince >= DISABLED_AFTER) this.#disable("failing");
+  }
+
+  #disable(reason: DisabledReason): void {
+    if (this.#disabled !== undefined) return;
+    this.#disabled = reason;
+    this.#toDisable = reason;
   }
 
   /** After each task: the next ones, or the end. */

@@ -207,6 +207,17 @@ describe("a receiver", () => {
     });
   });
 
+  test("that answers 410 disables the webhook with one save, which is repeated if it fails", async () => {
+    const { deliverer, answerAll, offer } = start();
+    await offer([eventOf("a", 1), eventOf("b", 2)]);
+    await answerAll({ status: 410 });
+    const first = deliverer.collect();
+    expect([first.disable, deliverer.collect().disable]).toEqual(["gone", undefined]);
+    deliverer.uncollect(first);
+    expect([deliverer.collect().disable, deliverer.collect().disable]).toEqual(["gone", undefined]);
+    expect(deliverer.disabled).toBe("gone");
+  });
+
   test.each([429, 503])(
     "that answers %d with Retry-After gets nothing until then, and one delivery first",
     async (status) => {
