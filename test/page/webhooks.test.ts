@@ -277,9 +277,9 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
   );
 
   test("events are sent again from a time", async () => {
-    const path = `replayed-${size}`;
-    await createWebhook(path, { types: ["album.created"], albums: { names: [`${path}-*`] } });
-    await createAlbum(`${path}-1`);
+    const path = `replayed-${size}-${"x".repeat(200)}`;
+    await createWebhook(path, { types: ["album.created"], albums: { names: [`replayed-${size}`] } });
+    await createAlbum(`replayed-${size}`);
     await until(() => arrivedAt(path).length === 1);
     const visit = { size, ...signedIn, expected: [/status of 4(00|22)/] };
     await world.visit("/admin", visit, async ({ page, picture }) => {
@@ -288,6 +288,7 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
       await dialog.getByLabel(/^From/).fill("yesterday");
       await dialog.getByRole("button", { name: "Send again" }).click();
       await dialog.getByRole("alert").waitFor();
+      await expectHarmless(page);
       await expectAccessible(page);
       await picture("webhook-replay");
       await dialog.getByLabel(/^From/).fill("2020-01-01 00:00");
