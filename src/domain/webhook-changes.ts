@@ -53,6 +53,8 @@ export interface UpdateWebhook extends Requested {
   readonly type: "updateWebhook";
   readonly id: string;
   readonly patch: WebhookPatch;
+  /** Albums of which the caller may read the events: `precondition_failed` where the webhook has others by now. */
+  readonly checkedAlbums?: WebhookSelection["albums"];
   readonly preconditions?: Preconditions<RecordVersion>;
 }
 

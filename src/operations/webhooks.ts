@@ -1,7 +1,7 @@
 import { forbidden } from "../domain/access.ts";
 import { authorize, type Caller, requesterOf } from "../domain/caller.ts";
 import type { Idempotency, Preconditions, RecordVersion } from "../domain/change.ts";
-import { webhookNotFound } from "../domain/errors.ts";
+import { StoreError, webhookNotFound } from "../domain/errors.ts";
 import type { LogPosition } from "../domain/event.ts";
 import { rightBeyond } from "../domain/grant.ts";
 import type { Page, PageQuery } from "../domain/page.ts";
@@ -81,7 +81,7 @@ export async function createWebhook(
     ...(idempotency && { idempotency }),
     ...given(wish),
   });
-  return { webhook, replayed, secret: replayed ? await presentSecret(catalog, webhook.id) : secret };
+  return { webhook, replayed, secret: replayed ? await firstSecret(catalog, webhook.id, wish) : secret };
 }
 
 export function listWebhooks(
@@ -114,10 +114,12 @@ export async function updateWebhook(
 ): Promise<WebhookStatus> {
   const { id, patch, caller } = input;
   const { albums } = await getWebhook(deps, input);
-  if (patch.url !== undefined || patch.types !== undefined || patch.albums !== undefined)
-    requireEvents(caller, patch.albums ?? albums);
+  const isOther = patch.url !== undefined || patch.types !== undefined || patch.albums !== undefined;
+  if (isOther) requireEvents(caller, patch.albums ?? albums);
   if (patch.url !== undefined) await deps.webhookSender.requireAllowed(patch.url);
-  return deps.catalog.write({ type: "updateWebhook", id, patch, ...given(input) });
+  // Another caller may give the webhook more albums meanwhile.
+  const checked = isOther && patch.albums === undefined ? { checkedAlbums: albums } : {};
+  return deps.catalog.write({ type: "updateWebhook", id, patch, ...checked, ...given(input) });
 }
 
 /** Nothing more is sent once the attempts under way have ended. @throws StoreError `webhook_not_found`, `precondition_failed` */
@@ -191,10 +193,23 @@ function requireEvents(caller: Caller, albums: WebhookSelection["albums"]): void
     throw forbidden(lacking, 'The caller needs the right "events" on all albums whose events the webhook sends.');
 }
 
-async function presentSecret(catalog: WebhookDeps["catalog"], id: string): Promise<string> {
-  const [present] = (await catalog.webhookSecrets(id)) ?? [];
+/**
+ * The secret that the webhook was made with, for a repeated request. One that came later was shown to who rotated it, and to no other.
+ * @throws StoreError `idempotency_key_reused`
+ */
+async function firstSecret(
+  catalog: WebhookDeps["catalog"],
+  id: string,
+  { secret }: Pick<WebhookWish, "secret">,
+): Promise<string> {
+  if (secret !== undefined) return secret;
+  const [present, ...former] = (await catalog.webhookSecrets(id)) ?? [];
   if (present === undefined) throw webhookNotFound();
-  return present.secret;
+  if (former.length === 0) return present.secret;
+  throw new StoreError(
+    "idempotency_key_reused",
+    "The webhook that was made with the idempotency key has another secret by now. To make another webhook, use another key.",
+  );
 }
 
 const given = ({ caller, traceparent, preconditions }: Asking & Pick<OfWebhook, "preconditions">) => ({

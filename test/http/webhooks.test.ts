@@ -37,9 +37,12 @@ interface Problem {
   readonly errors?: readonly { readonly pointer?: string; readonly detail: string }[];
 }
 
+/** What happens while the name of a host is looked up. */
+let whileSlow = async () => {};
 const sender: WebhookSender = {
   ...nowhere,
   async requireAllowed(url) {
+    if (url.includes("slow")) await whileSlow();
     if (url.includes("intranet"))
       throw new StoreError("invalid_webhook_url", "The host intranet has a private address.");
   },
@@ -133,6 +136,19 @@ describe("creating a webhook", () => {
     expect(await jsonOf<Webhook>(two)).toEqual(await jsonOf<Webhook>(one));
   });
 
+  test("repeats no secret that came after the one that its answer had", async () => {
+    const headers = { ...boss, "Idempotency-Key": "three" };
+    const { id } = await jsonOf<Webhook>(await create({}, headers));
+    const { secret = "" } = await jsonOf<Webhook>(await act(id, "rotate-secret"));
+    const again = await (await create({}, headers)).text();
+    expect(again).not.toContain(secret);
+    expect(JSON.parse(again)).toMatchObject({ status: 422, code: "idempotency_key_reused" });
+    const own = { ...boss, "Idempotency-Key": "four" };
+    const chosen = await jsonOf<Webhook>(await create({ secret: SECRET }, own));
+    await act(chosen.id, "rotate-secret");
+    expect(await jsonOf<Webhook>(await create({ secret: SECRET }, own))).toMatchObject({ secret: SECRET });
+  });
+
   test.each([
     [{ url: "https://intranet/" }, "invalid_webhook_url", undefined],
     [{ types: ["image.made"] }, "invalid_request", "/types/0"],
@@ -160,6 +176,23 @@ describe("creating a webhook", () => {
     expect((await created({ from: "now" })).delivery.cursor).not.toBe(watermark);
     const other = encodeCursor({ epoch: 1, seq: 1 });
     expect(await problemOf(await create({ from: other }))).toEqual([410, "cursor_unknown"]);
+  });
+
+  test("gets no other URL from a caller whose request overlaps with one that gives it more albums", async () => {
+    const grants = [
+      { rights: ["admin"], albums: "*" },
+      { rights: ["events"], albums: { names: ["press-*"] } },
+    ];
+    const key = await jsonOf<{ secret: string }>(await store.send("POST", "/v1/keys", { name: "press", grants }, boss));
+    const some = { Authorization: `Bearer ${key.secret}` };
+    const { id } = await created({ albums: { names: ["press-*"] } });
+    whileSlow = async () => void (await patch(id, { albums: "*" }));
+    expect(await problemOf(await patch(id, { url: "https://slow.example.com/" }, some))).toEqual([
+      412,
+      "precondition_failed",
+    ]);
+    expect(await jsonOf<object>(await get(`/v1/webhooks/${id}`))).toMatchObject({ url: URL, albums: "*" });
+    expect(await problemOf(await patch(id, { url: "https://slow.example.com/" }, some))).toEqual([403, "forbidden"]);
   });
 
   test("gives a caller no events that it may not read", async () => {

@@ -77,6 +77,9 @@ export const createWebhook = (db: Driver, context: ChangeContext, change: Create
 export async function updateWebhook(db: Driver, context: ChangeContext, change: UpdateWebhook): Promise<WebhookStatus> {
   const row = await lockWebhook(db, change.id);
   requirePreconditions(change.preconditions, row, version);
+  const { checkedAlbums } = change;
+  if (checkedAlbums !== undefined && !Bun.deepEquals(toWebhook(row).albums, checkedAlbums))
+    throw new StoreError("precondition_failed", "The albums of the webhook were changed meanwhile.");
   const patched = patchRow(row, change.patch);
   if (Bun.deepEquals(patched, row)) return statusOf(db, row.id);
   const next = await writeRow(db, context, patched);
