@@ -23,6 +23,12 @@ export function retryDelay(failures: number, random: number): number {
 /** The delay that a receiver asks for, at least a second and at most the longest of the schedule. */
 export const honouredDelay = (retryAfter: number): number => Math.min(Math.max(retryAfter, SECOND), LONGEST_DELAY);
 
+/**
+ * Whether an attempt is due. One that is further away than any delay was planned by a clock that has been set back since.
+ * @param at in milliseconds since 1970, as `now`
+ */
+export const isDue = (at: number, now: number): boolean => at <= now || at - now > LONGEST_DELAY * (1 + JITTER);
+
 /** A webhook is disabled after this time of nothing but failures. */
 export const DISABLED_AFTER = 5 * 24 * HOUR;
 

@@ -1,5 +1,6 @@
 import type { StoredEvent } from "../../domain/event.ts";
 import type { BlockedAlbum, WebhookReader } from "../../domain/webhook.ts";
+import { isDue } from "../../domain/webhook-schedule.ts";
 
 /** The events of one album that a webhook is still to get, in the order of the log. */
 export interface Line {
@@ -91,7 +92,7 @@ export class AlbumLines {
   /** Begins what is due. Undefined: nothing is. */
   take(now: number): LineTask | undefined {
     for (const line of this.#waiting)
-      if (line.blocked === undefined || line.blocked.nextAttemptAt <= now) {
+      if (line.blocked === undefined || isDue(line.blocked.nextAttemptAt, now)) {
         this.#waiting.delete(line);
         this.#ready.add(line);
       }

@@ -9,7 +9,7 @@ import {
   type WebhookToDeliver,
 } from "../../domain/webhook.ts";
 import type { DeliveryProgress } from "../../domain/webhook-changes.ts";
-import { DISABLED_AFTER, honouredDelay } from "../../domain/webhook-schedule.ts";
+import { DISABLED_AFTER, honouredDelay, isDue } from "../../domain/webhook-schedule.ts";
 import type { SentAttempt, WebhookSender } from "../../ports/webhook-sender.ts";
 import { AlbumLines, type LineTask } from "./album-lines.ts";
 import type { DeliverySlots } from "./slots.ts";
@@ -197,7 +197,7 @@ export class Deliverer {
     const now = this.#deps.now();
     if (this.#retryAt === null) return this.#lines.take(now);
     // One attempt tells whether the receiver is back.
-    if (now < this.#retryAt || this.#inFlight + this.#loading > 0) return undefined;
+    if (!isDue(this.#retryAt, now) || this.#inFlight + this.#loading > 0) return undefined;
     return this.#lines.takeOldest() ?? this.#lines.take(now);
   }
 
@@ -208,7 +208,8 @@ export class Deliverer {
     if (this.#stopped || this.#disabled !== undefined) return;
     const due = this.#retryAt ?? this.#lines.dueAt();
     if (due === undefined) return;
-    const wait = due - this.#deps.now();
+    const now = this.#deps.now();
+    const wait = isDue(due, now) ? 0 : due - now;
     // Once a retry of all is due, the end of what is in flight begins it.
     if (wait <= 0 && this.#retryAt !== null) return;
     this.#cancelTimer = this.#deps.clock.after(Math.max(1, Math.min(wait, MAX_TIMER)), this.#onFree);

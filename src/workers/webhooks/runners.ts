@@ -154,7 +154,11 @@ export class WebhookRunners {
         ),
     );
     this.#byWebhook.set(found.webhook.id, deliverers);
-    for (const deliverer of deliverers) deliverer.pump();
+    for (const deliverer of deliverers) {
+      // A replay whose range a log that went back has cut to nothing ends without an event.
+      if (deliverer.isDone) this.#saver.changed(deliverer);
+      deliverer.pump();
+    }
   }
 
   /** Reads for a webhook that lags. */

@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { openSqliteCatalog } from "../../../src/adapters/catalog/sqlite.ts";
@@ -93,6 +94,10 @@ const caughtUp = async (id: string) => {
   return delivery.lagEvents === 0 && delivery.blockedAlbums === 0;
 };
 
+const IN_TEN_YEARS_MS = 10 * 365 * 24 * 3600 * 1000;
+const ahead = () => Date.now() + IN_TEN_YEARS_MS;
+const hourly = () => 3_600_000;
+
 const ofRecords = async () => (await catalog.events({ visibility: "all", limit: 100_000 })).events.map(({ id }) => id);
 
 describe("webhooks", () => {
@@ -137,6 +142,39 @@ describe("webhooks", () => {
     await until(() => third.events.length === 1);
     await until(() => caughtUp(last));
     expect(third.events.map(({ partitionkey }) => partitionkey)).toEqual([album]);
+  });
+
+  test("end a replay of whose range the log has nothing more", async () => {
+    await using receiver = startReceiver();
+    const id = await create(receiver.url);
+    await createAlbum();
+    const { lastSequence } = await catalog.log();
+    {
+      using db = new Database(join(folder, "catalog.sqlite"));
+      db.run(
+        "insert into webhook_readers (webhook_id, kind, generation, position, until) values (?1, 'replay', 1, ?2, ?2)",
+        [id, lastSequence],
+      );
+    }
+    expect((await stateOf(id)).delivery.replay).not.toBeNull();
+    await using _ = deliver();
+    await until(async () => (await stateOf(id)).delivery.replay === null);
+  });
+
+  test("that a clock ahead of time put off for years are sent once the clock is right", async () => {
+    await using receiver = startReceiver();
+    let answer = 500;
+    await using failing = startReceiver(() => new Response(null, { status: answer }));
+    const id = await create(failing.url);
+    const other = await create(receiver.url);
+    {
+      await using _ = deliver({ now: ahead, retryDelay: hourly });
+      await createAlbum();
+      await until(async () => (await stateOf(id)).delivery.blockedAlbums === 1 && (await caughtUp(other)));
+    }
+    answer = 204;
+    await using _ = deliver({ retryDelay: hourly });
+    await until(() => failing.events.length === 1);
   });
 
   test("get only what they select, by type and by the names of albums at the time", async () => {
