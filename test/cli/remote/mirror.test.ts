@@ -278,6 +278,13 @@ describe("mirror refuses", () => {
     expect(await mirror(closed.url, "--once", "--to-key", ROOT.secret)).toMatchObject({ code: 0 });
   });
 
+  test("a target that is the source under another URL", async () => {
+    await createClient({ url: source.url }).albums.create({ name: "a" });
+    await using same = startForwarder(source.url, () => ({}));
+    const refused = await mirror(same.url, "--once", "--overwrite");
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("are the same store") });
+  });
+
   test.each(["../../outside", "a\u001b[2J", "."])("an album of a source that calls it %j", async (name) => {
     await createClient({ url: source.url }).albums.create({ name: "a" });
     await using forged = startForger("/v1/albums", (album) => ({ ...album, name }));

@@ -16,7 +16,7 @@ import { type MirrorState, openState } from "./state.ts";
 import type { MirrorTarget } from "./target.ts";
 import { configOfFolder, openTargetFolder } from "./target-folder.ts";
 import { describeSide, isOfTarget, placeAtTarget, tellOfTarget } from "./target-place.ts";
-import { createTargetStore } from "./target-store.ts";
+import { createTargetStore, identityOf } from "./target-store.ts";
 
 const BACKOFF = { minBackoff: 250, maxBackoff: 30_000 };
 
@@ -121,10 +121,12 @@ async function untilDone(
   }
 }
 
-/** @throws Error if the target has something else, or the source is another store than before */
+/** @throws Error if the target has something else, or is the source, or the source is another store than before */
 async function begin({ source, target, state, signal }: MirrorRun, overwrites: boolean): Promise<void> {
-  const { items } = await source.send("GET", "/v1/events", { query: { limit: 1 }, signal });
-  const id = items[0]?.source;
+  const identity = await identityOf(source, signal);
+  if (identity !== undefined && identity === (await target.identity()))
+    throw new Error("The source and the target are the same store.");
+  const id = identity?.split(" ", 1)[0];
   if (id !== undefined && state.source(id) !== id) {
     if (!overwrites)
       throw new Error(

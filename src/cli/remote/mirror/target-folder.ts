@@ -46,6 +46,8 @@ export async function openTargetFolder(
   const stack = opening.move();
   return {
     isVerbatim: true,
+    // A server locks its folder.
+    identity: async () => undefined,
     ...createRecords(catalog),
     ...createBlobWrites(catalog, blobs),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

@@ -32,6 +32,7 @@ export function tellOfTarget<Bytes extends ReceivedBytes>(
   }
   return {
     ...target,
+    identity: () => target.identity().catch(failed),
     albums: () => listed(target.albums()),
     images: () => listed(target.images()),
     albumNamed: (name) => target.albumNamed(name).catch(failed),

@@ -1,4 +1,5 @@
 import { type Client, type Image, StoreError } from "../../../../client/src/index.ts";
+import { decodeCursor } from "../../../domain/event.ts";
 import { lostConnection } from "../receive-file.ts";
 import { imageFields, toTargetAlbum, toTargetImage } from "./fields.ts";
 import type { ImageToStore, MirrorTarget, ReceivedBytes, TargetImage } from "./target.ts";
@@ -26,6 +27,7 @@ export function createTargetStore(client: Client, signal: AbortSignal): MirrorTa
   }
   return {
     isVerbatim: false,
+    identity: () => identityOf(client, signal).catch((error: unknown) => unlessForbidden(error)),
     async *albums() {
       for await (const album of client.albums.list(PAGE, given)) yield toTargetAlbum(album);
     },
@@ -69,6 +71,18 @@ export function createTargetStore(client: Client, signal: AbortSignal): MirrorTa
     },
     async [Symbol.asyncDispose]() {},
   };
+}
+
+/** Which store it is, and which epoch its log has: a restored copy has another one. Undefined before its first event. */
+export async function identityOf(client: Client, signal: AbortSignal): Promise<string | undefined> {
+  const { items, nextCursor } = await client.send("GET", "/v1/events", { query: { limit: 1 }, signal });
+  const [first] = items;
+  return first && `${first.source} ${decodeCursor(nextCursor)?.epoch}`;
+}
+
+/** The target's key need not have the right `events`. */
+function unlessForbidden(error: unknown): undefined {
+  if (!(error instanceof StoreError) || error.code !== "forbidden") throw error;
 }
 
 /** @throws StoreError `unreachable` if bytes are missing: they may all come next time */

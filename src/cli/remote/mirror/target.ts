@@ -36,6 +36,8 @@ export interface ImageToStore<Bytes> {
 export interface MirrorTarget<Bytes extends ReceivedBytes = ReceivedBytes> extends AsyncDisposable {
   /** Whether its records have the ids, revisions, times and descriptions of the source. */
   readonly isVerbatim: boolean;
+  /** As that of the source, if both are the same store; undefined where that is not known. */
+  identity(): Promise<string | undefined>;
   albums(): AsyncIterable<TargetAlbum>;
   /** In the order of their creation. */
   images(): AsyncIterable<TargetImage>;
