@@ -223,10 +223,12 @@ export const testResultSchema = z
   .openapi("WebhookTestResult");
 
 /** A webhook as answers show it. */
-export const toWebhookAnswer = ({ delivery, ...webhook }: WebhookStatus) => {
+export const toWebhookAnswer = ({ delivery, formerSecretsUntil, ...webhook }: WebhookStatus) => {
   const { position, replay, ...rest } = delivery;
+  const isOver = formerSecretsUntil === null || Date.parse(formerSecretsUntil) <= Date.now();
   return {
     ...webhook,
+    formerSecretsUntil: isOver ? null : formerSecretsUntil,
     delivery: {
       cursor: encodeCursor(position),
       ...rest,

@@ -7,6 +7,7 @@ import { encodeCursor } from "../../src/domain/event.ts";
 import type { WebhookReader } from "../../src/domain/webhook.ts";
 import type { DeliveryProgress } from "../../src/domain/webhook-changes.ts";
 import type { WebhookSender } from "../../src/ports/webhook-sender.ts";
+import { until } from "../waiting.ts";
 import { jsonOf, nowhere, startStore, type TestStore } from "./harness.ts";
 import { testKeys } from "./test-keys.ts";
 
@@ -295,6 +296,18 @@ describe("a webhook", () => {
       "imagestore.webhook.updated",
       "imagestore.webhook.updated",
     ]);
+  });
+
+  test("names no end of former secrets once they sign no more", async () => {
+    const { id } = await created();
+    const catalog = await store.openCatalog();
+    try {
+      await catalog.write({ type: "rotateWebhookSecret", id, secret: SECRET, overlap: 1 });
+    } finally {
+      await catalog[Symbol.asyncDispose]();
+    }
+    const read = async () => jsonOf<Webhook>(await get(`/v1/webhooks/${id}`));
+    await until(async () => (await read()).formerSecretsUntil === null);
   });
 
   test("gets another secret, and says until when the former one signs too", async () => {
