@@ -119,4 +119,6 @@ export interface DeliveryProgress
 export interface SavedDeliveries {
   /** Readers that are gone, or that a client moved: nothing of theirs was saved but the attempts. Read them again. */
   readonly stale: readonly { readonly webhookId: string; readonly kind: ReaderKind }[];
+  /** Webhooks that this disabled; those that were disabled before are not among them. */
+  readonly disabled: readonly { readonly webhookId: string; readonly reason: DisabledReason }[];
 }

@@ -253,7 +253,10 @@ export function webhookContract(open: OpenCatalog): void {
       const state = { failures: 1, failingSince: 4000, retryAt: 6000 };
       const blocked = [blockedAt("a", seq - 3)];
       const reader = await liveOf(id);
-      expect(await save(progressOf(reader, { position: seq, ...state, blocked, attempts }))).toEqual({ stale: [] });
+      expect(await save(progressOf(reader, { position: seq, ...state, blocked, attempts }))).toEqual({
+        stale: [],
+        disabled: [],
+      });
       expect(await readerOf(id)).toEqual({ ...reader, position: seq, ...state, blocked });
       expect(await cursorOf(id)).toBe(seq - 4);
       const status = await catalog.webhook(id);
@@ -282,7 +285,7 @@ export function webhookContract(open: OpenCatalog): void {
       const saved = await save(
         ...readers.map((reader) => progressOf(reader, { position: seq, attempts: [attemptOf(1)] })),
       );
-      expect(saved).toEqual({ stale: [{ webhookId: ids[1], kind: "live" }] });
+      expect(saved).toEqual({ stale: [{ webhookId: ids[1], kind: "live" }], disabled: [] });
       for (const id of [ids[0], ids[2]]) expect(await cursorOf(id)).toBe(seq);
     });
 
@@ -327,8 +330,10 @@ export function webhookContract(open: OpenCatalog): void {
       const reader = await liveOf(id);
       const position = reader.position + 2;
       const state = { position, failures: 9, failingSince: 4000, retryAt: 6000, blocked: [blockedAt("a", position)] };
-      await save(progressOf(reader, { ...state, disable: "failing" }));
-      await save(progressOf(reader, { ...state, disable: "gone" }));
+      const first = await save(progressOf(reader, { ...state, disable: "failing" }));
+      expect(first).toEqual({ stale: [], disabled: [{ webhookId: id, reason: "failing" }] });
+      const second = await save(progressOf(reader, { ...state, disable: "gone" }));
+      expect(second).toEqual({ stale: [], disabled: [] });
       const disabled = await catalog.webhook(id);
       expect(disabled).toMatchObject({ disabled: { reason: "failing" }, revision: 2 });
       expect(await catalog.webhooksToDeliver()).toEqual([]);
@@ -353,7 +358,7 @@ export function webhookContract(open: OpenCatalog): void {
       const reader = await liveOf(id);
       await patch(id, { url: "https://example.com/other" });
       const stale = progressOf(reader, { position: reader.position + 1, disable: "failing", attempts: [attemptOf(1)] });
-      expect(await save(stale)).toEqual({ stale: [{ webhookId: id, kind: "live" }] });
+      expect(await save(stale)).toEqual({ stale: [{ webhookId: id, kind: "live" }], disabled: [] });
       expect(await catalog.webhook(id)).toMatchObject({ disabled: null });
       expect((await liveOf(id)).position).toBe(reader.position);
       // They were made all the same.

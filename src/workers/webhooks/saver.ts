@@ -1,7 +1,6 @@
 import type { Clock } from "../../concurrency/clock.ts";
 import { StoreError } from "../../domain/errors.ts";
 import type { DisabledReason } from "../../domain/webhook.ts";
-import type { DeliveryProgress } from "../../domain/webhook-changes.ts";
 import type { Catalog } from "../../ports.ts";
 import type { Deliverer } from "./deliverer.ts";
 
@@ -43,9 +42,10 @@ export function createSaver(options: SaverOptions, events: SaverEvents) {
     const collected = deliverers.map((deliverer) => ({ deliverer, progress: deliverer.collect() }));
     try {
       const progress = collected.map((one) => one.progress);
-      const { stale } = await catalog.write({ type: "saveDeliveries", progress });
+      const { stale, disabled } = await catalog.write({ type: "saveDeliveries", progress });
       for (const { webhookId } of stale) events.onStale(webhookId);
-      for (const { deliverer, progress: saved } of collected) tell(deliverer, saved);
+      for (const { webhookId, reason } of disabled) events.onDisabled(webhookId, reason);
+      for (const { deliverer } of collected) if (deliverer.isDone) events.onDone(deliverer.reader.webhookId);
       if (isBehind) {
         isBehind = false;
         events.onResume();
@@ -60,11 +60,6 @@ export function createSaver(options: SaverOptions, events: SaverEvents) {
       isBehind = true;
       schedule();
     }
-  }
-
-  function tell(deliverer: Deliverer, { webhookId, disable }: DeliveryProgress): void {
-    if (disable !== undefined) events.onDisabled(webhookId, disable);
-    else if (deliverer.isDone) events.onDone(webhookId);
   }
 
   /** One save after another, so that none overtakes. */

@@ -1,4 +1,9 @@
-import { type BlockedAlbum, type DeliveryAttempt, MAX_DELIVERIES } from "../../../domain/webhook.ts";
+import {
+  type BlockedAlbum,
+  type DeliveryAttempt,
+  type DisabledReason,
+  MAX_DELIVERIES,
+} from "../../../domain/webhook.ts";
 import type { DeliveryProgress, SaveDeliveries, SavedDeliveries } from "../../../domain/webhook-changes.ts";
 import type { Driver, SqlValue } from "../driver.ts";
 import { logState } from "../queries/events.ts";
@@ -19,19 +24,19 @@ export async function saveDeliveries(
   for (const [id, readers] of byWebhook)
     if (readers.some(({ disable }) => disable !== undefined))
       await db.get("select 1 from webhooks where id = $1 for no key update", [id]);
-  const stale = await Promise.all(byWebhook.map(async ([id, readers]) => saveWebhook(db, context, id, readers)));
-  return { stale: stale.flat().map(({ webhookId, kind }) => ({ webhookId, kind })) };
+  const saved = await Promise.all(byWebhook.map(async ([id, readers]) => saveWebhook(db, context, id, readers)));
+  return { stale: saved.flatMap(({ stale }) => stale), disabled: saved.flatMap(({ disabled }) => disabled) };
 }
 
-/** Returns what was not saved. */
 async function saveWebhook(
   db: Driver,
   context: ChangeContext,
   id: string,
   readers: readonly DeliveryProgress[],
-): Promise<readonly DeliveryProgress[]> {
+): Promise<SavedDeliveries> {
   if ((await lockReaders(db, id)) === undefined) {
-    if ((await db.get("select 1 from webhooks where id = $1", [id])) === undefined) return readers;
+    if ((await db.get("select 1 from webhooks where id = $1", [id])) === undefined)
+      return { stale: readers.map(named), disabled: [] };
     // A node of an earlier version dropped its cursor from the log, and knows nothing of webhooks.
     const { prunedThrough } = await logState(db);
     await skipPruned(db, context, [id], prunedThrough);
@@ -42,16 +47,21 @@ async function saveWebhook(
   );
   const isStale = ({ kind, generation }: DeliveryProgress) =>
     !rows.some((row) => row.kind === kind && row.generation === generation);
+  const disabled: { webhookId: string; reason: DisabledReason }[] = [];
   for (const reader of readers) {
-    if (!isStale(reader)) await saveReader(db, context, reader);
+    if (isStale(reader)) continue;
+    await saveReader(db, reader);
+    const { disable: reason } = reader;
+    if (reason !== undefined && (await disableWebhook(db, context, id, reason)))
+      disabled.push({ webhookId: id, reason });
   }
   await moveCursor(db, context, id);
   await keepAttempts(db, id, newest(readers.flatMap(({ attempts }) => attempts)));
-  return readers.filter(isStale);
+  return { stale: readers.filter(isStale).map(named), disabled };
 }
 
-async function saveReader(db: Driver, context: ChangeContext, reader: DeliveryProgress): Promise<void> {
-  const { webhookId, kind, position, failures, failingSince, retryAt, blocked, unblocked, disable } = reader;
+async function saveReader(db: Driver, reader: DeliveryProgress): Promise<void> {
+  const { webhookId, kind, position, failures, failingSince, retryAt, blocked, unblocked } = reader;
   await db.run(
     `update webhook_readers set position = $3, failures = $4, failing_since = $5, retry_at = $6
      where webhook_id = $1 and kind = $2`,
@@ -65,7 +75,6 @@ async function saveReader(db: Driver, context: ChangeContext, reader: DeliveryPr
     ]);
   for (const album of blocked) await block(db, reader, album);
   if (kind === "replay") await endReplay(db, webhookId);
-  if (disable !== undefined) await disableWebhook(db, context, webhookId, disable);
 }
 
 const block = (db: Driver, { webhookId, kind }: DeliveryProgress, album: BlockedAlbum) =>
@@ -86,6 +95,8 @@ const endReplay = (db: Driver, webhookId: string) =>
 
 const newest = (attempts: readonly DeliveryAttempt[]): readonly DeliveryAttempt[] =>
   attempts.toSorted((one, other) => (one.id < other.id ? -1 : 1)).slice(-MAX_DELIVERIES);
+
+const named = ({ webhookId, kind }: DeliveryProgress) => ({ webhookId, kind });
 
 /** Rows of one statement. */
 const MANY = 50;
