@@ -174,6 +174,27 @@ if (!s3IsMissing()) {
       expect(documentsOf(await cli("ls", "--json")).map(({ name }) => name)).toEqual(["a"]);
     });
 
+    test("waits until its messages are read, however many objects it skips", async () => {
+      const keys = Array.from({ length: 400 }, (_, number) => `notes/${number}.txt`);
+      for (let start = 0; start < keys.length; start += 50)
+        await Promise.all(keys.slice(start, start + 50).map((key) => put(key, "")));
+      let [unread, most, all] = [0, 0, 0];
+      const reading = cliOf(store.url, home, {
+        err: () => {
+          unread += 1;
+          all += 1;
+          most = Math.max(most, unread);
+        },
+        async printed() {
+          await Bun.sleep(1);
+          unread = 0;
+        },
+      });
+      expect(await reading("import", s3.blobsUrl(bucket))).toMatchObject({ code: 0 });
+      expect(all).toBe(keys.length);
+      expect(most).toBeLessThan(keys.length / 2);
+    });
+
     test("imports keys of more than one page of the listing", async () => {
       const [image, keys] = [newPng(), Array.from({ length: 1100 }, (_, number) => `many/${number}.png`)];
       for (let start = 0; start < keys.length; start += 50)
@@ -207,6 +228,15 @@ if (!s3IsMissing()) {
         [`s3://${bucket}/x/y/`]: `its album x - y is that of s3://${bucket}/x - y/; give it another name in .album.json`,
       });
       expect(documentsOf(await cli("ls", "bad", "--json")).map(({ name }) => name)).toEqual(["b.png", "c.png"]);
+    });
+
+    test("imports one of two keys that are the same name in Unicode normal form C, and names the other", async () => {
+      await putAll({ "a/\u00e9.png": newPng(), "a/e\u0301.png": newPng() });
+      const ran = await importIt("", "--json");
+      expect(failuresOf(ran).map(({ reason }) => reason)).toEqual([
+        "another key has the same name in Unicode normal form C",
+      ]);
+      expect(documentsOf(await cli("ls", "a", "--json"))).toMatchObject([{ name: "\u00e9.png" }]);
     });
 
     test("says which object vanished or changed after it was listed, and imports the rest", async () => {

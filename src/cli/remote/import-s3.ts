@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { AlbumFields } from "../../../client/src/index.ts";
 import { StoreError } from "../../../client/src/index.ts";
 import { createS3Source, type S3Source } from "../../adapters/blobs/s3/source.ts";
@@ -123,11 +124,27 @@ async function importAlbum(run: Import, folder: string): Promise<void> {
   try {
     requireFolder(folder);
     if (objects.find(folder, ALBUM_FILE) !== undefined) await album.open();
-    await forEach(objects.in(folder), call.signal, (object) => importObject(run, album, object), 2 * IN_FLIGHT);
+    await forEach(
+      withPauses(objects.in(folder), call),
+      call.signal,
+      (object) => importObject(run, album, object),
+      2 * IN_FLIGHT,
+    );
   } catch (error) {
     transfer.fail(folderPathOf(run, folder), error instanceof AlbumError ? error.cause : error);
   }
 }
+
+/** Objects that were read before are passed without any input or output: what was printed has to leave, and signals to arrive. */
+async function* withPauses<Item>(items: Iterable<Item>, { context }: RemoteCall): AsyncGenerator<Item, void> {
+  let count = 0;
+  for (const item of items) {
+    count += 1;
+    if (count % PAUSE_EVERY === 0) await Promise.all([context.printed?.(), setImmediate()]);
+    yield item;
+  }
+}
+const PAUSE_EVERY = 100;
 
 /** A folder of a file system has none of these, so that no export could write it. */
 function requireFolder(folder: string): void {
