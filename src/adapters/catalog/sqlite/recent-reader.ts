@@ -5,7 +5,7 @@ import type { Queries } from "../queries.ts";
 
 type Remembered = "album" | "albums" | "image" | "imageById" | "images" | "content" | "contentById";
 
-/** Records, contents and pages, remembered until the next write. */
+/** Records, contents and pages, remembered until the next write, and for a second at most. */
 export interface RecentReader extends Pick<Catalog, Remembered> {
   /** Called after each write, before its result is returned. */
   readonly forget: () => void;
@@ -15,6 +15,8 @@ const MOST_RECENT = 4096;
 /** A page has up to this many records, each with up to 16 KiB of metadata. */
 const MOST_RECENT_PAGES = 32;
 const LONGEST_PAGE = 100;
+/** After this time the writes of another process are seen: `check --repair` corrects the catalog beside a server. */
+const REMEMBERED_MS = 1000;
 
 /**
  * Each read of SQLite locks and unlocks the log by system calls, which takes a third of a small GET over HTTP. The records are the same
@@ -26,6 +28,18 @@ export function createRecentReader(
   { remember }: { readonly remember: boolean },
 ): RecentReader {
   const memos: Memo<Promise<unknown>>[] = [];
+  let forgetAt = 0;
+
+  function forget(): void {
+    for (const memo of memos) memo.clear();
+  }
+
+  function forgetOld(): void {
+    const now = performance.now();
+    if (now < forgetAt) return;
+    forgetAt = now + REMEMBERED_MS;
+    forget();
+  }
 
   function remembering<Arguments extends readonly unknown[], Value>(
     capacity: number,
@@ -38,6 +52,7 @@ export function createRecentReader(
     return (...args) => {
       const text = keyOf(...args);
       if (text === undefined) return query(...args);
+      forgetOld();
       // It is in the memo before anything is read: a write that the read may not see empties the memo after that.
       return memo.get(text, () => {
         const reading = query(...args);
@@ -55,9 +70,7 @@ export function createRecentReader(
     images: remembering(MOST_RECENT_PAGES, pageKey, queries.images),
     content: remembering(MOST_RECENT, byNames, queries.content),
     contentById: remembering(MOST_RECENT, byName, queries.contentById),
-    forget: () => {
-      for (const memo of memos) memo.clear();
-    },
+    forget,
   };
 }
 
