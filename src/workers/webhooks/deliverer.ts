@@ -37,8 +37,12 @@ export interface DelivererDeps {
   readonly log: { readonly storeId: string; readonly epoch: number };
   /** Whether this node may send: it holds the lease, and what it did can be saved. */
   readonly maySend: () => boolean;
-  /** Reads events of the album behind `after`, in order, up to a limit. */
-  readonly readAlbum: (albumId: string, after: number) => Promise<{ events: readonly StoredEvent[]; next: number }>;
+  /** Reads events of the album behind `after`, in order, up to a limit; `until` is that of the reader. */
+  readonly readAlbum: (
+    albumId: string,
+    after: number,
+    until: number | null,
+  ) => Promise<{ events: readonly StoredEvent[]; next: number }>;
   readonly onChange: (deliverer: Deliverer) => void;
   readonly onRoom: (deliverer: Deliverer) => void;
   readonly onAttempt: (webhookId: string, attempt: DeliveryAttempt) => void;
@@ -218,7 +222,7 @@ export class Deliverer {
   async #load({ line, after }: LoadTask): Promise<void> {
     this.#loading++;
     try {
-      const { events, next } = await this.#deps.readAlbum(line.albumId, after);
+      const { events, next } = await this.#deps.readAlbum(line.albumId, after, this.reader.until);
       const last = Math.min(next, this.reader.until ?? next);
       const selected = events.filter((event) => event.seq <= last && selectsEvent(this.webhook, event));
       this.#lines.loaded(line, selected, last);

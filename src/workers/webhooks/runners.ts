@@ -75,7 +75,7 @@ export class WebhookRunners {
       retryDelay: (failures) => delayOf(failures, random()),
       log,
       maySend: () => isHeld() && !saver.isBehind,
-      readAlbum: (albumId, after) => this.#readAlbum(albumId, after),
+      readAlbum: (albumId, after, until) => this.#readAlbum(albumId, after, until),
       onChange: (deliverer) => saver.changed(deliverer),
       onRoom: (deliverer) => this.#feed(deliverer),
       onAttempt: (webhookId, attempt) => observer?.attempted(webhookId, attempt),
@@ -185,14 +185,27 @@ export class WebhookRunners {
     const after = { epoch: this.#epoch, seq: deliverer.through };
     const query = { visibility: "all", audit, after, limit: BATCH } as const;
     const { events, next } = await this.#options.catalog.events(types === null ? query : { ...query, types });
-    deliverer.offer(events, next.seq);
+    const end = this.#seen(next.seq, deliverer.reader.until);
+    deliverer.offer(
+      events.filter(({ seq }) => seq <= end),
+      end,
+    );
   }
 
-  async #readAlbum(albumId: string, seq: number) {
+  /**
+   * A webhook that lags reads no further than the reader for all, which notices changes of webhooks: what comes behind a change must be
+   * selected as that says. A replay ends before the change that begins it.
+   */
+  #seen(next: number, until: number | null): number {
+    return until === null ? Math.min(next, this.#head) : next;
+  }
+
+  async #readAlbum(albumId: string, seq: number, until: number | null) {
     const query = { visibility: "all", audit: true, albumId, after: { epoch: this.#epoch, seq } } as const;
     const { catalog } = this.#options;
     const { events, next } = await this.#limitReads(() => catalog.events({ ...query, limit: ALBUM_BATCH }));
-    return { events, next: next.seq };
+    const end = Math.max(seq, this.#seen(next.seq, until));
+    return { events: events.filter((event) => event.seq <= end), next: end };
   }
 
   async #reloadWhile(id: string): Promise<void> {

@@ -144,6 +144,23 @@ describe("webhooks", () => {
     expect(third.events.map(({ partitionkey }) => partitionkey)).toEqual([album]);
   });
 
+  test("that come back after a change of what they get have every event since the change", async () => {
+    let isAway = true;
+    await using receiver = startReceiver(
+      () => new Response(null, isAway ? { status: 503, headers: { "retry-after": "1" } } : { status: 204 }),
+    );
+    const id = await create(receiver.url, { types: ["imagestore.album.created"] });
+    await using _ = deliver({ pollInterval: 3000 });
+    const album = await createAlbum();
+    await until(() => receiver.requests > 0);
+    await createAlbum();
+    await until(async () => (await stateOf(id)).delivery.retryAt !== null);
+    isAway = false;
+    await catalog.write({ type: "updateWebhook", id, patch: { types: ["imagestore.album.updated"] } });
+    await rename(album);
+    await until(() => receiver.events.some(({ type }) => type === "imagestore.album.updated"));
+  });
+
   test("end a replay of whose range the log has nothing more", async () => {
     await using receiver = startReceiver();
     const id = await create(receiver.url);
