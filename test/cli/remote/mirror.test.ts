@@ -301,10 +301,11 @@ describe("mirror refuses", () => {
     expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("has an album that is not valid") });
   });
 
-  test.each<Record<string, string>>([
+  test.each<object>([
     { name: "../outside" },
     { id: "x\r\nSet-Cookie: a=b" },
     { contentType: "text/html" },
+    { links: { self: "/", content: ".invalid/bytes" } },
   ])("an image of a source that says %j of it, and copies the others", async (forgery) => {
     const client = createClient({ url: source.url });
     await client.albums.create({ name: "a" });

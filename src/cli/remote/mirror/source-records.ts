@@ -16,10 +16,14 @@ export function requireAlbum({ id, name }: Album): void {
 }
 
 /** What is wrong with an image that no store gives; undefined for any other. */
-export function problemOfImage({ id, albumId, name, contentType }: Image): StoreError | undefined {
-  const isValid = UUID.test(id) && UUID.test(albumId) && isName(name) && MEDIA_TYPES.has(contentType);
+export function problemOfImage({ id, albumId, name, contentType, links }: Image): StoreError | undefined {
+  const isValid =
+    UUID.test(id) && UUID.test(albumId) && isName(name) && MEDIA_TYPES.has(contentType) && isPath(links.content);
   return isValid ? undefined : new StoreError("invalid_image", "The source has an image that is not valid.");
 }
+
+/** Behind the URL of the source it names nothing but a place there. */
+const isPath = (link: string): boolean => link.startsWith("/");
 
 function isName(text: string): boolean {
   try {
