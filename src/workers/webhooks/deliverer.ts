@@ -202,7 +202,9 @@ export class Deliverer {
     if (this.#retryAt === null) return this.#lines.take(now);
     // One attempt tells whether the receiver is back.
     if (!isDue(this.#retryAt, now) || this.#inFlight + this.#loading > 0) return undefined;
-    return this.#lines.takeOldest() ?? this.#lines.take(now);
+    const task = this.#lines.takeOldest() ?? this.#lines.take(now);
+    if (task === undefined) this.#retryAt = null;
+    return task;
   }
 
   /** Wakes it when something is due. */
@@ -226,6 +228,8 @@ export class Deliverer {
       const last = Math.min(next, this.reader.until ?? next);
       const selected = events.filter((event) => event.seq <= last && selectsEvent(this.webhook, event));
       this.#lines.loaded(line, selected, last);
+      // The webhook gets other events by now, so there is nothing to retry.
+      if (selected.length === 0) this.#retryAt = null;
       this.#deps.onChange(this);
     } catch (error) {
       this.#lines.notLoaded(line);
