@@ -77,6 +77,17 @@ export function useMemoryS3(): { readonly s3: MemoryS3 } {
 const KEYS_A_PAGE = 20;
 const MODIFIED = "2026-01-02T03:04:05.000Z";
 
+const tagOf = (object: Uint8Array<ArrayBuffer>): string =>
+  `"${new Bun.CryptoHasher("md5").update(object).digest("hex")}"`;
+
+const modified = new WeakMap<Uint8Array, string>();
+/** When the object was first looked at. */
+function modifiedAt(object: Uint8Array<ArrayBuffer>): string {
+  const time = modified.get(object) ?? new Date().toISOString();
+  modified.set(object, time);
+  return time;
+}
+
 async function startMemoryS3(): Promise<MemoryS3> {
   const objects: MemoryS3["objects"] = new Map();
   const uploads: MemoryS3["uploads"] = new Map();
@@ -145,7 +156,7 @@ async function startMemoryS3(): Promise<MemoryS3> {
     const object = objects.get(key);
     if (object === undefined) return error(404, method === "HEAD" ? "NotFound" : "NoSuchKey");
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "") ?? [];
-    if (from === undefined) return { status: 200, body: object };
+    if (from === undefined) return { status: 200, headers: { ETag: tagOf(object) }, body: object };
     if (Number(from) >= object.byteLength) return error(416, "InvalidRange");
     const end = Math.min(object.byteLength, Number(to) + 1);
     return {
@@ -166,11 +177,11 @@ async function startMemoryS3(): Promise<MemoryS3> {
     const after = query.get("continuation-token") ?? "";
     const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).toSorted();
     const page = keys.slice(0, KEYS_A_PAGE);
-    const contents = page.map(
-      (key) =>
-        `<Contents><Key>${key}</Key><Size>${objects.get(key)?.byteLength}</Size>` +
-        `<LastModified>${new Date().toISOString()}</LastModified></Contents>`,
-    );
+    const contents = page.map((key) => {
+      const object = objects.get(key) ?? new Uint8Array();
+      const about = `<LastModified>${modifiedAt(object)}</LastModified><ETag>${tagOf(object)}</ETag>`;
+      return `<Contents><Key>${key}</Key><Size>${object.byteLength}</Size>${about}</Contents>`;
+    });
     const isTruncated = keys.length > page.length;
     const next = isTruncated ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : "";
     return xml("ListBucketResult", `<IsTruncated>${isTruncated}</IsTruncated>${next}${contents.join("")}`);
