@@ -117,7 +117,10 @@ export interface DeliveryProgress
 }
 
 export interface SavedDeliveries {
-  /** Readers that are gone, or that a client moved: nothing of theirs was saved but the attempts. Read them again. */
+  /**
+   * Readers to read again: those that are gone, or that a client moved, of which nothing was saved but the attempts; and those that were
+   * not disabled, since the other reader of their webhook delivers.
+   */
   readonly stale: readonly { readonly webhookId: string; readonly kind: ReaderKind }[];
   /** Webhooks that this disabled; those that were disabled before are not among them. */
   readonly disabled: readonly { readonly webhookId: string; readonly reason: DisabledReason }[];

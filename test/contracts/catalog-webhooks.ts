@@ -324,6 +324,21 @@ export function webhookContract(open: OpenCatalog): void {
       expect((await catalog.webhookDeliveries({ webhookId: id, limit: 9 })).items).toEqual([]);
     });
 
+    test("disable no webhook for a replay that fails while its other deliveries arrive", async () => {
+      const { id } = await create();
+      await createAlbums(4);
+      await replay(id, 0, 2);
+      const [live, again] = [await liveOf(id), (await readerOf(id, "replay")) as WebhookReader];
+      await save(progressOf(live, { attempts: [attemptOf(1, { startedAt: Date.now() })] }));
+      const failing = progressOf(again, { failures: 40, blocked: [blockedAt("a", 1)], disable: "failing" });
+      expect(await save(failing)).toEqual({ stale: [{ webhookId: id, kind: "replay" }], disabled: [] });
+      expect(await catalog.webhook(id)).toMatchObject({ disabled: null });
+      expect(await readerOf(id, "replay")).toMatchObject({ failures: 40, blocked: [blockedAt("a", 1)] });
+      expect(await save({ ...failing, disable: "gone" })).toMatchObject({
+        disabled: [{ webhookId: id, reason: "gone" }],
+      });
+    });
+
     test("disable a webhook once, as an event of the store, and go on where they stopped", async () => {
       const { id } = await create();
       await createAlbums(4);

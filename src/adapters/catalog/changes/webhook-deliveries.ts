@@ -5,6 +5,7 @@ import {
   MAX_DELIVERIES,
 } from "../../../domain/webhook.ts";
 import type { DeliveryProgress, SaveDeliveries, SavedDeliveries } from "../../../domain/webhook-changes.ts";
+import { DISABLED_AFTER } from "../../../domain/webhook-schedule.ts";
 import type { Driver, SqlValue } from "../driver.ts";
 import { logState } from "../queries/events.ts";
 import { DELIVERY_COLUMNS, type DeliveryRow } from "../queries/webhook-deliveries.ts";
@@ -48,16 +49,19 @@ async function saveWebhook(
   const isStale = ({ kind, generation }: DeliveryProgress) =>
     !rows.some((row) => row.kind === kind && row.generation === generation);
   const disabled: { webhookId: string; reason: DisabledReason }[] = [];
+  const again: DeliveryProgress[] = readers.filter(isStale);
   for (const reader of readers) {
-    if (isStale(reader)) continue;
+    if (again.includes(reader)) continue;
     await saveReader(db, reader);
     const { disable: reason } = reader;
-    if (reason !== undefined && (await disableWebhook(db, context, id, reason)))
-      disabled.push({ webhookId: id, reason });
+    if (reason === undefined) continue;
+    // A replay of which one event is refused for ever must not end live deliveries that arrive.
+    if (reason === "failing" && (await hasDelivered(db, id, context.now - DISABLED_AFTER))) again.push(reader);
+    else if (await disableWebhook(db, context, id, reason)) disabled.push({ webhookId: id, reason });
   }
   await moveCursor(db, context, id);
   await keepAttempts(db, id, newest(readers.flatMap(({ attempts }) => attempts)));
-  return { stale: readers.filter(isStale).map(named), disabled };
+  return { stale: again.map(named), disabled };
 }
 
 async function saveReader(db: Driver, reader: DeliveryProgress): Promise<void> {
@@ -95,6 +99,12 @@ const endReplay = (db: Driver, webhookId: string) =>
 
 const newest = (attempts: readonly DeliveryAttempt[]): readonly DeliveryAttempt[] =>
   attempts.toSorted((one, other) => (one.id < other.id ? -1 : 1)).slice(-MAX_DELIVERIES);
+
+const hasDelivered = async (db: Driver, webhookId: string, since: number): Promise<boolean> =>
+  (await db.get(
+    "select 1 from webhook_deliveries where webhook_id = $1 and delivered = 1 and started_at > $2 limit 1",
+    [webhookId, since],
+  )) !== undefined;
 
 const named = ({ webhookId, kind }: DeliveryProgress) => ({ webhookId, kind });
 
