@@ -356,3 +356,16 @@ test("a replay sends its range only, and is done then", async () => {
   expect({ done: deliverer.isDone, room: deliverer.hasRoom }).toEqual({ done: true, room: false });
   expect(deliverer.collect().attempts.map(({ replay }) => replay)).toEqual([true, true]);
 });
+
+test("a reader whose failed events are not selected any more sends the next events", async () => {
+  const blockedAt = { attempts: 3, nextAttemptAt: START, failingSince: START };
+  const blocked: BlockedAlbum[] = ["a", "b"].map((albumId, index) => ({ albumId, seq: index + 1, ...blockedAt }));
+  const reader = { position: 2, failures: 40, failingSince: START, retryAt: START, blocked };
+  const { deliverer, sends, offer, pass } = start({ reader });
+  await offer([eventOf("c", 2)]);
+  deliverer.pump();
+  await pass(SECOND);
+  expect(deliverer.hasRoom).toBe(true);
+  await offer([eventOf("c", 3)]);
+  expect(sends.map(({ id }) => id)).toEqual(["event 3"]);
+});
