@@ -62,7 +62,7 @@ export function createSaver(options: SaverOptions, events: SaverEvents) {
     }
   }
 
-  /** One save after another, so that none overtakes. */
+  /** One save after another, because a later one must not overtake an earlier one. */
   function save(take: () => readonly Deliverer[], ended = false): Promise<void> {
     saving = saving.then(() => write(take(), ended));
     return saving;

@@ -97,7 +97,7 @@ describe("opening a SQLite catalog", () => {
     await catalog.write({ type: "deleteAlbumChunk", albumId: album.id, limit: 2 });
     const log = await catalog.log();
     await catalog[Symbol.asyncDispose]();
-    // Whoever closes last leaves everything in the one file.
+    // The last connection that closes leaves everything in the one file.
     expect((await readdir(at.folder)).toSorted()).toEqual(["catalog.sqlite", "lock.sqlite"]);
 
     catalog = await open();

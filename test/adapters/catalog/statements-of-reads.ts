@@ -26,7 +26,7 @@ const FILTERS: readonly Partial<ImageQuery>[] = [
 
 /**
  * The statements of the reads that clients ask for, with values of each, for a look at their plans. With `manyPass` as if
- * every filter let many through, so that none is entered by an index of its own.
+ * every filter let many through, so no filter has an index of its own to enter by.
  */
 export async function statementsOfReads(
   driver: Driver,
