@@ -1,4 +1,3 @@
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { openSqliteCatalog } from "../../../src/adapters/catalog/sqlite.ts";
@@ -13,6 +12,7 @@ import { newWebhookSecret } from "../../../src/domain/webhook-secret.ts";
 import type { Catalog } from "../../../src/ports.ts";
 import type { WebhooksOptions } from "../../../src/workers/webhooks/options.ts";
 import { runWebhooks } from "../../../src/workers/webhooks/run-webhooks.ts";
+import { openDatabaseFile } from "../../open-database-file.ts";
 import { newFolder, removeFolder } from "../../temporary-folder.ts";
 import { until } from "../../waiting.ts";
 import { startReceiver } from "./receiver.ts";
@@ -167,7 +167,7 @@ describe("webhooks", () => {
     await createAlbum();
     const { lastSequence } = await catalog.log();
     {
-      using db = new Database(join(folder, "catalog.sqlite"));
+      using db = openDatabaseFile(join(folder, "catalog.sqlite"));
       db.run(
         "insert into webhook_readers (webhook_id, kind, generation, position, until) values (?1, 'replay', 1, ?2, ?2)",
         [id, lastSequence],
