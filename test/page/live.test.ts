@@ -26,7 +26,8 @@ const upload = async (store: TestStore, name: string) => {
 
 describe.skipIf(!isRun)("changes of others", () => {
   test("appear in an album and in the list of albums: new, changed and deleted", async () => {
-    await world.visit("/", {}, async ({ page, context }) => {
+    // The picture that is deleted may still be loading.
+    await world.visit("/", { expected: [/status of 404 .*\/content\//] }, async ({ page, context }) => {
       await page.locator(".album-card", { hasText: "3 pictures" }).waitFor();
       const second = await context.newPage();
       await second.goto(`${world.store.url}/albums/Shared`);
