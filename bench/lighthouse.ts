@@ -18,6 +18,7 @@ export const lighthouse: Benchmark = {
   name: "lighthouse",
   about: "what Lighthouse says of each view of the page, on the screens of a phone and a desktop",
   async run(context) {
+    if (context.smoke) return [{ work: "Lighthouse", ours: undefined, note: "not run small: npx would fetch it" }];
     const missing = hasChromium() ? await whyNoLighthouse() : "needs Chromium";
     if (missing !== undefined) return [{ work: "Lighthouse", ours: undefined, note: missing }];
     await buildPage(PAGE_FOLDER);
@@ -26,10 +27,9 @@ export const lighthouse: Benchmark = {
       settings: { EVENTS_RETENTION: "forever" },
     });
     const rows: Row[] = [];
-    const views = Object.entries(await pathsOf(store)).slice(0, context.smoke ? 1 : undefined);
-    const screens = (Object.keys(SCREENS) as (keyof typeof SCREENS)[]).slice(0, context.smoke ? 1 : undefined);
-    for (const [view, path] of views)
-      for (const screen of screens) rows.push(...(await judge(context, { view, screen, url: store.url + path })));
+    for (const [view, path] of Object.entries(await pathsOf(store)))
+      for (const screen of Object.keys(SCREENS) as (keyof typeof SCREENS)[])
+        rows.push(...(await judge(context, { view, screen, url: store.url + path })));
     return rows;
   },
 };
