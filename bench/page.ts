@@ -65,7 +65,7 @@ const LARGE = {
   "from the first to the last image": { unit: "ms", note: "by the key End, until the tile of the last image is there" },
   "longest task while scrolling through": { unit: "ms", most: 50, note: SEEN },
   "processor time while scrolling through": { unit: "ms", most: 50, note: PROCESSOR },
-  "to the first image of 2016": { unit: "ms", note: "from the choice of the month until its tile is there" },
+  "to the first image of a month": { unit: "ms", note: "from the choice of the month until its tile is there" },
   "heap of scripts when all are known": { unit: "MB", note: "without the buffers of typed arrays" },
   "heap of scripts after scrolling through": { unit: "MB", note: "40 places, from the first image to the last" },
 } as const satisfies Record<string, Measure>;
@@ -179,7 +179,7 @@ async function largeAlbum(browser: Browser, url: string, many: number): Promise<
       "longest task until all are known": longest(opening.firstPicture, knownAt),
       "from the first to the last image": last,
       "longest task while scrolling through": longest(known.now, Number.POSITIVE_INFINITY),
-      "to the first image of 2016": month,
+      "to the first image of a month": month,
       "heap of scripts when all are known": heapBefore,
       "heap of scripts after scrolling through": await heapOf(devtools),
     };
@@ -198,13 +198,16 @@ async function toLast(opened: Page, many: number): Promise<number> {
 /** Milliseconds from the choice of a month until the tile of its first image is at the top. */
 async function toMonth(opened: Page): Promise<number> {
   const months = opened.locator(".month select");
+  const month = await opened.evaluate<string>(
+    "(({ options }) => options[Math.floor(options.length * 0.6)].textContent)(document.querySelector('.month select'))",
+  );
   const started = await opened.evaluate<number>("performance.now()");
-  await months.selectOption("January 2016");
+  await months.selectOption(month);
   await whenTrue(
     opened,
     `[...document.querySelectorAll(".date")].some((heading) => {
     const { top } = heading.getBoundingClientRect();
-    return /January 2016/.test(heading.textContent) && top > 0 && top < 200;
+    return heading.textContent.includes(${JSON.stringify(month)}) && top > 0 && top < 200;
   })`,
   );
   return (await opened.evaluate<number>("performance.now()")) - started;
