@@ -329,7 +329,7 @@ export function visibilityContract(open: OpenCatalog): void {
       }
     });
 
-    test("has events of an album under the name that it had then, whatever it is called since", async () => {
+    test("has events of an album under the name that it had then, also after a rename", async () => {
       const { lastSequence: head } = await loggedState(catalog);
       await catalog.write({ type: "updateAlbum", albumId: idOf("u-2"), patch: { name: "u-3" } });
       await createImage(catalog, { ...(albums[4] as Album), name: "u-3" }, "later");

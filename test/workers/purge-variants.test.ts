@@ -217,7 +217,7 @@ describe("the purge worker", () => {
     expect(failures).toEqual([failure, failure, failure]);
   });
 
-  test("stops when aborted, whatever it is waiting for", async () => {
+  test("stops when aborted during any of its waits", async () => {
     await withWorker(() => Bun.sleep(5), { pollInterval: 3_600_000 });
     await withWorker(() => Bun.sleep(5), { restInterval: 3_600_000 });
     let asked = 0;

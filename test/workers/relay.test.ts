@@ -523,7 +523,7 @@ describe("events of the audit trail", () => {
   });
 });
 
-test("the relay stops at once when aborted, whatever it is waiting for", async () => {
+test("the relay stops at once when aborted during any of its waits", async () => {
   await createAlbum();
   await withRelay(
     () => Promise.withResolvers<void>().promise,
