@@ -54,7 +54,7 @@ describe("completion knows", () => {
   });
 
   test("what every placeholder of the usage lines stands for, or that it is the user's to know", async () => {
-    const free = new Set(["ID", "NAME", "TAG", "URL", "TOKEN", "WORD", "s3://BUCKET/PREFIX"]);
+    const free = new Set(["ID", "NAME", "TAG", "URL", "TOKEN", "WORD"]);
     const placeholders = COMMAND_NAMES.flatMap((name) => COMMANDS[name].operand?.split(/ \| | /) ?? []);
     for (const placeholder of new Set(placeholders)) {
       const isKnown = slotOf(placeholder) !== undefined || free.has(placeholder.replaceAll(/[[\]…]/g, ""));
@@ -81,6 +81,8 @@ describe("completion knows", () => {
     [["nonsense", ""], []],
     [["nonsense", "--js"], ["--json"]],
     [["share", "re"], ["revoke"]],
+    [["import", "s"], ["s3://"]],
+    [["import", "s3://bucket"], []],
   ])("what may follow %j", async (words, values) => {
     expect(await valuesOf(...words)).toEqual(values);
   });
@@ -89,6 +91,7 @@ describe("completion knows", () => {
     [["put", ""], ["files"]],
     [["sync", ""], ["folders"]],
     [["get", "A", ""], ["folders"]],
+    [["import", ""], ["folders"]],
     [["backup", "", ""], []],
     [["backup", ""], ["folders"]],
     [["serve", "--data", ""], ["folders"]],
@@ -101,7 +104,7 @@ describe("completion knows", () => {
     const cli = cliOf(store.url, home);
     expect((await cli("complete", "--", "ls", "Su")).out).toBe("names\nSummer 26\t2 images\n");
     expect((await cli("complete", "--", "stat", "Summer 26/la")).out).toMatch(/^names\nSummer 26\/lake é\.png\t/);
-    expect((await cli("complete", "--", "tag", "S")).out).toMatch(/^names nospace\nSpring:one\/\t.*\nSummer 26\/\t/);
+    expect((await cli("complete", "--", "cp", "S")).out).toMatch(/^names nospace\nSpring:one\/\t.*\nSummer 26\/\t/);
     const elsewhere = { env: { HOME: home, IMAGE_STORE_URL: "http://127.0.0.1:1" } };
     const lost = cliOf("", home, elsewhere);
     expect(await lost("complete", "--", "ls", "--url", store.url, "Spr")).toMatchObject({
@@ -156,6 +159,7 @@ const COMPLETED: readonly (readonly [typed: string, words: string])[] = [
   ["image-store ls Spring\t --js\t", "[image-store][ls][Spring:one][--json]"],
   ["image-store stat Spring:one/d\t", "[image-store][stat][Spring:one/dawn.png]"],
   ["image-store put photos/da\t", "[image-store][put][photos/dawn.png]"],
+  ["image-store import s3\tbucket", "[image-store][import][s3://bucket]"],
 ];
 
 describe.skipIf(Bun.which("python3") === null)("completion in a real shell", () => {
@@ -196,6 +200,7 @@ describe.skipIf(Bun.which("python3") === null)("completion in a real shell", () 
     ["image-store stat 'Summer 26/la", "Summer 26/lake é.png\t"],
     ["image-store ls Spring:one --js", "--json\t"],
     ["image-store put photos/da", "photos/dawn.png"],
+    ["image-store import s3", "s3://"],
   ];
   test.skipIf(Bun.which("fish") === null).each(FISH)("fish: %j", async (line, candidate) => {
     const script = "image-store completion fish | source; complete -C $argv[1]";

@@ -147,13 +147,14 @@ async function offer(
   const wantsNames = has("album") ? !current.includes("/") : isImage;
   const names = wantsNames ? await readNames(current, options) : [];
   const isOpen = isImage && !current.includes("/");
+  const { candidates } = startingWith(current, fixed);
   return {
     candidates: [
-      ...startingWith(current, fixed).candidates,
+      ...candidates,
       ...names.map(({ value, help }) => ({ value: isOpen && !has("albumOrImage") ? `${value}/` : value, help })),
     ],
     paths: (["files", "folders"] as const).filter((kind) => has(kind)),
     areNames: names.length > 0 || has("files", "folders"),
-    goesOn: isOpen,
+    goesOn: isOpen || candidates.some(({ value }) => value.endsWith("/")),
   };
 }

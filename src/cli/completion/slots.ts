@@ -11,6 +11,7 @@ const KINDS: readonly (readonly [pattern: RegExp, slot: Slot])[] = [
   [/^FILE$/, { kind: "files" }],
   [/^(DIR|BACKUP)$/, { kind: "folders" }],
   [/^COMMAND$/, { kind: "command" }],
+  [/^s3:/, { kind: "words", words: ["s3://"] }],
   [/^SHELL$/, { kind: "words", words: ["bash", "zsh", "fish"] }],
 ];
 

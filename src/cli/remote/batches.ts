@@ -1,4 +1,4 @@
-import { type BatchOperation, StoreError } from "../../../client/src/index.ts";
+import { type BatchOperation, type BatchOutcome, StoreError } from "../../../client/src/index.ts";
 import type { RemoteCall } from "./connection.ts";
 
 /** The most operations of a batch. */
@@ -21,9 +21,11 @@ export async function refusalsOf(
   { client, signal }: Pick<RemoteCall, "client" | "signal">,
   operations: readonly BatchOperation[],
 ): Promise<readonly (StoreError | undefined)[]> {
-  const outcomes = await client.batch(operations, { atomic: false, signal });
-  return outcomes.map(({ error: problem, status }) => {
-    if (problem === undefined) return undefined;
-    return new StoreError(problem.detail, { status, code: problem.code, requestId: problem.requestId, problem });
-  });
+  return (await client.batch(operations, { atomic: false, signal })).map(refusalOf);
+}
+
+/** undefined for an operation that succeeded. */
+export function refusalOf({ error: problem, status }: BatchOutcome): StoreError | undefined {
+  if (problem === undefined) return undefined;
+  return new StoreError(problem.detail, { status, code: problem.code, requestId: problem.requestId, problem });
 }

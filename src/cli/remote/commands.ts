@@ -244,16 +244,19 @@ export const REMOTE_COMMANDS: Readonly<Record<RemoteCommandName, Command>> = {
     ],
   },
   tag: {
-    operand: "ALBUM/IMAGE [TAG…]",
+    operand: "ALBUM[/IMAGE] [TAG…]",
     operands: ANY_NUMBER,
-    summary: "Print, add or remove the tags of an image.",
-    json: "the image, as the API has it",
+    summary: "Print, add or remove the tags of an image, or of all images of an album.",
+    details:
+      "Of an album, each image that changes is printed. If an image is refused, the others are changed, and the exit code is 1.",
+    json: "an image, as the API has it",
     exits: REMOTE_EXITS,
     options: { remove: { help: "Remove the tags instead of adding them." }, ...CONNECTION },
     flags: [],
     examples: [
       ["image-store tag Summer/lake.jpg lake dawn", "Add two tags."],
       ["image-store tag Summer/lake.jpg dawn --remove", "Remove one."],
+      ["image-store tag Summer holidays", "Add a tag to every image of an album."],
     ],
   },
   ...LINK_COMMANDS,

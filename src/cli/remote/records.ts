@@ -154,22 +154,3 @@ const refusalOf = (work: Promise<void>): Promise<StoreError | undefined> =>
       throw error;
     },
   );
-
-export async function changeTags(call: RemoteCall): Promise<number> {
-  requireOperands(call, 1, "ALBUM/IMAGE");
-  const { client, signal, print, operands } = call;
-  const [path = "", ...tags] = operands;
-  const { album, image } = parseTarget(path, call);
-  if (image === undefined) throw new UsageError(`"tag" needs ALBUM/IMAGE, not "${path}". ${seeHelp("tag")}`);
-  const isRemoval = call.has("remove");
-  if (isRemoval && tags.length === 0) throw new UsageError(`--remove needs a tag. ${seeHelp("tag")}`);
-  let record = await client.image(album, image, { signal });
-  if (tags.length > 0) {
-    const wanted = isRemoval
-      ? record.tags.filter((known) => !tags.includes(known))
-      : [...new Set([...record.tags, ...tags])];
-    record = await client.update(album, image, { tags: wanted }, { signal });
-  }
-  await print(record, record.tags.join("\n"));
-  return EXIT.ok;
-}

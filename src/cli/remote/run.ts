@@ -17,7 +17,7 @@ const COMMANDS: Readonly<Record<StoreCommandName, () => Promise<Run>>> = {
   rm: async () => (await import("./records.ts")).remove,
   mv: async () => (await import("./relocate.ts")).move,
   cp: async () => (await import("./relocate.ts")).copy,
-  tag: async () => (await import("./records.ts")).changeTags,
+  tag: async () => (await import("./tags.ts")).changeTags,
   put: async () => (await import("./put.ts")).put,
   get: async () => (await import("./get.ts")).get,
   sync: async () => (await import("./sync.ts")).sync,

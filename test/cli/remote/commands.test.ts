@@ -168,6 +168,49 @@ describe("image-store put, ls, stat, get and rm", () => {
     expect(documentsOf(await cli("tag", "Tags/a.png", "--json"))).toMatchObject([{ tags: ["lake"] }]);
     expect(documentsOf(await cli("ls", "Tags", "--tag", "lake", "--json"))).toMatchObject([{ name: "a.png" }]);
   });
+
+  test("tag ALBUM changes the images that need it, and keeps tags that another client adds meanwhile", async () => {
+    const paths = await Promise.all(["a.png", "b.png", "c.png"].map((name) => writeImage(name)));
+    await cli("put", ...paths, "Tagged");
+    await cli("tag", "Tagged/a.png", "lake");
+    const tagsOf = async () => documentsOf(await cli("ls", "Tagged", "--json")).map(({ tags }) => tags);
+    expect(await cli("tag", "Tagged", "lake")).toEqual({
+      code: 0,
+      out: "Tagged/b.png\tlake\nTagged/c.png\tlake\n",
+      err: "",
+    });
+    expect(await cli("tag", "Tagged", "lake")).toEqual({ code: 0, out: "", err: "" });
+    const page: unknown = await (await fetch(`${store.url}/v1/albums/Tagged/images`)).json();
+    await store.send("PATCH", "/v1/albums/Tagged/images/b.png", { tags: ["lake", "theirs"] });
+    front.next(() => Response.json(page));
+    expect(documentsOf(await cli("tag", "Tagged", "dawn", "--json"))).toMatchObject([
+      { name: "a.png", tags: ["lake", "dawn"] },
+      { name: "b.png", tags: ["lake", "theirs", "dawn"] },
+      { name: "c.png", tags: ["lake", "dawn"] },
+    ]);
+    expect((await cli("tag", "Tagged", "lake", "theirs", "--remove")).code).toBe(0);
+    expect(await tagsOf()).toEqual([["dawn"], ["dawn"], ["dawn"]]);
+  });
+
+  test("tag ALBUM names each image that it cannot tag, tags the others, and exits with 1", async () => {
+    await cli("put", await writeImage("a.png"), await writeImage("b.png"), "Full");
+    const most = Array.from({ length: 64 }, (_, index) => `tag ${index}`);
+    await store.send("PATCH", "/v1/albums/Full/images/a.png", { tags: most });
+    expect(await cli("tag", "Full", "lake")).toEqual({
+      code: 1,
+      out: "Full/b.png\tlake\n",
+      err: "Full/a.png: it would have 65 tags; at most 64 are allowed\n",
+    });
+    await store.send("PATCH", "/v1/albums/Full/images/b.png", { tags: [] });
+    const long = Array.from({ length: 33 }, (_, index) => `${"🏔".repeat(60)}${index}`);
+    await store.send("PATCH", "/v1/albums/Full/images/a.png", { tags: ["x".repeat(64), "y".repeat(64)] });
+    const { code, out, err } = await cli("tag", "Full", ...long);
+    expect({ code, names: out.split("\n").map((line) => line.split("\t", 1)[0]) }).toEqual({
+      code: 1,
+      names: ["Full/b.png", ""],
+    });
+    expect(err).toBe("Full/a.png: The text is too long.\n");
+  });
 });
 
 describe("a command for a store", () => {
@@ -181,7 +224,7 @@ describe("a command for a store", () => {
     [["get", "/b"], '"/b" is not an album or ALBUM/IMAGE.'],
     [["stat"], '"stat" needs'],
     [["rm"], '"rm" needs'],
-    [["tag", "A"], '"tag" needs ALBUM/IMAGE'],
+    [["tag", "A"], '"tag" needs ALBUM/IMAGE, or a tag for all images'],
     [["tag", "A/b", "--remove"], "--remove needs a tag."],
     [["ls", "--tag", "x"], "--tag needs an album."],
     [["login"], '"login" needs the URL of a store.'],
