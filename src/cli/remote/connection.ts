@@ -64,9 +64,13 @@ export function parseStoreUrl(text: string, command: CommandName): string {
   return url.href.replace(/\/+$/, "");
 }
 
+/** Where secrets come from. */
+export const firstLineOf = (path: string, { readFile }: Pick<CliContext, "readFile">): string =>
+  (readFile(path).split("\n", 1)[0] ?? "").trim();
+
 /** `-` keeps the key out of the list of processes. */
 function readKey(given: string | undefined, readFile: CliContext["readFile"]): string | undefined {
-  const key = given === "-" ? (readFile("/dev/stdin").split("\n", 1)[0] ?? "").trim() : given;
+  const key = given === "-" ? firstLineOf("/dev/stdin", { readFile }) : given;
   if (key !== undefined && !/^[\x21-\x7e]+$/.test(key))
     throw new UsageError("The API key must have visible ASCII characters only, and at least one.");
   return key;

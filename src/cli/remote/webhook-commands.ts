@@ -32,6 +32,13 @@ const SELECTION = {
   description: { value: "TEXT", help: "What the webhook is for." },
 } satisfies Record<string, Option>;
 
+const SECRET = {
+  "secret-file": {
+    value: "FILE",
+    help: "Sign with the secret in the first line of this file (whsec_…); - reads standard input.",
+  },
+} satisfies Record<string, Option>;
+
 const onOne = (
   command: Pick<Command, "summary" | "examples"> & Partial<Omit<Command, "summary" | "examples">>,
 ): Command => ({
@@ -52,6 +59,7 @@ export const WEBHOOK_COMMANDS: Readonly<Record<WebhookCommandName, Command>> = {
     options: {
       ...SELECTION,
       from: { value: "CURSOR", help: "Send the events behind this cursor too, such as the watermark of a listing." },
+      ...SECRET,
     },
     examples: [
       ["image-store webhook create https://hooks.example.com/images", "Send every change of albums and images."],
@@ -152,8 +160,10 @@ export const WEBHOOK_COMMANDS: Readonly<Record<WebhookCommandName, Command>> = {
   "webhook rotate-secret": onOne({
     summary: "Give a webhook another secret, and print it. The former one signs too for 24 hours.",
     json: "the webhook with its new secret, as the API has it",
+    options: SECRET,
     examples: [
       [`image-store webhook rotate-secret ${ID}`, "Print the new secret."],
+      [`pass show hooks | image-store webhook rotate-secret ${ID} --secret-file -`, "Sign with a secret of your own."],
       [`image-store webhook rotate-secret ${ID} --json | jq -r .formerSecretsUntil`, "Print until when both sign."],
     ],
   }),

@@ -3,7 +3,7 @@ import { splitList } from "../../config/values.ts";
 import { seeHelp, UsageError } from "../arguments.ts";
 import { EXIT } from "../context.ts";
 import { readAlbums } from "../key-arguments.ts";
-import type { RemoteCall } from "./connection.ts";
+import { firstLineOf, type RemoteCall } from "./connection.ts";
 import { printFields, requireOperands } from "./records.ts";
 
 type Webhook = components["schemas"]["Webhook"];
@@ -31,12 +31,24 @@ function readSelection(call: RemoteCall): Pick<Patch, "types" | "albums" | "desc
   };
 }
 
+/** From a file or standard input, so that the list of processes does not show it. */
+function readSecret(call: RemoteCall): { readonly secret?: string } {
+  const { text, context, command } = call;
+  const file = text("secret-file");
+  if (file === undefined) return {};
+  if (file === "-" && text("key") === "-")
+    throw new UsageError(`--key and --secret-file cannot both be standard input. ${seeHelp(command)}`);
+  const secret = firstLineOf(file === "-" ? "/dev/stdin" : file, context);
+  if (secret === "") throw new UsageError(`The first line of --secret-file must be a secret. ${seeHelp(command)}`);
+  return { secret };
+}
+
 export async function createWebhook(call: RemoteCall): Promise<number> {
   requireOperands(call, 1, "a URL");
   const { client, signal, print, context, operands, text } = call;
   const [url = ""] = operands;
   const from = text("from");
-  const body = { url, ...readSelection(call), ...(from === undefined ? {} : { from }) };
+  const body = { url, ...readSelection(call), ...(from === undefined ? {} : { from }), ...readSecret(call) };
   const webhook = await client.send("POST", "/v1/webhooks", { body, signal });
   await print(webhook, webhook.secret);
   context.err(`The webhook ${webhook.id} was made. Its secret is not shown again.\n`);
@@ -141,7 +153,7 @@ const lineOfAttempt = ({ startedAt, status, error, milliseconds, type, eventId }
 export async function rotateWebhookSecret(call: RemoteCall): Promise<number> {
   const path = pathOf(call);
   const { client, signal, print, context } = call;
-  const webhook = await client.send("POST", `${WEBHOOK}/rotate-secret`, { path, body: {}, signal });
+  const webhook = await client.send("POST", `${WEBHOOK}/rotate-secret`, { path, body: readSecret(call), signal });
   await print(webhook, webhook.secret);
   context.err(`The former secret signs too until ${webhook.formerSecretsUntil ?? ""}.\n`);
   return EXIT.ok;

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
-import { startStore, type TestStore } from "../../http/harness.ts";
+import { ANY_URL, startStore, type TestStore } from "../../http/harness.ts";
 import { newPng } from "../../http/image-fixtures.ts";
 import { testKeys } from "../../http/test-keys.ts";
 import { newFolder, removeFolder } from "../../temporary-folder.ts";
@@ -16,7 +16,7 @@ let store: TestStore;
 let home: string;
 let cli: ReturnType<typeof cliOf>;
 beforeAll(async () => {
-  store = await startStore({ API_KEYS: keys.API_KEYS });
+  store = await startStore({ API_KEYS: keys.API_KEYS }, ANY_URL);
 });
 afterAll(() => store[Symbol.asyncDispose]());
 beforeEach(async () => {
@@ -176,6 +176,47 @@ describe("image-store share and ticket", () => {
     expect((await cli("ticket", "list", "Links")).out).toBe("");
     const upload = await fetch(String(ticket["url"]), { method: "POST", body: newPng() });
     expect(upload.status).toBeGreaterThanOrEqual(400);
+  });
+});
+
+const secretOf = (byte: number) => `whsec_${Buffer.alloc(32, byte).toString("base64")}`;
+
+describe("image-store webhook", () => {
+  test("create and rotate-secret take a secret from a file or standard input", async () => {
+    const file = join(home, "secret");
+    await Bun.write(file, `${secretOf(1)}\nnot a part of it\n`);
+    const made = await cli("webhook", "create", "https://hooks.example.com/", "--secret-file", file, "--json");
+    const [{ id, secret } = {}] = documentsOf(made);
+    expect(secret).toBe(secretOf(1));
+    const env = { HOME: home, IMAGE_STORE_URL: store.url, IMAGE_STORE_KEY: admin };
+    const readFile = (path: string) => {
+      expect(path).toBe("/dev/stdin");
+      return `${secretOf(2)}\n`;
+    };
+    const piped = cliOf(store.url, home, { env, readFile });
+    expect(await piped("webhook", "rotate-secret", String(id), "--secret-file", "-")).toMatchObject({
+      code: 0,
+      out: `${secretOf(2)}\n`,
+    });
+    expect(
+      await piped("webhook", "create", "https://x.example.com/", "--secret-file", "-", "--key", "-"),
+    ).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("--key and --secret-file cannot both be standard input."),
+    });
+    expect(await cli("webhook", "delete", String(id))).toMatchObject({ code: 0 });
+  });
+
+  test("create says which secret it cannot use, and makes no webhook", async () => {
+    const before = (await cli("webhook", "list")).out;
+    const create = (file: string) => cli("webhook", "create", "https://hooks.example.com/", "--secret-file", file);
+    const file = join(home, "secret");
+    expect(await create(file)).toMatchObject({ code: 1, err: expect.stringContaining(`${file}: no such file`) });
+    await Bun.write(file, "\n");
+    expect(await create(file)).toMatchObject({ code: 2, err: expect.stringContaining("must be a secret") });
+    await Bun.write(file, "whsec_dG9vIHNob3J0\n");
+    expect(await create(file)).toMatchObject({ code: 1, err: expect.stringContaining("24 to 64 bytes") });
+    expect((await cli("webhook", "list")).out).toBe(before);
   });
 });
 
