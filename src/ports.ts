@@ -65,8 +65,8 @@ export interface Catalog extends AccessCatalog, CompactListings, WebhookCatalog,
    */
   events(query: EventQuery): Promise<EventBatch>;
   log(): Promise<LogState>;
-  /** Their lag counts events that cannot be read yet. */
-  cursors(): Promise<readonly DurableCursor[]>;
+  /** All, or the one of that name, if there is one. Their lag counts events that cannot be read yet. */
+  cursors(name?: string): Promise<readonly DurableCursor[]>;
   /** Age in seconds of the oldest event that was committed and cannot be read yet; 0 when there is none. */
   unreadableSeconds(): Promise<number>;
   /**

@@ -45,7 +45,7 @@ export async function rewindCursor(
     by: requesterOf(caller, "admin"),
     ...(traceparent === undefined ? {} : { traceparent }),
   });
-  const cursor = (await catalog.cursors()).find((one) => one.name === name);
+  const [cursor] = await catalog.cursors(name);
   if (cursor === undefined) throw new StoreError("cursor_not_found", "The cursor was deleted meanwhile.");
   return cursor;
 }

@@ -66,7 +66,7 @@ async function relayFromCursor(
       onRefused,
     );
   };
-  const findCursor = async () => (await catalog.cursors()).find(({ name }) => name === topic);
+  const findCursor = async () => (await catalog.cursors(topic))[0];
   const save = ({ seq }: LogPosition) =>
     handled(catalog.write({ type: "advanceCursor", name: topic, seq, version: savedVersion }));
 
@@ -79,7 +79,11 @@ async function relayFromCursor(
     // Checked after the batch was read: changes made since the cursor was dropped or rewound must follow the replay.
     const cursor = await findCursor();
     // If it is not as it was last saved, it is as it is being saved, or something else has changed it.
-    if (cursor?.version !== savedVersion && (cursor === undefined || (await saving)?.version !== cursor.version)) {
+    const isSaved = async () => {
+      const saved = await saving;
+      return cursor !== undefined && saved?.version === cursor.version && !saved.rewound;
+    };
+    if (cursor?.version !== savedVersion && !(await isSaved())) {
       // A pending save would move a new cursor.
       await saving;
       return cursor === undefined ? "dropped" : "rewound";

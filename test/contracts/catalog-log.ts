@@ -183,7 +183,9 @@ export function logContract(open: OpenCatalog): void {
       await register("b");
       await register("a");
       expect((await catalog.cursors()).map(({ name }) => name)).toEqual(["a", "b"]);
+      expect((await catalog.cursors("b")).map(({ name }) => name)).toEqual(["b"]);
       expect(await catalog.write({ type: "deleteCursor", name: "a" })).toBeNull();
+      expect(await catalog.cursors("a")).toEqual([]);
       await expectCode(catalog.write({ type: "deleteCursor", name: "a" }), "cursor_not_found");
       expect(await advance("a", 1)).toMatchObject({ known: false, rewound: false });
       expect((await catalog.cursors()).map(({ name }) => name)).toEqual(["b"]);

@@ -378,6 +378,34 @@ describe("a rewind while the relay saves its cursor", () => {
     expect(published).toEqual([...logged, ...logged]);
   });
 
+  test("comes before what the relay has read and not published", async () => {
+    const published: string[] = [];
+    const publish: Publish = async (events) => {
+      published.push(...events.map(({ attributes }) => attributes.id));
+    };
+    for (let number = 0; number < 3; number++) await createAlbum();
+    const rewound = Promise.withResolvers<void>();
+    let saves = 0;
+    const slow: Catalog = Object.assign(Object.create(catalog) as Catalog, {
+      write: (async (change) => {
+        if (change.type !== "advanceCursor" || saves++ > 0) return catalog.write(change);
+        await rewindTo(0);
+        rewound.resolve();
+        return catalog.write(change);
+      }) satisfies Catalog["write"],
+      cursors: async (name?: string) => {
+        if (saves > 0) await rewound.promise;
+        return catalog.cursors(name);
+      },
+    });
+    await withRelay(publish, () => until(async () => published.length >= 5 && (await caughtUp())), {
+      catalog: slow,
+      batchSize: 2,
+    });
+    const logged = await loggedIds();
+    expect(published).toEqual([...logged.slice(0, 2), ...logged]);
+  });
+
   test("is not undone at any moment of a busy log", async () => {
     const published: string[] = [];
     const publish: Publish = async (events) => {

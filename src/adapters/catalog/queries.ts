@@ -64,7 +64,7 @@ export function createQueries({ read, snapshot }: Reader, { now, unnumbered }: E
 
     events: (query) => snapshot((db) => readEvents(db, query)),
     log: () => read(logState),
-    cursors: () => snapshot(async (db) => listCursors(db, await now(db), await unnumbered(db))),
+    cursors: (name) => snapshot(async (db) => listCursors(db, await now(db), await unnumbered(db), name)),
     unreadableSeconds: () => snapshot(async (db) => secondsSince((await unnumbered(db)).oldest, await now(db))),
 
     credential: (kind, id) => read((db) => findCredential(db, kind, id)),

@@ -156,12 +156,14 @@ export async function listCursors(
   db: Driver,
   now: number,
   unnumbered: UnnumberedEvents,
+  only?: string,
 ): Promise<readonly DurableCursor[]> {
   const { epoch, lastSequence } = await logState(db);
   const rows = await db.all<{ name: string; seq: number; updated_at: number; oldest: number | null }>(
     `select name, seq, updated_at,
        (select time from events where events.seq > cursors.seq order by events.seq limit 1) as oldest
-     from cursors order by name`,
+     from cursors ${only === undefined ? "order by name" : "where name = $1"}`,
+    only === undefined ? [] : [only],
   );
   return rows.map(({ name, seq, updated_at, oldest }) => ({
     name,
