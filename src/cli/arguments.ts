@@ -26,12 +26,14 @@ export interface Arguments {
   /** `check --repair --from BACKUP`. */
   readonly repair: boolean;
   readonly from: string | undefined;
-  /** `backup DIR --verify`, `restore DIR --partial`. */
+  /** `backup DIR --verify`, `restore DIR --partial --keep-webhooks`. */
   readonly folder: string | undefined;
   readonly verify: boolean;
   readonly partial: boolean;
-  /** `epoch --renew`. */
+  readonly keepWebhooks: boolean;
+  /** `epoch --renew --pause-webhooks`. */
   readonly renew: boolean;
+  readonly pauseWebhooks: boolean;
 }
 
 /** Options by their names. */
@@ -76,6 +78,8 @@ export function parseArguments(argv: readonly string[]): Arguments {
   if (command === named) requireFit(command, rest, values);
   if (command === "check" && from !== undefined && repair !== true)
     throw new UsageError(`--from belongs to --repair. ${seeHelp("check")}`);
+  if (command === "epoch" && values["pause-webhooks"] === true && renew !== true)
+    throw new UsageError(`--pause-webhooks belongs to --renew. ${seeHelp("epoch")}`);
   return {
     command,
     topic,
@@ -95,7 +99,9 @@ export function parseArguments(argv: readonly string[]): Arguments {
     from: textOf(from),
     verify: verify === true,
     partial: partial === true,
+    keepWebhooks: values["keep-webhooks"] === true,
     renew: renew === true,
+    pauseWebhooks: values["pause-webhooks"] === true,
   };
 }
 

@@ -80,12 +80,14 @@ export const COMMANDS: Readonly<Record<CommandName, Command>> = {
       partial: {
         help: "Restore a damaged backup. Images without bytes get 503 until they are uploaded again.",
       },
+      "keep-webhooks": { help: "Let webhooks go on. Without it they are paused, so that a copy sends nothing." },
       json: JSON_OPTION,
     },
     flags: ["data"],
     examples: [
       ["image-store restore /mnt/backup/store --data ./restored", "Restore into ./restored."],
       ["image-store restore /mnt/backup/store --partial", "Restore as much as a damaged backup has."],
+      ["image-store restore /mnt/backup/store --keep-webhooks", "Replace a lost store, which sent webhooks."],
     ],
   },
   epoch: {
@@ -94,12 +96,14 @@ export const COMMANDS: Readonly<Record<CommandName, Command>> = {
     exits: { 1: "There is no store, or it is in use." },
     options: {
       renew: { help: "Begin a new epoch. Required after you restore the catalog to an earlier time." },
+      "pause-webhooks": { help: "With --renew: pause all webhooks, so that a copy of a store sends nothing." },
       json: JSON_OPTION,
     },
     flags: ["data"],
     examples: [
       ["image-store epoch", "Print the epoch of the store in ./data."],
       ["image-store epoch --renew", "Begin a new epoch before a node starts on a restored database."],
+      ["image-store epoch --renew --pause-webhooks", "The same for a copy of a store that is in use."],
     ],
   },
   ...KEY_COMMANDS,

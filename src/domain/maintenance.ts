@@ -71,6 +71,8 @@ export interface PruneIdempotency {
  */
 export interface RenewEpoch {
   readonly type: "renewEpoch";
+  /** Of a copy of a store, which must not send what the store sends. */
+  readonly pauseWebhooks?: boolean;
 }
 
 /**

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Album } from "../../src/domain/album.ts";
 import { EVENT_TYPES, encodeCursor } from "../../src/domain/event.ts";
 import type { RewindCursor } from "../../src/domain/maintenance.ts";
+import { newWebhookSecret } from "../../src/domain/webhook-secret.ts";
 import {
   createAlbum,
   createImage,
@@ -306,6 +307,27 @@ export function logContract(open: OpenCatalog): void {
       ).toEqual([4]);
       await createAlbums(1, "b");
       expect((await loggedState(catalog)).lastSequence).toBe(5);
+    });
+
+    test("pauses webhooks only where it is told to, and those that are not paused", async () => {
+      const [id, other] = [Bun.randomUUIDv7(), Bun.randomUUIDv7()];
+      const made = { url: "https://example.com/", types: null, albums: "*", description: null } as const;
+      for (const webhook of [id, other])
+        await catalog.write({ type: "createWebhook", id: webhook, ...made, secret: newWebhookSecret(), from: null });
+      await catalog.write({ type: "updateWebhook", id: other, patch: { paused: true } });
+      const states = async () =>
+        (await catalog.webhooks({ limit: 10 })).items.map(({ paused, revision }) => ({ paused, revision }));
+      await renew();
+      expect(await states()).toEqual([
+        { paused: false, revision: 1 },
+        { paused: true, revision: 2 },
+      ]);
+      await catalog.write({ type: "renewEpoch", pauseWebhooks: true });
+      expect(await states()).toEqual([
+        { paused: true, revision: 2 },
+        { paused: true, revision: 2 },
+      ]);
+      expect(await catalog.webhooksToDeliver()).toEqual([]);
     });
 
     test("is refused while a node has a lease", async () => {

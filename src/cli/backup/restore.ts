@@ -17,6 +17,8 @@ import { type RestoreResult, restoreBlobs } from "./restore-store.ts";
 export interface RestoreCommand {
   readonly folder: string;
   readonly partial: boolean;
+  /** Webhooks go on sending. Otherwise they are paused. */
+  readonly keepWebhooks: boolean;
   readonly json: boolean;
 }
 
@@ -42,12 +44,16 @@ export async function restore(anyConfig: Config, command: RestoreCommand, contex
     return EXIT.failed;
   }
   const { takenAt, images, bytes } = backup;
-  const { damaged } = result;
-  if (command.json) out(`${JSON.stringify({ kind: "finished", takenAt, images, bytes, damaged })}\n`);
+  const { damaged, pausedWebhooks } = result;
+  if (command.json) out(`${JSON.stringify({ kind: "finished", takenAt, images, bytes, damaged, pausedWebhooks })}\n`);
   else
     out(
       `Restored as of ${takenAt}: ${images} images, ${formatBytes(bytes)}` +
         `${damaged > 0 ? `, ${damaged} of them damaged` : ""}.\n`,
+    );
+  if (!command.json && pausedWebhooks > 0)
+    out(
+      `Paused webhooks: ${pausedWebhooks}. They send nothing until you resume each: image-store webhook resume WEBHOOK.\n`,
     );
   return result.damaged === 0 ? EXIT.ok : EXIT.failed;
 }
@@ -81,9 +87,9 @@ async function fill(
   config: EmbeddedConfig,
   source: BackupLayout,
   backup: CompleteBackup,
-  { partial, json }: RestoreCommand,
+  { partial, keepWebhooks, json }: RestoreCommand,
   context: CliContext,
-): Promise<RestoreResult> {
+): Promise<RestoreResult & { readonly pausedWebhooks: number }> {
   const places = { catalogPath: resolve(config.catalog.path), blobsFolder: resolve(config.blobs.path) };
   using _ = await claimDataFolders(places);
   using catalog = openRestoringCatalog(await placeCatalog(source, backup, places));
@@ -103,8 +109,9 @@ async function fill(
       context.out(damageLine(damage, json));
     },
   });
-  if (result.damaged > 0 && !partial) return result;
-  catalog.finish(await takeEpoch(source, backup.epoch, Date.now()));
+  if (result.damaged > 0 && !partial) return { ...result, pausedWebhooks: 0 };
+  const epoch = await takeEpoch(source, backup.epoch, Date.now());
+  const pausedWebhooks = catalog.finish(epoch, { pauseWebhooks: !keepWebhooks });
   await finishRestore(places.catalogPath);
-  return result;
+  return { ...result, pausedWebhooks };
 }

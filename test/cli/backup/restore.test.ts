@@ -10,10 +10,12 @@ import { layoutOf, readManifest } from "../../../src/cli/backup/backup-files.ts"
 import { claimDataFolders, placeCatalog } from "../../../src/cli/backup/restore-folder.ts";
 import { restoreBlobs } from "../../../src/cli/backup/restore-store.ts";
 import type { Image } from "../../../src/domain/image.ts";
-import { jsonOf, startStore, type TestStore } from "../../http/harness.ts";
+import type { WebhookSender } from "../../../src/ports/webhook-sender.ts";
+import { ANY_URL, jsonOf, nowhere, startStore, type TestStore } from "../../http/harness.ts";
 import { codeOf, newAlbum, newImage, newPng } from "../../http/image-fixtures.ts";
 import { openDatabaseFile } from "../../open-database-file.ts";
 import { newFolder, removeFolder } from "../../temporary-folder.ts";
+import { until } from "../../waiting.ts";
 import { FINE, runCli } from "../run-cli.ts";
 
 let home: string;
@@ -26,7 +28,7 @@ beforeEach(async () => {
   home = await newFolder("restore");
   backup = join(home, "backup");
   restored = join(home, "restored");
-  store = await startStore();
+  store = await startStore({}, ANY_URL);
   album = await newAlbum(store, "a");
 });
 afterEach(async () => {
@@ -63,7 +65,7 @@ async function restoreButForItsEnd({ finish = false } = {}): Promise<void> {
     progress: () => {},
     report: () => {},
   });
-  if (finish) catalog.finish(1);
+  if (finish) catalog.finish(1, { pauseWebhooks: true });
 }
 
 const epochIn = (data: string): number => {
@@ -227,6 +229,63 @@ describe("an interrupted restore", () => {
     await cp(join(home, "intact"), backup, { recursive: true });
     const { err } = await runCli(["restore", backup], restored, { isErrorTerminal: true });
     expect(err).toContain("100 %");
+  });
+});
+
+const patchWebhook = (of: TestStore, webhook: string, body: object) =>
+  of.send("PATCH", `/v1/webhooks/${webhook}`, body, { "Content-Type": "application/merge-patch+json" });
+
+describe("a restored store", () => {
+  const sent: { url: string; secrets: readonly { secret: string }[]; name: string }[] = [];
+  const webhookSender: WebhookSender = {
+    ...nowhere,
+    send: async (delivery, signal) => {
+      const { url, secrets, event } = delivery;
+      sent.push({ url, secrets, name: (JSON.parse(event.data) as { name: string }).name });
+      return nowhere.send(delivery, signal);
+    },
+  };
+  let id: string;
+
+  beforeEach(async () => {
+    sent.length = 0;
+    const body = { url: "https://hooks.example.com/", secret: `whsec_${Buffer.alloc(24, 7).toString("base64")}` };
+    await store.send("POST", "/v1/webhooks", { ...body, description: "paused before" });
+    const [before] = (await jsonOf<{ items: { id: string }[] }>(await store.fetch("/v1/webhooks"))).items;
+    await patchWebhook(store, before?.id ?? "", { paused: true });
+    ({ id } = await jsonOf<{ id: string }>(await store.send("POST", "/v1/webhooks", body)));
+    await runBackup();
+  });
+
+  test("sends nothing to the receivers of the other one's webhooks until they are resumed, and then all since the backup", async () => {
+    const { out, ...result } = await runRestore();
+    expect(result).toEqual(FINE);
+    expect(out).toContain("Paused webhooks: 2. They send nothing until you resume each");
+    await using copy = await startStore({ DATA: restored }, { webhookSender });
+    const { items } = await jsonOf<{ items: { paused: boolean }[] }>(await copy.fetch("/v1/webhooks"));
+    expect(items.map(({ paused }) => paused)).toEqual([true, true]);
+    await newAlbum(copy, "of the copy");
+    // A webhook of the copy itself sends.
+    await copy.send("POST", "/v1/webhooks", { url: "https://copy.example.com/" });
+    await newAlbum(copy, "later");
+    await until(() => sent.length > 0);
+    expect(sent.map(({ url, name }) => ({ url, name }))).toEqual([{ url: "https://copy.example.com/", name: "later" }]);
+
+    await patchWebhook(copy, id, { paused: false });
+    await until(() => sent.length >= 3);
+    const own = sent.filter(({ url }) => url === "https://hooks.example.com/");
+    expect(own.map(({ name }) => name).toSorted()).toEqual(["later", "of the copy"]);
+    expect(own[0]?.secrets).toMatchObject([{ secret: `whsec_${Buffer.alloc(24, 7).toString("base64")}` }]);
+  });
+
+  test("with --keep-webhooks goes on sending, and tells the number of paused ones as JSON", async () => {
+    const { out, ...result } = await runRestore("--keep-webhooks", "--json");
+    expect(result).toEqual(FINE);
+    expect(JSON.parse(out.trim().split("\n").at(-1) ?? "")).toMatchObject({ kind: "finished", pausedWebhooks: 1 });
+    await using successor = await startStore({ DATA: restored }, { webhookSender });
+    await newAlbum(successor, "of the successor");
+    await until(() => sent.length > 0);
+    expect(sent).toMatchObject([{ url: "https://hooks.example.com/", name: "of the successor" }]);
   });
 });
 

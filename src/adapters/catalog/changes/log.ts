@@ -119,7 +119,7 @@ async function requireOwnCursor(db: Driver, name: string, remedy: string): Promi
 
 const cursorNotFound = () => new StoreError("cursor_not_found", "There is no such cursor.");
 
-export async function renewEpoch(db: Driver, { now }: ChangeContext, _change: RenewEpoch) {
+export async function renewEpoch(db: Driver, { now }: ChangeContext, { pauseWebhooks = false }: RenewEpoch) {
   await lockLog(db);
   if ((await db.get("select 1 from leases where until > $1 limit 1", [now])) !== undefined) return { epoch: null };
   const minutesSince1970 = Math.floor(now / 60_000);
@@ -129,8 +129,13 @@ export async function renewEpoch(db: Driver, { now }: ChangeContext, _change: Re
   const { epoch, lastSequence } = await logState(db);
   await db.run("update cursors set seq = $1 where seq > $1", [lastSequence]);
   await moveReadersBack(db, lastSequence);
+  if (pauseWebhooks) await db.run(PAUSE_WEBHOOKS, [now]);
   return { epoch };
 }
+
+/** No event: who reads the log takes a new listing in the new epoch. */
+const PAUSE_WEBHOOKS = `update webhooks set paused = 1, revision = revision + 1,
+  updated_at = case when updated_at > $1 then updated_at else $1 end where paused = 0`;
 
 /** Until the transaction ends, no other one numbers events, prunes them or registers a cursor. */
 export async function lockLog(db: Driver): Promise<LogState> {

@@ -21,9 +21,9 @@ export interface RestoringCatalog extends Disposable {
   record(blobs: readonly RestoredBlob[]): void;
   /**
    * Begins a new epoch of the log, at least this one, in which durable cursors go on where they were. Only the rename to the final
-   * path follows. May be repeated.
+   * path follows. May be repeated. Returns how many webhooks are paused.
    */
-  finish(epoch: number): void;
+  finish(epoch: number, options: { readonly pauseWebhooks: boolean }): number;
 }
 
 export interface RestoredBlob {
@@ -114,6 +114,9 @@ function fill(db: Database): RestoringCatalog {
   const sumRestored = db.query<ReturnType<RestoringCatalog["restored"]>, []>(
     `select count(*) as blobs, coalesce(sum(b.size), 0) as bytes from ${NEEDED_BLOBS} and b.location <> ''`,
   );
+  const countPaused = db.query<{ webhooks: number }, []>(
+    "select count(*) as webhooks from webhooks where paused = 1 and disabled_at is null",
+  );
   const isRecorded = db.query("select 1 from blobs where key = ?1 and location <> ''");
   const update = db.query("update blobs set key = ?2, location = ?3 where key = ?1 and location = ''");
 
@@ -127,12 +130,18 @@ function fill(db: Database): RestoringCatalog {
         for (const { from, blob } of blobs) update.run(from, blob.key, blob.location);
       }).immediate();
     },
-    finish(epoch) {
+    finish(epoch, { pauseWebhooks }) {
       db.transaction(() => {
         db.run("update log_state set epoch = max(epoch + 1, ?1)", [epoch]);
         db.run("update cursors set seq = min(seq, (select head from log_state))");
         db.run("update webhook_readers set position = min(position, (select head from log_state))");
+        if (pauseWebhooks)
+          db.run(
+            "update webhooks set paused = 1, revision = revision + 1, updated_at = max(updated_at, ?1) where paused = 0",
+            [Date.now()],
+          );
       }).immediate();
+      return countPaused.get()?.webhooks ?? 0;
     },
     [Symbol.dispose]: () => db.close(),
   };
