@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Image } from "../../src/domain/image.ts";
-import { jsonOf, startStore, type TestStore } from "./harness.ts";
+import { asRoot, jsonOf, ROOT_KEY, startStore, type TestStore } from "./harness.ts";
 import { newAlbum, newImage } from "./image-fixtures.ts";
 
 let tagged: TestStore;
@@ -93,4 +93,24 @@ test("the same bytes in two albums have the tags of their own images", async () 
 test("errors, records and archives have no tags", async () => {
   for (const path of ["/v1/images/none/content/none", image.links.self, "/v1/albums/tagged/zip"])
     expect([path, ...tagsOf(await tagged.fetch(path))]).toEqual([path, null, null]);
+});
+
+test("private content has tags and stays private, and who may not see it gets none", async () => {
+  await using store = await startStore({ CACHE_TAGS: "true", API_KEYS: ROOT_KEY });
+  const root = asRoot(store);
+  const hidden = await seed(root);
+  const paths = [hidden.links.content, "/v1/albums/tagged/images/lake.png/content", `${hidden.links.content}?w=320`];
+  for (const path of paths) {
+    const shown = await root.fetch(path);
+    expect([path, shown.status, ...tagsOf(shown)]).toEqual([path, 200, ...expected(hidden)]);
+    expect(shown.headers.get("cache-control")).toMatch(/private/);
+    const refused = await store.fetch(path);
+    expect([path, refused.ok, ...tagsOf(refused)]).toEqual([path, false, null, null]);
+  }
+  const { url } = await jsonOf<{ url: string }>(
+    await root.send("POST", "/v1/albums/tagged/images/lake.png/links", { variant: {} }),
+  );
+  const linked = await store.fetch(url);
+  expect([linked.status, ...tagsOf(linked)]).toEqual([200, ...expected(hidden)]);
+  expect(linked.headers.get("cache-control")).toMatch(/^public/);
 });
