@@ -13,6 +13,8 @@ type Category = keyof typeof CATEGORIES;
 const SCREENS = { phone: [], desktop: ["--preset=desktop"] } as const;
 const GOAL = 95;
 const PATIENCE_MS = 180_000;
+/** Lighthouse waits until the network is at rest, which the page's event stream never lets it be. */
+const LOAD_MS = 15_000;
 
 export const lighthouse: Benchmark = {
   name: "lighthouse",
@@ -78,6 +80,7 @@ async function judge({ runs, folder, say }: Context, { view, screen, url }: Show
       "--output=json",
       `--output-path=${file}`,
       `--only-categories=${Object.keys(CATEGORIES).join(",")}`,
+      `--max-wait-for-load=${LOAD_MS}`,
       `--chrome-flags=${flags}`,
       ...SCREENS[screen],
     ]);
