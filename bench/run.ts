@@ -22,6 +22,7 @@ import { mixed } from "./mixed.ts";
 import { notifications } from "./notifications.ts";
 import { page } from "./page.ts";
 import { pages } from "./pages.ts";
+import { peers } from "./peers.ts";
 import { quotas } from "./quotas.ts";
 import { record } from "./record.ts";
 import { road } from "./road.ts";
@@ -51,6 +52,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   callers,
   record,
   road,
+  peers,
   mixed,
   variants,
   variantLoad,

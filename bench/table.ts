@@ -23,6 +23,26 @@ export function formatTable(rows: readonly Row[]): string {
       row.note ?? "",
     ]),
   ];
+  return formatCells(cells);
+}
+
+/** A row of figures beside each other: each contender's rate, and its processor time of a request in microseconds. */
+export interface MatrixRow {
+  readonly work: string;
+  readonly cells: ReadonlyMap<string, { readonly perSecond: readonly number[]; readonly cpu: number }>;
+}
+
+/** A Markdown table with a column for each name. A cell is empty where there is no figure. */
+export function formatMatrix(names: readonly string[], rows: readonly MatrixRow[]): string {
+  const cell = (row: MatrixRow, name: string): string => {
+    const figures = row.cells.get(name);
+    if (figures === undefined) return "";
+    return `${formatFigure(median(figures.perSecond), "/s")}, ${formatFigure(figures.cpu, "µs")}`;
+  };
+  return formatCells([["work", ...names], ...rows.map((row) => [row.work, ...names.map((name) => cell(row, name))])]);
+}
+
+function formatCells(cells: readonly (readonly string[])[]): string {
   const widths = (cells[0] ?? []).map((_, column) => Math.max(3, ...cells.map((line) => line[column]?.length ?? 0)));
   const lines = cells.map((line) => `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`);
   const rule = `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`;
