@@ -43,6 +43,8 @@ export interface Goal {
 
 export interface Row {
   readonly work: string;
+  /** Where rows of the same work are points of a plot: the number on its axis. */
+  readonly at?: number;
   /** Undefined when the work could not be run; the note says why. */
   readonly ours: Series | undefined;
   readonly against?: Peer;

@@ -45,7 +45,10 @@ const result: LoadResult = {
   seconds,
   perSecond: latencies.length / seconds,
   p50: percentile(latencies, 0.5),
+  p75: percentile(latencies, 0.75),
+  p90: percentile(latencies, 0.9),
   p99: percentile(latencies, 0.99),
+  p999: percentile(latencies, 0.999),
   errors,
 };
 console.log(JSON.stringify(result));

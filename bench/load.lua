@@ -53,7 +53,10 @@ done = function(summary, latency)
     if number > 0 then errors[#errors + 1] = string.format('"%s":%d', kind, number) end
   end
   local seconds = summary.duration / 1e6
-  io.write(string.format('\n{"requests":%d,"seconds":%f,"perSecond":%f,"p50":%f,"p99":%f,"errors":{%s}}\n',
-    summary.requests, seconds, summary.requests / seconds, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
-    table.concat(errors, ",")))
+  local percentiles = {}
+  for name, percent in pairs({p50 = 50, p75 = 75, p90 = 90, p99 = 99, p999 = 99.9}) do
+    percentiles[#percentiles + 1] = string.format('"%s":%f', name, latency:percentile(percent) / 1e3)
+  end
+  io.write(string.format('\n{"requests":%d,"seconds":%f,"perSecond":%f,%s,"errors":{%s}}\n',
+    summary.requests, seconds, summary.requests / seconds, table.concat(percentiles, ","), table.concat(errors, ",")))
 end

@@ -32,7 +32,10 @@ export interface LoadResult {
   readonly seconds: number;
   readonly perSecond: number;
   readonly p50: number;
+  readonly p75: number;
+  readonly p90: number;
   readonly p99: number;
+  readonly p999: number;
   /** Answers by status, and broken connections, that were not what was expected. */
   readonly errors: Readonly<Record<string, number>>;
 }

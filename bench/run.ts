@@ -5,6 +5,7 @@ import { albums } from "./albums.ts";
 import { batches } from "./batches.ts";
 import { disposeOfBroker } from "./broker.ts";
 import { callers } from "./callers.ts";
+import { connections } from "./connections.ts";
 import { content } from "./content.ts";
 import { describeLoad } from "./describe-load.ts";
 import { fleet } from "./fleet.ts";
@@ -53,6 +54,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   record,
   road,
   peers,
+  connections,
   mixed,
   variants,
   variantLoad,

@@ -15,7 +15,7 @@ export function formatTable(rows: readonly Row[]): string {
   const cells = [
     ["work", "ours", "against", "ratio", "goal", ""],
     ...rows.map((row) => [
-      row.work,
+      row.at === undefined ? row.work : `${row.work}: ${row.at}`,
       row.ours === undefined ? "not measured" : formatSeries(row.ours),
       formatPeer(row),
       formatRatio(ratioOf(row)),
