@@ -8,6 +8,7 @@ import { callers } from "./callers.ts";
 import { connections } from "./connections.ts";
 import { content } from "./content.ts";
 import { describeLoad } from "./describe-load.ts";
+import { endurance } from "./endurance.ts";
 import { fleet } from "./fleet.ts";
 import { fleetProfile } from "./fleet-profile.ts";
 import { disposeOfServers } from "./fleet-servers.ts";
@@ -60,6 +61,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   variantLoad,
   describeLoad,
   soak,
+  endurance,
   notifications,
   pages,
   page,

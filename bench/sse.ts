@@ -45,7 +45,7 @@ export const createAlbumsAtRate = (port: number, seconds: number) =>
   });
 
 /** Of each event that comes from now on: from its `time` until it was here, in milliseconds. */
-async function followEvents(url: string): Promise<{ readonly delays: readonly number[] } & AsyncDisposable> {
+export async function followEvents(url: string): Promise<{ readonly delays: readonly number[] } & AsyncDisposable> {
   const abort = new AbortController();
   const response = await fetch(`${url}/v1/events/stream?after=latest`, { signal: abort.signal });
   if (!response.ok || response.body === null) throw new Error(`The stream answered ${response.status}.`);
