@@ -25,11 +25,6 @@ export async function logState(db: Driver): Promise<LogState> {
   return (await db.get<LogState>(LOG_STATE)) as LogState;
 }
 
-interface EventRow extends Omit<StoredEvent, "albumId" | "imageId"> {
-  readonly album_id: string;
-  readonly image_id: string | null;
-}
-
 /**
  * An index serves every filter, so each type reads no more rows than it returns, however rare its events are. Events that a
  * reader may not see are passed over one by one, at most a window of them.
@@ -49,7 +44,7 @@ export async function readEvents(db: Driver, query: EventQuery): Promise<EventBa
     visibility === "all" || byIndex !== undefined
       ? selectEvents(wanted, range, byIndex)
       : selectVisibleEvents({ ...wanted, visibility }, range, db);
-  const rows = await db.all<EventRow>(sql, values);
+  const rows = await db.all<StoredEvent>(sql, values);
 
   const full = rows.length === limit;
   const seq = full ? (rows.at(-1)?.seq ?? after) : end;
@@ -71,7 +66,8 @@ function walkOf({ audit, visibility, types, albumId, limit }: EventQuery): numbe
   return audit === true || types !== undefined || albumId !== undefined ? Infinity : limit + WINDOW;
 }
 
-const EVENT_COLUMNS = "e.seq, e.id, e.type, e.album_id, e.image_id, e.subject, e.time, e.traceparent, e.data";
+const EVENT_COLUMNS =
+  'e.seq, e.id, e.type, e.album_id as "albumId", e.image_id as "imageId", e.subject, e.time, e.traceparent, e.data';
 
 /** @param range exclusive first `seq`, inclusive last `seq`, limit */
 function selectEvents(
@@ -144,12 +140,10 @@ export function startOf(after: LogPosition | undefined, { epoch, prunedThrough, 
   return after.seq;
 }
 
-const toEvent = ({ album_id, image_id, data, ...event }: EventRow): StoredEvent => ({
-  ...event,
-  data: withCurrentNames(data),
-  albumId: album_id,
-  imageId: image_id,
-});
+function toEvent(event: StoredEvent): StoredEvent {
+  const data = withCurrentNames(event.data);
+  return data === event.data ? event : { ...event, data };
+}
 
 /** `now` in milliseconds since 1970. */
 export async function listCursors(
