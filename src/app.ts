@@ -139,7 +139,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const never = new AbortController().signal;
   return {
     url: server.url.origin,
-    fetch: (request) => http.fetch(request, { stopping: never }),
+    fetch: async (request) => http.fetch(request, { stopping: never }),
     async replaceKeys(keys) {
       const linkKeys = await linkKeysOf(keys);
       access.replaceKeys(keys.apiKeys);

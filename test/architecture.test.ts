@@ -262,6 +262,7 @@ const SHORT: Readonly<Record<string, string>> = {
   "src/cli/remote/send-file.ts": "shared by put and sync",
   "src/cli/remote/tail.ts": "one command per file",
   "src/cli/context.ts": "what every command takes",
+  "src/concurrency/maybe-promise.ts": "shared by http, operations and the catalog",
   "src/config/setting.ts": "the type of a setting, which the tables of settings share",
   "src/domain/access.ts": "rights and keys, which config and http share",
   "src/domain/free-memory.ts": "shared by blob stores, files and http",

@@ -1,3 +1,4 @@
+import { type MaybePromise, whenKnown } from "../concurrency/maybe-promise.ts";
 import { createMemo } from "../concurrency/memo.ts";
 import { StoreError } from "../domain/errors.ts";
 import { type ContentType, FORMATS, formatOf, IMAGE_FORMATS } from "../domain/formats.ts";
@@ -19,7 +20,7 @@ export interface Content {
   readonly modifiedAt: number | undefined;
   /** For saving. */
   readonly name: string;
-  read(range?: ByteRange): Promise<BlobContent>;
+  read(range?: ByteRange): MaybePromise<BlobContent>;
 }
 
 export interface ContentOptions {
@@ -44,11 +45,11 @@ export interface CacheTags {
  * The bytes: whole, one range of them, or 304.
  * @throws StoreError `precondition_failed`; what `read` throws
  */
-export async function answerContent(
+export function answerContent(
   request: RouteRequest,
   content: Content,
   options: ContentOptions,
-): Promise<Response> {
+): MaybePromise<Response> {
   const { size } = content;
   const requested = request.raw.headers;
   const etag = contentTag(content.sha256);
@@ -61,16 +62,14 @@ export async function answerContent(
     return problem(error, request.requestId, { "Content-Range": `bytes */${size}` });
   }
   const range = asked === "whole" ? undefined : asked;
-  const body = isHead ? null : await content.read(range);
-  const answer = new Response(body, {
-    status: range === undefined ? 200 : 206,
-    headers: wholeHeaders(content, options),
+  return whenKnown(isHead ? null : content.read(range), (body) => {
+    const headers = wholeHeaders(content, options);
+    if (range === undefined) return new Response(body, { headers });
+    const part = new Response(body, { status: 206, headers });
+    part.headers.set("Content-Length", String(range.end - range.start));
+    part.headers.set("Content-Range", formatContentRange(range, size));
+    return part;
   });
-  if (range !== undefined) {
-    answer.headers.set("Content-Length", String(range.end - range.start));
-    answer.headers.set("Content-Range", formatContentRange(range, size));
-  }
-  return answer;
 }
 
 /** A response copies them in a third of the time that it takes to read an object. */

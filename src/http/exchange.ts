@@ -3,6 +3,8 @@ import type { StoreError } from "../domain/errors.ts";
 
 /** What is known of a request while it is answered. */
 export interface Exchange {
+  /** By `performance.now()`. */
+  readonly startedAt: number;
   /** As sent, not decoded. */
   readonly path: string;
   /** Of the path: what is between its slashes, and an empty one before the first. */
@@ -28,12 +30,14 @@ export function startExchange(
   stopping: AbortSignal,
   isForAnyOrigin: (path: string) => boolean,
 ): Exchange {
+  const startedAt = performance.now();
   const { url } = request;
   // The runtime gives the bare target where the Host makes no valid URL.
   const start = url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3);
   const question = url.indexOf("?", start);
   const path = question === -1 ? url.slice(start) : url.slice(start, question);
   return {
+    startedAt,
     path,
     segments: path.split("/"),
     search: question === -1 ? "" : url.slice(question + 1),

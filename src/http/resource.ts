@@ -1,3 +1,4 @@
+import { type MaybePromise, whenKnown } from "../concurrency/maybe-promise.ts";
 import { authorize, authorizeOne, LINKED } from "../domain/caller.ts";
 import { StoreError } from "../domain/errors.ts";
 import type { Access } from "./access.ts";
@@ -11,7 +12,7 @@ import { problem } from "./problem.ts";
 import { createQueryReader } from "./query.ts";
 import { evaluatesTags, type Method, type Route, type RouteRequest, requiredNeeds } from "./route.ts";
 
-export type Handler = (request: Request, exchange: Exchange) => Response | Promise<Response>;
+export type Handler = (request: Request, exchange: Exchange) => MaybePromise<Response>;
 
 export interface ResourceOptions {
   readonly access: Access;
@@ -66,46 +67,53 @@ function createHandler<Deps>(route: Route<Deps>, deps: Deps, options: ResourceOp
   const parametersOf = readParameters(path);
   const accepted = acceptedTypes(route.definition);
   const ignoresTags = !evaluatesTags(route.definition);
-  return async (request, exchange) => {
+  const { access } = options;
+  return (request, exchange) => {
     exchange.operationId = operationId;
     exchange.accepted = accepted;
-    const { access } = options;
     const anyone = access.anyone();
     const since = access.changes();
     const link = acceptsLink ? access.authenticateLink(exchange.path, exchange.search) : undefined;
-    const authenticated = link === undefined && right !== "open" ? access.authenticate(request) : undefined;
-    const identity = authenticated instanceof Promise ? await authenticated : authenticated;
-    const caller = identity?.caller ?? (link === undefined ? anyone : LINKED);
-    exchange.caller = caller;
-    // Before the request is looked at any further. The operation asks again, for the album that it is about.
-    for (const need of needs) authorize(caller, need);
-    if (oneOf !== undefined) authorizeOne(caller, oneOf);
-    if (ignoresTags) requireNoTag(request.headers);
-    const checked: RouteRequest = {
-      raw: request,
-      method: request.method as RouteRequest["method"],
-      path: exchange.path,
-      search: exchange.search,
-      params: parametersOf(exchange.segments),
-      query: readQuery(link?.query ?? exchange.search),
-      body: body === undefined ? undefined : await readJsonBody(request, body, options.maxJson),
-      requestId: exchange.requestId,
-      caller,
-      identity: identity ?? { caller, expiresAt: null },
-      identify: (known) => {
-        exchange.caller = known;
-      },
-      anyone,
-      callerNow: () => access.authenticateAgain(request, checked.identity, since),
-      watchAccess: () => access.watch(request, checked.identity),
-      link,
-      traceparent: readTraceparent(request.headers),
-      get signal() {
-        return request.signal;
-      },
-      stopping: exchange.stopping,
-    };
-    return route.handle(checked, deps);
+
+    return whenKnown(link === undefined && right !== "open" ? access.authenticate(request) : undefined, (identity) => {
+      const caller = identity?.caller ?? (link === undefined ? anyone : LINKED);
+      exchange.caller = caller;
+      // Before the request is looked at any further. The operation asks again, for the album that it is about.
+      for (const need of needs) authorize(caller, need);
+      if (oneOf !== undefined) authorizeOne(caller, oneOf);
+      if (ignoresTags) requireNoTag(request.headers);
+      const params = parametersOf(exchange.segments);
+      const parameters = readQuery(link?.query ?? exchange.search);
+      return whenKnown(body && readJsonBody(request, body, options.maxJson), (value) => {
+        const checked: RouteRequest = {
+          raw: request,
+          method: request.method as RouteRequest["method"],
+          path: exchange.path,
+          search: exchange.search,
+          params,
+          query: parameters,
+          body: value,
+          requestId: exchange.requestId,
+          caller,
+          identity: identity ?? { caller, expiresAt: null },
+          identify: (known) => {
+            exchange.caller = known;
+          },
+          anyone,
+          callerNow: () => access.authenticateAgain(request, checked.identity, since),
+          watchAccess: () => access.watch(request, checked.identity),
+          link,
+          get traceparent() {
+            return readTraceparent(request.headers);
+          },
+          get signal() {
+            return request.signal;
+          },
+          stopping: exchange.stopping,
+        };
+        return route.handle(checked, deps);
+      });
+    });
   };
 }
 

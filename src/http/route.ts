@@ -1,4 +1,5 @@
 import type { z } from "@hono/zod-openapi";
+import type { MaybePromise } from "../concurrency/maybe-promise.ts";
 import type { CallerKind, Need, Right } from "../domain/access.ts";
 import type { Caller } from "../domain/caller.ts";
 import type { Identity } from "../domain/credential.ts";
@@ -157,7 +158,7 @@ export interface RouteRequest<Params = Readonly<Record<string, string>>, Query =
 export interface Route<Deps> {
   readonly definition: RouteDefinition;
   /** A method and not a property, so that a list may hold routes of different requests. */
-  handle(request: RouteRequest, deps: Deps): Response | Promise<Response>;
+  handle(request: RouteRequest, deps: Deps): MaybePromise<Response>;
 }
 
 /**
@@ -174,7 +175,7 @@ export function route<
   handle: (
     request: RouteRequest<Readonly<Record<ParameterNames<Path>, string>>, z.output<Query>, z.output<Body>>,
     deps: Deps,
-  ) => Response | Promise<Response>,
+  ) => MaybePromise<Response>,
 ): Route<Deps> {
   return { definition, handle };
 }

@@ -1,3 +1,4 @@
+import { type MaybePromise, whenKnown } from "../concurrency/maybe-promise.ts";
 import { within } from "../concurrency/timeout.ts";
 import type { Network } from "../domain/access.ts";
 import type { Caller } from "../domain/caller.ts";
@@ -61,7 +62,7 @@ export interface Connection {
 
 export interface HttpApp {
   /** Never rejects. `stopping` aborts when the server begins to stop. */
-  fetch(request: Request, connection: Connection): Promise<Response>;
+  fetch(request: Request, connection: Connection): MaybePromise<Response>;
   /** What is said instead of an answer that could not be sent, such as one whose file has gone since. */
   unsendable(error: unknown): Response;
 }
@@ -84,65 +85,76 @@ export function createHttpApp<Deps>(routes: readonly Route<Deps>[], deps: Deps, 
     throw new StoreError("not_found", "No route has this path.");
   }
 
-  async function answer(request: Request, exchange: Exchange): Promise<Response> {
+  function answer(request: Request, exchange: Exchange): MaybePromise<Response> {
     try {
       options.access.admit(request, exchange.anyOrigin);
       const answerFrom = findResource(exchange.segments) ?? withoutRoute;
-      return await answerFrom(request, exchange);
+      const response = answerFrom(request, exchange);
+      return response instanceof Promise
+        ? response.catch((error: unknown) => refuse(request, exchange, error))
+        : response;
     } catch (error) {
-      if (error instanceof StoreError) {
-        exchange.error = error;
-        if (error.cause !== undefined && statusOf(error.code) >= 500) options.onError?.(error, exchange);
-        return problem(error, exchange.requestId, {
-          ...errorHeaders(request, exchange, error),
-          ...(error.code === "session_ended" && options.access.endSession(request)),
-        });
-      }
-      if (request.signal.aborted) {
-        return problem(new StoreError("request_timeout", "The client disconnected."), exchange.requestId);
-      }
-      options.onError?.(error, exchange);
-      return problem(
-        new StoreError(
-          "internal",
-          "An internal error occurred. The log of the store has the details under the request id.",
-        ),
-        exchange.requestId,
-      );
+      return refuse(request, exchange, error);
     }
   }
 
-  return {
-    async fetch(request, connection) {
-      const started = performance.now();
-      const exchange = startExchange(request, connection.stopping, isForAnyOrigin);
-      const response = await answer(request, exchange);
-      const { headers } = response;
-      identify(headers, exchange.requestId);
-      // The runtime gives every answer one but those to HEAD.
-      if (request.method === "HEAD") headers.set("Date", currentHttpDate());
-      cors.decorate(request, headers, exchange.anyOrigin);
-      if (exchange.caller?.kind === "session") keepPrivate(headers);
-      // An unread body must not be taken for the next request, nor be received to its end however long it is.
-      const unread = hasBody(request.headers) ? await dropRest(request, exchange.error) : undefined;
-      options.onResponse?.({
-        operationId: exchange.operationId,
-        method: request.method,
-        path: exchange.path,
-        status: response.status,
-        seconds: (performance.now() - started) / 1000,
-        requestBytes: declaredSize(request.headers),
-        responseBytes: request.method === "HEAD" ? 0 : declaredSize(headers),
-        requestId: exchange.requestId,
-        refusedToken: exchange.error?.cause instanceof TokenRefusal ? exchange.error.cause : undefined,
-        principal: principalOf(exchange.caller),
-        reason: exchange.error?.reason,
-        get client() {
-          const { peer } = connection;
-          return peer === undefined ? undefined : clientAddress(peer, request.headers);
-        },
+  function refuse(request: Request, exchange: Exchange, error: unknown): Response {
+    if (error instanceof StoreError) {
+      exchange.error = error;
+      if (error.cause !== undefined && statusOf(error.code) >= 500) options.onError?.(error, exchange);
+      return problem(error, exchange.requestId, {
+        ...errorHeaders(request, exchange, error),
+        ...(error.code === "session_ended" && options.access.endSession(request)),
       });
-      return unread === undefined ? response : closeAfter(response, unread);
+    }
+    if (request.signal.aborted) {
+      return problem(new StoreError("request_timeout", "The client disconnected."), exchange.requestId);
+    }
+    options.onError?.(error, exchange);
+    return problem(new StoreError("internal", INTERNAL), exchange.requestId);
+  }
+
+  /** Adds what every answer has. */
+  function complete(request: Request, { anyOrigin, caller, requestId }: Exchange, { headers }: Response): void {
+    identify(headers, requestId);
+    // The runtime gives every answer one but those to HEAD.
+    if (request.method === "HEAD") headers.set("Date", currentHttpDate());
+    cors.decorate(request, headers, anyOrigin);
+    if (caller?.kind === "session") keepPrivate(headers);
+  }
+
+  function report(request: Request, exchange: Exchange, response: Response, connection: Connection): void {
+    options.onResponse?.({
+      operationId: exchange.operationId,
+      method: request.method,
+      path: exchange.path,
+      status: response.status,
+      seconds: (performance.now() - exchange.startedAt) / 1000,
+      requestBytes: declaredSize(request.headers),
+      responseBytes: request.method === "HEAD" ? 0 : declaredSize(response.headers),
+      requestId: exchange.requestId,
+      refusedToken: exchange.error?.cause instanceof TokenRefusal ? exchange.error.cause : undefined,
+      principal: principalOf(exchange.caller),
+      reason: exchange.error?.reason,
+      get client() {
+        const { peer } = connection;
+        return peer === undefined ? undefined : clientAddress(peer, request.headers);
+      },
+    });
+  }
+
+  return {
+    fetch(request, connection) {
+      const exchange = startExchange(request, connection.stopping, isForAnyOrigin);
+      return whenKnown(answer(request, exchange), (response) => {
+        complete(request, exchange, response);
+        // An unread body must not be taken for the next request, nor be received to its end however long it is.
+        const dropped = hasBody(request.headers) ? dropRest(request, exchange.error) : undefined;
+        return whenKnown(dropped, (unread) => {
+          report(request, exchange, response, connection);
+          return unread === undefined ? response : closeAfter(response, unread);
+        });
+      });
     },
     unsendable(error) {
       const requestId = Bun.randomUUIDv7();
@@ -170,6 +182,7 @@ function pathsForAnyOrigin(routes: readonly Route<never>[]): (path: string) => b
   return (path) => beginnings.some((beginning) => path.startsWith(beginning));
 }
 
+const INTERNAL = "An internal error occurred. The log of the store has the details under the request id.";
 const METHODS = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";
 
 /** What a cookie let a client see. By `Authorization` a cache tells such a request from that of another client, but not by a cookie. */

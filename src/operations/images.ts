@@ -1,3 +1,4 @@
+import { type MaybePromise, whenKnown } from "../concurrency/maybe-promise.ts";
 import { authorize, type Caller, may, visibleAlbums } from "../domain/caller.ts";
 import { imageNotFound } from "../domain/errors.ts";
 import type { Image, ImagePatch, StoredContent, StoredImage } from "../domain/image.ts";
@@ -42,24 +43,31 @@ interface NamedImage extends ByCaller {
 }
 
 /** @throws StoreError `album_not_found`, `image_not_found`, `forbidden` */
-export async function getImage({ catalog }: ImageDeps, { caller, album, name }: NamedImage): Promise<StoredImage> {
-  const stored = await catalog.image(album, name, visibleAlbums(caller, "read"));
-  return stored ?? explainMissing({ catalog }, caller, album);
-}
+export const getImage = (deps: ImageDeps, { caller, album, name }: NamedImage): MaybePromise<StoredImage> =>
+  whenKnown(
+    deps.catalog.image(album, name, visibleAlbums(caller, "read")),
+    (stored) => stored ?? explainMissing(deps, caller, album),
+  );
 
 /** @throws StoreError `image_not_found`, `forbidden` */
-export async function getImageById(
-  { catalog }: ImageDeps,
+export const getImageById = (
+  deps: ImageDeps,
   { caller, id }: ByCaller & { readonly id: string },
-): Promise<StoredImage> {
-  return (await catalog.imageById(id, visibleAlbums(caller, "read"))) ?? explainMissingId({ catalog }, caller, id);
-}
+): MaybePromise<StoredImage> =>
+  whenKnown(
+    deps.catalog.imageById(id, visibleAlbums(caller, "read")),
+    (stored) => stored ?? explainMissingId(deps, caller, id),
+  );
 
 /** @throws StoreError `album_not_found`, `image_not_found`, `forbidden` */
-export async function getContent({ catalog }: ImageDeps, of: NamedImage & ContentNeed): Promise<StoredContent> {
-  const { album, caller, name, need } = of;
-  const stored = await catalog.content(album, name, visibleAlbums(caller, need));
-  if (stored !== undefined) return stored;
+const getContent = (deps: ImageDeps, of: NamedContent): MaybePromise<StoredContent> =>
+  whenKnown(
+    deps.catalog.content(of.album, of.name, visibleAlbums(of.caller, of.need)),
+    (stored) => stored ?? explainMissingContent(deps, of),
+  );
+
+async function explainMissingContent({ catalog }: ImageDeps, of: NamedContent): Promise<never> {
+  const { album, caller, need } = of;
   const found = await requireAlbum({ catalog }, caller, "read", album);
   if (!may(caller, need, found)) {
     await getImage({ catalog }, of);
@@ -69,14 +77,17 @@ export async function getContent({ catalog }: ImageDeps, of: NamedImage & Conten
 }
 
 /** @throws StoreError `image_not_found`, also when it has other bytes than `sha256`; `forbidden` */
-export async function getContentVersion(
+const getContentVersion = (deps: ImageDeps, of: ContentVersion): MaybePromise<StoredContent> =>
+  whenKnown(deps.catalog.contentById(of.id, visibleAlbums(of.caller, of.need)), (stored) =>
+    stored?.image.sha256 === of.sha256 ? stored : explainMissingVersion(deps, of, stored),
+  );
+
+async function explainMissingVersion(
   { catalog }: ImageDeps,
-  { caller, id, need, sha256 }: ByCaller & ContentNeed & { readonly id: string; readonly sha256: string },
-): Promise<StoredContent> {
-  const visibility = visibleAlbums(caller, need);
-  const stored = await catalog.contentById(id, visibility);
-  if (stored?.image.sha256 === sha256) return stored;
-  if (stored !== undefined || visibility === "all") throw imageNotFound();
+  { caller, id, need, sha256 }: ContentVersion,
+  stored: StoredContent | undefined,
+): Promise<never> {
+  if (stored !== undefined || visibleAlbums(caller, need) === "all") throw imageNotFound();
   const readable = await catalog.contentById(id, visibleAlbums(caller, "read"));
   if (readable === undefined) return explainMissingId({ catalog }, caller, id);
   if (readable.image.sha256 !== sha256) throw imageNotFound();
@@ -88,22 +99,22 @@ interface ContentNeed {
   readonly need: "read" | "originals";
 }
 
+type NamedContent = NamedImage & ContentNeed;
+type ContentVersion = ByCaller & ContentNeed & { readonly id: string; readonly sha256: string };
 /** Whose content is meant: an image by its name, or one version of its bytes by id and digest. */
-export type ContentRef = ByCaller &
-  ContentNeed &
-  ({ readonly album: string; readonly name: string } | { readonly id: string; readonly sha256: string });
+export type ContentRef = NamedContent | ContentVersion;
 
-/** {@link getContent} or {@link getContentVersion}. */
-export const findContent = (deps: ImageDeps, ref: ContentRef): Promise<StoredContent> =>
+/** @throws StoreError as for the one or the other */
+export const findContent = (deps: ImageDeps, ref: ContentRef): MaybePromise<StoredContent> =>
   "id" in ref ? getContentVersion(deps, ref) : getContent(deps, ref);
 
 /** Whether a grant of the caller's own lets it read this, and not only that the album is public. */
-export async function isContentGranted({ catalog }: ImageDeps, ref: ContentRef): Promise<boolean> {
+export function isContentGranted({ catalog }: ImageDeps, ref: ContentRef): MaybePromise<boolean> {
   const albums = visibleAlbums(ref.caller, "read");
   if (albums === "all") return true;
   const granted = { ...albums, public: false };
   const found = "id" in ref ? catalog.contentById(ref.id, granted) : catalog.content(ref.album, ref.name, granted);
-  return (await found) !== undefined;
+  return whenKnown(found, (content) => content !== undefined);
 }
 
 /** Why a caller gets nothing under a name. @throws StoreError */

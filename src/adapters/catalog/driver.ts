@@ -1,11 +1,11 @@
-/** SQLite returns the value, PostgreSQL a promise. Always awaited. */
-export type MaybePromise<Value> = Value | Promise<Value>;
+import type { MaybePromise } from "../../concurrency/maybe-promise.ts";
 
 export type SqlValue = string | number | null;
 
 /**
- * What changes and queries know of an engine. SQL is written once, in the dialect that SQLite and PostgreSQL share:
- * placeholders are `$1`, `$2`, …; columns are snake_case; booleans are 0 and 1; times are milliseconds since 1970.
+ * What changes and queries know of an engine. SQLite returns values, PostgreSQL promises; both are always awaited. SQL is
+ * written once, in the dialect that SQLite and PostgreSQL share: placeholders are `$1`, `$2`, …; columns are snake_case;
+ * booleans are 0 and 1; times are milliseconds since 1970.
  *
  * Statements run in the order in which they start. Independent statements may start together and be awaited by one
  * `Promise.all`: PostgreSQL then runs them in one round trip. Among them, code that can throw for another reason than its

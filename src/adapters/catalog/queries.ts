@@ -1,10 +1,11 @@
+import type { MaybePromise } from "../../concurrency/maybe-promise.ts";
 import { createMemo, createRemembered } from "../../concurrency/memo.ts";
 import type { Idempotency } from "../../domain/change.ts";
 import type { UnnumberedEvents } from "../../domain/event.ts";
 import type { Quota } from "../../domain/quota.ts";
 import type { QuotaCatalog } from "../../ports/access.ts";
 import type { Catalog } from "../../ports.ts";
-import type { Driver, MaybePromise } from "./driver.ts";
+import type { Driver } from "./driver.ts";
 import { albumsBeingDeleted, findAlbum, listAlbums, totals } from "./queries/albums.ts";
 import { listBlobs, liveBlobs, recordedBlobs } from "./queries/blobs.ts";
 import { accessState, findCredential } from "./queries/credentials.ts";

@@ -55,12 +55,12 @@ export function translateFileError(error: unknown): unknown {
 }
 
 /** The result of `work`; @throws what {@link translateFileError} makes of its error */
-export async function translatingFileErrors<Result>(work: Promise<Result>): Promise<Result> {
-  try {
-    return await work;
-  } catch (error) {
+export function translatingFileErrors<Result>(work: Promise<Result>): Promise<Result> {
+  // What was in memory is there already.
+  if (Bun.peek.status(work) === "fulfilled") return work;
+  return work.catch((error: unknown) => {
     throw translateFileError(error);
-  }
+  });
 }
 
 const codeOf = (error: unknown): string | undefined =>

@@ -1,3 +1,4 @@
+import { type MaybePromise, whenKnown } from "../../concurrency/maybe-promise.ts";
 import { isGuest, mayEverywhere } from "../../domain/caller.ts";
 import { StoreError } from "../../domain/errors.ts";
 import { CONTENT_TYPES } from "../../domain/formats.ts";
@@ -119,15 +120,15 @@ const getVersion = route(
 );
 
 /** The original or a variant: the query is parsed, the image found, the variant rendered if need be, the bytes sent. */
-async function answer(request: ContentRequest, deps: ContentRouteDeps, target: ContentTarget): Promise<Response> {
-  const { caller } = request;
-  const { query, vary } = await parseQuery(request, deps, target);
-  const isOriginal = query?.spec === undefined || query.spec.kind === "without-location";
-  const of: ContentRef = { ...target, caller, need: isOriginal ? "originals" : "read" };
-  const asked = { of, query, vary };
-  if (query?.spec === undefined) return answerOriginal(request, deps, asked);
-  return answerVariant(request, deps, asked, { ...query, spec: query.spec, of });
-}
+const answer = (request: ContentRequest, deps: ContentRouteDeps, target: ContentTarget): MaybePromise<Response> =>
+  whenKnown(parseQuery(request, deps, target), ({ query, vary }) => {
+    const { caller } = request;
+    const isOriginal = query?.spec === undefined || query.spec.kind === "without-location";
+    const of: ContentRef = { ...target, caller, need: isOriginal ? "originals" : "read" };
+    const asked = { of, query, vary };
+    if (query?.spec === undefined) return answerOriginal(request, deps, asked);
+    return answerVariant(request, deps, asked, { ...query, spec: query.spec, of });
+  });
 
 interface Asked {
   readonly of: ContentRef;
@@ -137,20 +138,19 @@ interface Asked {
 }
 
 /** What the URL asks for. The public may get originals without their location only. */
-async function parseQuery(
+function parseQuery(
   { link, search, query, caller }: ContentRequest,
   deps: ContentRouteDeps,
   of: ContentTarget,
-): Promise<Omit<Asked, "of">> {
+): MaybePromise<Omit<Asked, "of">> {
   const text = link?.query ?? search;
   const asked = text === "" ? undefined : deps.variantResolver.parse(text, query);
   if (deps.publicOriginals === "whole" || asked?.spec !== undefined) return { query: asked, vary: undefined };
-  const isOfPublic = isGuest(caller) || !(await isContentGranted(deps, { ...of, caller, need: "read" }));
-  return {
-    query: isOfPublic ? deps.variantResolver.parse("strip=location", { strip: "location" }) : asked,
+  return whenKnown(!isGuest(caller) && isContentGranted(deps, { ...of, caller, need: "read" }), (isGranted) => ({
+    query: isGranted ? asked : deps.variantResolver.parse("strip=location", { strip: "location" }),
     // The same URL gives a client with a key the whole original.
     vary: link === undefined ? "Authorization, Cookie" : undefined,
-  };
+  }));
 }
 
 const optionsOf = (
@@ -187,14 +187,14 @@ function cacheControlOf(
   return isOpen ? `public, ${lifetime}` : `public, s-maxage=${SHARED_FOR}, ${lifetime}`;
 }
 
-async function answerOriginal(request: ContentRequest, deps: ContentRouteDeps, asked: Asked): Promise<Response> {
-  const found = await findContent(deps, asked.of);
-  const { image, location, modifiedAt } = found;
-  const { contentType, size, sha256, name } = image;
-  const read = (range?: ByteRange) => deps.blobs.read(location, range === undefined ? { size } : { size, range });
-  const original = { contentType, size, sha256, modifiedAt, name, read };
-  return answerContent(request, original, optionsOf(request, deps, asked, found));
-}
+const answerOriginal = (request: ContentRequest, deps: ContentRouteDeps, asked: Asked): MaybePromise<Response> =>
+  whenKnown(findContent(deps, asked.of), (found) => {
+    const { image, location, modifiedAt } = found;
+    const { contentType, size, sha256, name } = image;
+    const read = (range?: ByteRange) => deps.blobs.read(location, range === undefined ? { size } : { size, range });
+    const original = { contentType, size, sha256, modifiedAt, name, read };
+    return answerContent(request, original, optionsOf(request, deps, asked, found));
+  });
 
 async function answerVariant(
   request: ContentRequest,

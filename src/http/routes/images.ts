@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { whenKnown } from "../../concurrency/maybe-promise.ts";
 import { CONTENT_TYPES } from "../../domain/formats.ts";
 import type { Image } from "../../domain/image.ts";
 import { IMAGE_ORDERS } from "../../domain/page.ts";
@@ -180,9 +181,10 @@ const get = route(
     responses: record,
     errors: ["album_not_found", "image_not_found", "precondition_failed"],
   },
-  async (request, deps: ImageDeps) => {
+  (request, deps: ImageDeps) => {
     const { caller, params } = request;
-    return answerRecord(request, (await getImage(deps, { caller, album: params.album, name: params.image })).image);
+    const found = getImage(deps, { caller, album: params.album, name: params.image });
+    return whenKnown(found, ({ image }) => answerRecord(request, image));
   },
 );
 
@@ -199,9 +201,9 @@ const getById = route(
     responses: record,
     errors: ["image_not_found", "precondition_failed"],
   },
-  async (request, deps: ImageDeps) => {
+  (request, deps: ImageDeps) => {
     const { caller, params } = request;
-    return answerRecord(request, (await getImageById(deps, { caller, id: params.id })).image);
+    return whenKnown(getImageById(deps, { caller, id: params.id }), ({ image }) => answerRecord(request, image));
   },
 );
 

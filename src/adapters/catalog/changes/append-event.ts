@@ -1,3 +1,4 @@
+import type { MaybePromise } from "../../../concurrency/maybe-promise.ts";
 import type { Album } from "../../../domain/album.ts";
 import {
   type AuditEventType,
@@ -9,7 +10,7 @@ import {
 } from "../../../domain/event.ts";
 import type { Image } from "../../../domain/image.ts";
 import type { Requested, Requester } from "../../../domain/requested.ts";
-import type { Driver, MaybePromise, SqlValue } from "../driver.ts";
+import type { Driver, SqlValue } from "../driver.ts";
 import type { ChangeContext } from "./context.ts";
 
 /** Of a change: what its event says of the request. Without `by` it was the store itself. */

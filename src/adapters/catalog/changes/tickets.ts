@@ -1,10 +1,11 @@
+import type { MaybePromise } from "../../../concurrency/maybe-promise.ts";
 import type { CreateTicket, DeleteTicket, PruneTickets } from "../../../domain/access-changes.ts";
 import type { ImageToPut, Requested } from "../../../domain/change.ts";
 import { albumNotFound, ticketNotFound, ticketUsed } from "../../../domain/errors.ts";
 import { type AuditEventType, STORE } from "../../../domain/event.ts";
 import { type Ticket, ticketUploadOf } from "../../../domain/ticket.ts";
 import { includesAlbum } from "../../../domain/visibility.ts";
-import type { Driver, MaybePromise } from "../driver.ts";
+import type { Driver } from "../driver.ts";
 import { TICKET_COLUMNS, type TicketRow, toTicket, uploadsOf } from "../queries/tickets.ts";
 import { toTime } from "../rows.ts";
 import { lockAlbum } from "./albums.ts";

@@ -1,4 +1,5 @@
-import type { Driver, MaybePromise } from "../driver.ts";
+import type { MaybePromise } from "../../../concurrency/maybe-promise.ts";
+import type { Driver } from "../driver.ts";
 import type { Reader } from "../queries.ts";
 import { createPostgresDriver } from "./driver.ts";
 import { isConnectionLost, toStoreError } from "./errors.ts";

@@ -1,4 +1,5 @@
-import type { Driver, MaybePromise } from "../driver.ts";
+import type { MaybePromise } from "../../../concurrency/maybe-promise.ts";
+import type { Driver } from "../driver.ts";
 import type { Reader } from "../queries.ts";
 import { openConnection } from "./connection.ts";
 import { createSqliteDriver } from "./driver.ts";
