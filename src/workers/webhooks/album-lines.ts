@@ -24,6 +24,8 @@ export type LineTask =
 
 /** Events of a blocked album that stay in memory. */
 const KEPT_OF_BLOCKED = 16;
+/** Those of an album whose event is being sent. With more it counts as blocked, so that it does not hold up the others. */
+const KEPT_OF_BUSY = 32;
 
 /**
  * What a reader of the log has taken and not settled, by album: one event of an album at a time, so that their order is kept, and
@@ -34,14 +36,18 @@ export class AlbumLines {
   readonly #lines = new Map<string, Line>();
   readonly #waiting = new Set<Line>();
   readonly #ready = new Set<Line>();
+  /** Blocked, and settled further than the reader has read. They end when it comes there. */
+  readonly #ahead = new Set<Line>();
   /** Albums whose blocked row changed since it was last collected. */
   readonly #changed = new Set<string>();
   #through: number;
   #unsettled = 0;
   #blockedCount = 0;
+  readonly #keptOfBusy: number;
 
-  constructor({ position, blocked }: Pick<WebhookReader, "position" | "blocked">) {
+  constructor({ position, blocked }: Pick<WebhookReader, "position" | "blocked">, { keptOfBusy = KEPT_OF_BUSY } = {}) {
     this.#through = position;
+    this.#keptOfBusy = keptOfBusy;
     for (const row of blocked) {
       const { albumId, seq } = row;
       const line = { albumId, events: [], complete: false, covered: seq - 1, blocked: row, busy: false };
@@ -65,13 +71,17 @@ export class AlbumLines {
     return this.#blockedCount;
   }
 
+  /** Whether there is something to begin, but for what becomes due. */
+  get hasReady(): boolean {
+    return this.#ready.size > 0;
+  }
+
   /** Takes the events between `through` and `next`. */
   offer(events: readonly StoredEvent[], next: number): void {
     if (next <= this.#through) return;
     for (const event of events) if (event.seq > this.#through) this.#add(event);
     this.#through = next;
-    // Of blocked albums that have sent all, and were ahead of the reader.
-    if (this.#blockedCount > 0) for (const line of this.#lines.values()) if (this.#isSettled(line)) this.#remove(line);
+    for (const line of this.#ahead) if (this.#isSettled(line)) this.#remove(line);
   }
 
   #add(event: StoredEvent): void {
@@ -80,7 +90,13 @@ export class AlbumLines {
     const line = known ?? { albumId, events: [], complete: true, covered: 0, blocked: undefined, busy: false };
     if (known === undefined) this.#lines.set(albumId, line);
     if (!line.complete || seq <= line.covered) return;
-    if (line.blocked !== undefined && line.events.length >= KEPT_OF_BLOCKED) {
+    const [first] = line.events;
+    if (
+      first !== undefined &&
+      line.events.length >= (line.blocked === undefined ? this.#keptOfBusy : KEPT_OF_BLOCKED)
+    ) {
+      if (line.blocked === undefined)
+        this.#setBlocked(line, { albumId, seq: first.seq, attempts: 0, nextAttemptAt: 0, failingSince: 0 });
       line.complete = false;
       return;
     }
@@ -238,6 +254,7 @@ export class AlbumLines {
     this.#lines.delete(line.albumId);
     this.#ready.delete(line);
     this.#waiting.delete(line);
+    this.#ahead.delete(line);
     if (line.blocked === undefined) return;
     this.#blockedCount--;
     this.#changed.add(line.albumId);
@@ -251,7 +268,8 @@ export class AlbumLines {
   /** After its events in memory are settled: it ends, or its further ones are read. */
   #endOrReadOn(line: Line): void {
     if (this.#isSettled(line)) this.#remove(line);
-    else if (!line.complete) this.#ready.add(line);
+    else if (line.complete) this.#ahead.add(line);
+    else this.#ready.add(line);
   }
 
   #keepFirst(line: Line, count: number): void {

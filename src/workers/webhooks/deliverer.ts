@@ -16,6 +16,10 @@ import type { DeliverySlots } from "./slots.ts";
 
 /** Events that a reader holds in memory. */
 const MAX_UNSETTLED = 512;
+/** The same while nothing tells that the receiver accepts events: all of a thousand webhooks may be away. */
+const MAX_UNSETTLED_FIRST = 64;
+/** Failures without a success between, after which nothing tells that. */
+const DOUBTFUL_FAILURES = 8;
 /** Blocked albums above which it reads no further. */
 const MAX_BLOCKED = 1000;
 /** Failures without a success between, after which all deliveries of the webhook wait for one retry. */
@@ -56,6 +60,8 @@ type LoadTask = LineTask & { readonly event: undefined };
 export class Deliverer {
   readonly webhook: WebhookToDeliver["webhook"];
   readonly reader: Pick<WebhookReader, "webhookId" | "kind" | "generation" | "until">;
+  /** Equal for webhooks that select alike. */
+  readonly selection: string;
   readonly #secrets: WebhookToDeliver["secrets"];
   readonly #maxInFlight: number;
   readonly #signal: AbortSignal;
@@ -69,6 +75,7 @@ export class Deliverer {
   /** The same until it is collected: the save after the one that disables must not count, and tell of it, again. */
   #toDisable: DisabledReason | undefined;
   #hasNews = false;
+  #hasDelivered = false;
   #inFlight = 0;
   #loading = 0;
   #stopped = false;
@@ -84,6 +91,7 @@ export class Deliverer {
   ) {
     this.webhook = webhook;
     this.reader = reader;
+    this.selection = JSON.stringify([webhook.types, webhook.albums]);
     this.#secrets = secrets;
     this.#maxInFlight = maxInFlight;
     this.#signal = signal;
@@ -104,7 +112,18 @@ export class Deliverer {
     const { until } = this.reader;
     const { unsettled, blockedCount, through } = this.#lines;
     const isRunning = !this.#stopped && this.#disabled === undefined && this.#retryAt === null;
-    return isRunning && unsettled < MAX_UNSETTLED && blockedCount < MAX_BLOCKED && (until === null || through < until);
+    const most = this.isAccepted ? MAX_UNSETTLED : MAX_UNSETTLED_FIRST;
+    return isRunning && unsettled < most && blockedCount < MAX_BLOCKED && (until === null || through < until);
+  }
+
+  /** The receiver has accepted an event, and not refused many since. */
+  get isAccepted(): boolean {
+    return this.#hasDelivered && this.#failures < DOUBTFUL_FAILURES;
+  }
+
+  /** Its last attempt failed. */
+  get isFailing(): boolean {
+    return this.#failures > 0;
   }
 
   /** Set when the webhook is to be disabled. Nothing is sent any more. */
@@ -123,15 +142,23 @@ export class Deliverer {
     return this.#hasNews;
   }
 
-  /** Takes the events between `through` and `next`, of which it leaves out those that the webhook does not select. */
-  offer(events: readonly StoredEvent[], next: number): void {
+  /** What the webhook gets of the events. */
+  select(events: readonly StoredEvent[]): readonly StoredEvent[] {
+    return events.filter((event) => selectsEvent(this.webhook, event));
+  }
+
+  /** Takes the events between `through` and `next`, which the webhook selects. */
+  offer(selected: readonly StoredEvent[], next: number): void {
     if (next <= this.through) return;
     const { until } = this.reader;
-    const end = until === null ? next : Math.min(next, until);
-    const selected = events.filter((event) => event.seq <= end && selectsEvent(this.webhook, event));
-    this.#lines.offer(selected, end);
+    if (until === null) this.#lines.offer(selected, next);
+    else
+      this.#lines.offer(
+        selected.filter(({ seq }) => seq <= until),
+        Math.min(next, until),
+      );
     this.#deps.onChange(this);
-    if (selected.length > 0) this.pump();
+    if (this.#lines.hasReady) this.pump();
   }
 
   /** Sends what is due. */
@@ -226,7 +253,7 @@ export class Deliverer {
     try {
       const { events, next } = await this.#deps.readAlbum(line.albumId, after, this.reader.until);
       const last = Math.min(next, this.reader.until ?? next);
-      const selected = events.filter((event) => event.seq <= last && selectsEvent(this.webhook, event));
+      const selected = this.select(events).filter(({ seq }) => seq <= last);
       this.#lines.loaded(line, selected, last);
       // The webhook gets other events by now, so there is nothing to retry.
       if (selected.length === 0) this.#retryAt = null;
@@ -280,6 +307,7 @@ export class Deliverer {
 
   #succeed({ line }: SendTask): void {
     this.#lines.delivered(line, this.#deps.now());
+    this.#hasDelivered = true;
     this.#failures = 0;
     this.#failingSince = null;
     this.#retryAt = null;

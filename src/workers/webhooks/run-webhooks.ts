@@ -10,6 +10,8 @@ import { WebhookRunners } from "./runners.ts";
 const BATCH = 1000;
 /** Milliseconds between two reads, so that a busy store is read a hundred times a second and not at each commit. */
 const BETWEEN_READS = 10;
+/** Where the last attempt of every webhook at its end failed. */
+const BETWEEN_READS_FAILING = 100;
 const OF_WEBHOOKS = AUDIT_EVENT_TYPES.filter((type) => type.startsWith("imagestore.webhook."));
 
 /**
@@ -53,7 +55,7 @@ async function distribute(
     if (batch?.atEnd === true) {
       // Without a webhook at the end of the log, changes of webhooks are all that it looks for.
       if (runners.isQuiet) await log.rest();
-      else await Promise.all([log.news(batch), pause(BETWEEN_READS, signal)]);
+      else await Promise.all([log.news(batch), pause(runners.allFail ? BETWEEN_READS_FAILING : BETWEEN_READS, signal)]);
     }
     runners.attachAt(position.seq);
     batch = await log.read(position, { limit: BATCH, types: typesOf(runners) });

@@ -16,6 +16,8 @@ const MAX_OF_REPLAY = 16;
 const MAX_OF_ALL = 128;
 /** Events that one read takes for a webhook that lags, and for a blocked album. */
 const BATCH = 256;
+/** The same while nothing tells that its receiver accepts events. */
+const FIRST_BATCH = 32;
 const ALBUM_BATCH = 16;
 /** Reads at a time for webhooks that lag. */
 const MAX_READS = 2;
@@ -88,6 +90,12 @@ export class WebhookRunners {
     return this.#attached.size + this.#joining.size === 0;
   }
 
+  /** Of those at the end of the log, the last attempt failed. */
+  get allFail(): boolean {
+    for (const deliverer of this.#attached) if (!deliverer.isFailing) return false;
+    return true;
+  }
+
   async start(head: number): Promise<void> {
     this.#head = head;
     for (const found of await this.#options.catalog.webhooksToDeliver()) this.#run(found);
@@ -116,9 +124,13 @@ export class WebhookRunners {
   /** Gives the events between `after` and `next` to those at the end of the log. */
   offer(events: readonly StoredEvent[], after: number, next: number): void {
     this.#head = next;
+    const selections = new Map<string, readonly StoredEvent[]>();
     for (const deliverer of this.#attached) {
-      if (deliverer.hasRoom && deliverer.through >= after) deliverer.offer(events, next);
-      else {
+      if (deliverer.hasRoom && deliverer.through >= after) {
+        const selected = selections.get(deliverer.selection) ?? deliverer.select(events);
+        selections.set(deliverer.selection, selected);
+        deliverer.offer(selected, next);
+      } else {
         this.#attached.delete(deliverer);
         if (deliverer.hasRoom) this.#feed(deliverer);
       }
@@ -183,13 +195,11 @@ export class WebhookRunners {
     const { types } = deliverer.webhook;
     const audit = types?.some(isAuditType) ?? false;
     const after = { epoch: this.#epoch, seq: deliverer.through };
-    const query = { visibility: "all", audit, after, limit: BATCH } as const;
+    const query = { visibility: "all", audit, after, limit: deliverer.isAccepted ? BATCH : FIRST_BATCH } as const;
     const { events, next } = await this.#options.catalog.events(types === null ? query : { ...query, types });
     const end = this.#seen(next.seq, deliverer.reader.until);
-    deliverer.offer(
-      events.filter(({ seq }) => seq <= end),
-      end,
-    );
+    const seen = events.filter(({ seq }) => seq <= end);
+    deliverer.offer(deliverer.select(seen), end);
   }
 
   /**

@@ -17,13 +17,13 @@ const eventOf = (albumId: string, seq: number): StoredEvent => ({
 });
 
 /** A reader that delivers a log of random albums, and a receiver that notes what it got. */
-function createSimulation(albums: readonly number[]) {
+function createSimulation(albums: readonly number[], keptOfBusy: number) {
   const log = albums.map((album, index) => eventOf(`album ${album}`, index + 1));
   const received: StoredEvent[] = [];
   const running: LineTask[] = [];
   /** As the catalog has it. */
   let saved = { position: 0, blocked: new Map<string, BlockedAlbum>() };
-  let lines = new AlbumLines({ position: 0, blocked: [] });
+  let lines = new AlbumLines({ position: 0, blocked: [] }, { keptOfBusy });
   let now = 0;
 
   const end = (task: LineTask, succeeds: boolean, limit: number) => {
@@ -67,7 +67,7 @@ function createSimulation(albums: readonly number[]) {
     /** What is in flight arrives, and nothing is saved of it. */
     crash() {
       for (const task of running.splice(0)) if (task.event !== undefined) received.push(task.event);
-      lines = new AlbumLines({ position: saved.position, blocked: [...saved.blocked.values()] });
+      lines = new AlbumLines({ position: saved.position, blocked: [...saved.blocked.values()] }, { keptOfBusy });
     },
     forget() {
       if (running.length === 0) lines.forget();
@@ -102,8 +102,8 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
 
-function run(albums: readonly number[], steps: readonly Step[]) {
-  const simulation = createSimulation(albums);
+function run(albums: readonly number[], steps: readonly Step[], keptOfBusy: number) {
+  const simulation = createSimulation(albums, keptOfBusy);
   for (const one of steps) {
     if (one.kind === "read") simulation.read(one.count);
     else if (one.kind === "begin") simulation.begin(one.oldest);
@@ -116,11 +116,13 @@ function run(albums: readonly number[], steps: readonly Step[]) {
 }
 
 const logs = fc.array(fc.nat(3), { maxLength: 60 });
+/** Some limits that the logs reach, and one that they do not. */
+const limits = fc.constantFrom(1, 3, 1000);
 
 test("every event is received, and those of an album first in their order, through failures, crashes and pauses", () => {
   fc.assert(
-    fc.property(logs, fc.array(step, { maxLength: 150 }), (albums, steps) => {
-      const { log, received, end } = run(albums, steps);
+    fc.property(logs, fc.array(step, { maxLength: 150 }), limits, (albums, steps, keptOfBusy) => {
+      const { log, received, end } = run(albums, steps, keptOfBusy);
       const firsts = new Map(received.toReversed().map((event) => [event.id, received.indexOf(event)]));
       expect([...firsts.keys()].sort()).toEqual(log.map(({ id }) => id).sort());
       for (const [, events] of Map.groupBy(log, ({ albumId }) => albumId)) {
@@ -135,9 +137,9 @@ test("every event is received, and those of an album first in their order, throu
 
 test("no event is received twice without a crash or a pause", () => {
   fc.assert(
-    fc.property(logs, fc.array(step, { maxLength: 150 }), (albums, steps) => {
+    fc.property(logs, fc.array(step, { maxLength: 150 }), limits, (albums, steps, keptOfBusy) => {
       const lasting = steps.filter(({ kind }) => kind !== "crash" && kind !== "forget");
-      const { log, received } = run(albums, lasting);
+      const { log, received } = run(albums, lasting, keptOfBusy);
       expect(received.map(({ seq }) => seq).sort((one, other) => one - other)).toEqual(log.map(({ seq }) => seq));
     }),
     { numRuns: 1000 },
@@ -174,4 +176,26 @@ test("a blocked album keeps few events in memory", () => {
   lines.failed(task.line, 0, () => 0);
   expect(lines.unsettled).toBeLessThan(20);
   expect(lines.position()).toBe(500);
+});
+
+test("an album of which many events come during one attempt does not hold up the position, nor take more memory", () => {
+  const lines = new AlbumLines({ position: 0, blocked: [] });
+  lines.offer([eventOf("a", 1)], 1);
+  const attempt = lines.take(0);
+  if (attempt === undefined) throw new Error("There is no event to send.");
+  const later = Array.from({ length: 1000 }, (_, index) => eventOf("a", index + 2));
+  lines.offer(later, 1001);
+  expect(lines.unsettled).toBeLessThan(100);
+  expect({ position: lines.position(), blocked: lines.collect().blocked }).toEqual({
+    position: 1001,
+    blocked: [{ albumId: "a", seq: 1, attempts: 0, nextAttemptAt: 0, failingSince: 0 }],
+  });
+  // Its first attempt still counts as one.
+  expect(lines.failed(attempt.line, 5, () => 10)).toEqual({
+    albumId: "a",
+    seq: 1,
+    attempts: 1,
+    nextAttemptAt: 15,
+    failingSince: 5,
+  });
 });

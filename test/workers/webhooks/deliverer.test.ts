@@ -348,6 +348,18 @@ test("a reader goes on as it was saved: blocked albums wait, and attempts count 
   expect(attemptsOf(deliverer)).toEqual([]);
 });
 
+test("a reader keeps few events in memory until its receiver accepts one, and again after it refuses many", async () => {
+  const { deliverer, answerAll, offer } = start({ maxInFlight: 1 });
+  await offer(Array.from({ length: 100 }, (_, index) => eventOf(`album ${index}`, index + 1)));
+  expect(deliverer.hasRoom).toBe(false);
+  await answerAll(OK);
+  expect(deliverer.hasRoom).toBe(true);
+  for (let failures = 1; failures < 8; failures++) await answerAll(FAILED);
+  expect(deliverer.hasRoom).toBe(true);
+  await answerAll(FAILED);
+  expect(deliverer.hasRoom).toBe(false);
+});
+
 test("a replay sends its range only, and is done then", async () => {
   const { deliverer, sends, answerAll, offer } = start({ reader: { kind: "replay", position: 1, until: 3 } });
   await offer([eventOf("a", 1), eventOf("a", 2), eventOf("b", 3), eventOf("b", 4)]);

@@ -253,6 +253,21 @@ describe("webhooks", () => {
     }
   });
 
+  test("that lag get every event beside others whose receivers hang", async () => {
+    await using hanging = startReceiver(() => new Promise<Response>(() => undefined));
+    await using receiver = startReceiver();
+    for (let made = 0; made < 4; made++) await create(hanging.url);
+    const ids = [await create(receiver.url), await create(receiver.url, { types: ["imagestore.album.updated"] })];
+    const albums = await Promise.all(Array.from({ length: 30 }, () => createAlbum()));
+    for (let round = 0; round < 20; round++) await Promise.all(albums.map((album) => rename(album)));
+    await using _ = deliver({ timeout: 500, retryDelay: () => 60_000 });
+    for (const id of ids) await until(() => caughtUp(id));
+    expect({ events: receiver.events.length, duplicates: receiver.duplicates }).toEqual({
+      events: 630,
+      duplicates: 600,
+    });
+  });
+
   test("that lag far behind catch up and then follow the log", async () => {
     await using receiver = startReceiver();
     const id = await create(receiver.url);
