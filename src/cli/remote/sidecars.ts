@@ -81,11 +81,15 @@ export async function readObject(path: string): Promise<Readonly<Record<string, 
     requireSidecarSize((await stat(path)).size, path);
     text = await readFile(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (isAbsent(error)) return undefined;
     throw error;
   }
   return parseObject(text, path);
 }
+
+/** A file system that cannot hold so long a name has no file of it. */
+const isAbsent = (error: unknown): boolean =>
+  ["ENOENT", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? "");
 
 /** @throws Error which names the path */
 export function requireSidecarSize(size: number, path: string): void {
@@ -117,8 +121,8 @@ export function albumFileOf(album: Album, defaultName: string, metadata: Album["
 
 /** Makes the file have the text; without text there is no file. Returns whether it changed. */
 export async function writeFields(path: string, text: string, umask: number = DEFAULT_UMASK): Promise<boolean> {
-  const before = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
+  const before = await readFile(path, "utf8").catch((error: unknown) => {
+    if (isAbsent(error)) return "";
     throw error;
   });
   if (before === text) return false;

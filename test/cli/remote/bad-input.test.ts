@@ -184,6 +184,19 @@ describe("names and links", () => {
     expect((await readdir(copy)).filter((name) => name.endsWith(".part"))).toEqual([]);
   });
 
+  test("an image without fields may have the longest name: export, again, and import keep it", async () => {
+    const long = `${"x".repeat(251)}.png`;
+    await mkdir(join(home, "long"));
+    await Bun.write(join(home, "long", long), newPng());
+    const sent = await cli("import", join(home, "long"));
+    expect(sent).toMatchObject({ code: 0, err: "Created the album long\n" });
+    const copy = join(home, "copy");
+    for (const times of ["first", "again"])
+      expect({ times, ...(await cli("export", "long", copy)) }).toMatchObject({ times, code: 0, err: "" });
+    expect((await treeOf(copy))[long]).toBe((await treeOf(join(home, "long")))[long]);
+    expect(await cli("import", copy)).toMatchObject({ code: 0, err: "" });
+  });
+
   test("a link to itself is named, links to folders are skipped, and the rest is sent", async () => {
     await symlink("loop.png", join(photos, "loop.png"));
     await symlink(".", join(photos, "again"));
