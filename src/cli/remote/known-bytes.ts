@@ -3,13 +3,19 @@ import { isFatal } from "./describe-error.ts";
 
 /** Which bytes the store has, so that they need not be sent. */
 export interface KnownBytes {
-  /** False where the key may not ask, or the store is too old to answer. */
-  has(sha256: string): Promise<boolean>;
+  /**
+   * False where the key may not ask, or the store is too old to answer.
+   * @param isUrgent nothing else can be done before the answer
+   */
+  has(sha256: string, isUrgent: boolean): Promise<boolean>;
+  /** Asks what waits to be asked. */
+  hurry(): void;
 }
 
-/** Questions that come so soon after another go with it. */
-const GATHER_MS = 2;
-const MAX_DIGESTS = 1000;
+/** Questions that come so soon after another go with it, in milliseconds. */
+const GATHER = { urgent: 2, other: 20 };
+/** Digests of a request, if none is urgent: each request takes processor time from the uploads. */
+const ENOUGH = 16;
 
 const asked = new WeakMap<Client, KnownBytes>();
 
@@ -22,9 +28,11 @@ export function knownBytesOf(client: Client, signal: AbortSignal): KnownBytes {
 function createKnownBytes(client: Client, signal: AbortSignal): KnownBytes {
   let waiting: PromiseWithResolvers<boolean>[] = [];
   let digests: string[] = [];
+  let timer: Timer | undefined;
   let isRefused = false;
 
   async function ask(): Promise<void> {
+    clearTimeout(timer);
     const [these, answers] = [digests, waiting];
     digests = [];
     waiting = [];
@@ -42,14 +50,17 @@ function createKnownBytes(client: Client, signal: AbortSignal): KnownBytes {
   }
 
   return {
-    has(sha256) {
+    has(sha256, isUrgent) {
       if (isRefused) return Promise.resolve(false);
       const answer = Promise.withResolvers<boolean>();
       digests.push(sha256);
       waiting.push(answer);
-      if (digests.length === 1) setTimeout(() => void ask(), GATHER_MS);
-      else if (digests.length === MAX_DIGESTS) void ask();
+      if (digests.length === ENOUGH) void ask();
+      else if (digests.length === 1) timer = setTimeout(() => void ask(), isUrgent ? GATHER.urgent : GATHER.other);
       return answer.promise;
+    },
+    hurry() {
+      if (digests.length > 0) void ask();
     },
   };
 }

@@ -40,13 +40,19 @@ const BYTES_NEEDED: ReadonlySet<string> = new Set([
 
 type SendOptions = { readonly name: string } & Pick<UploadOptions, "ifExists" | "fields">;
 
-/** Of each client, so many uploads at a time, however many files are prepared. */
-const limits = new WeakMap<Client, ReturnType<typeof createLimit>>();
+interface Sending {
+  readonly run: ReturnType<typeof createLimit>;
+  /** Files that are being sent, or could be. */
+  ready: number;
+}
 
-function limitOf(client: Client): ReturnType<typeof createLimit> {
-  const limit = limits.get(client) ?? createLimit(IN_FLIGHT);
-  limits.set(client, limit);
-  return limit;
+/** Of each client, so many uploads at a time, however many files are prepared. */
+const sendings = new WeakMap<Client, Sending>();
+
+function sendingOf(client: Client): Sending {
+  const sending = sendings.get(client) ?? { run: createLimit(IN_FLIGHT), ready: 0 };
+  sendings.set(client, sending);
+  return sending;
 }
 
 /**
@@ -61,13 +67,21 @@ export async function sendFile(
   options: SendOptions,
 ): Promise<Image | undefined> {
   const { client, signal } = call;
-  const isKnown = await knownBytesOf(client, signal).has(file.sha256);
-  return limitOf(client)(async () => {
-    // It may have waited for others.
-    signal.throwIfAborted();
-    const known = isKnown ? await sendDigest(call, file, album, options) : "bytes needed";
-    return known === "bytes needed" ? sendBytes(call, progress, file, album, options) : known;
-  });
+  const known = knownBytesOf(client, signal);
+  const sending = sendingOf(client);
+  const isKnown = await known.has(file.sha256, sending.ready < IN_FLIGHT);
+  sending.ready += 1;
+  try {
+    return await sending.run(async () => {
+      // It may have waited for others.
+      signal.throwIfAborted();
+      const image = isKnown ? await sendDigest(call, file, album, options) : "bytes needed";
+      return image === "bytes needed" ? await sendBytes(call, progress, file, album, options) : image;
+    });
+  } finally {
+    sending.ready -= 1;
+    if (sending.ready < IN_FLIGHT) known.hurry();
+  }
 }
 
 async function sendBytes(

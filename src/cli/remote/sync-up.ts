@@ -55,7 +55,7 @@ export async function sendFolder(
   const sync: SyncUp = { call, folder, album, isDry, transfer, listing, digests, withSidecars };
   await listAlbum(sync);
   // While some files are sent, the next ones are read, and the store is asked for their bytes.
-  await forEach(namesIn(folder), signal, (name) => syncFile(sync, name), 2 * IN_FLIGHT);
+  await forEach(namesIn(folder), signal, (name) => syncFile(sync, name), 3 * IN_FLIGHT);
   if (call.has("delete")) for (const names of groupsOf(listing.unmarked())) await deleteImages(sync, names);
 }
 
