@@ -41,7 +41,7 @@ export interface Contenders extends AsyncDisposable {
   readonly missing: readonly string[];
 }
 
-export type Column = "ours" | "files" | "bare" | "nginx" | "seaweedfs" | "minio";
+export type Column = "ours" | "files" | "bareUpload" | "bare" | "nginx" | "seaweedfs" | "minio";
 
 const KILOBYTES = [4, 100];
 const PAGE = "/v1/albums/bench/images?pageSize=100";
@@ -59,6 +59,10 @@ export async function startContenders(context: Context, columns: readonly Column
       const files = starting.use(await startOurs(context, "files", { SMALL_IMAGE: "0" }));
       await createAlbum(files, "bench");
       return { name: "Image Store, a file each", reads: {}, upload: uploadTo(files) };
+    },
+    bareUpload: async () => {
+      const bare = starting.use(await startPeer("bare-upload.ts", [join(context.folder, "appended")], SERVER_CORE));
+      return { name: "bare Bun.serve: hash, append, shared sync", reads: {}, upload: uploadTo(bare) };
     },
     bare: () => startBare(context, starting, store, paths),
     nginx: () => startFiles(context, starting, store, paths),

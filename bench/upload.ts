@@ -16,18 +16,17 @@ const WORKS = [
   { kilobytes: 4, inFlight: 1, goals: { files: 1 } },
 ] as const;
 
-type Name = "ours" | "files" | "seaweedfs";
+type Name = "ours" | "files" | "bareUpload" | "seaweedfs";
 type Goals = Partial<Record<Name | "bare", number>>;
 
 export const upload: Benchmark = {
   name: "upload",
   about: `durable image creates on ${canPin ? "one core" : "all cores"}, against one file per image, SeaweedFS and a bare write loop`,
   async run(context) {
-    await using contenders = await startContenders(context, ["ours", "files", "seaweedfs"]);
-    const { ours, files, seaweedfs } = contenders.all;
-    const servers = Object.entries({ ours, files, seaweedfs }).filter(([, server]) => server !== undefined);
+    await using contenders = await startContenders(context, ["ours", "files", "bareUpload", "seaweedfs"]);
+    const servers = new Map(Object.entries(contenders.all) as [Name, Contender][]);
     const rows: Row[] = [];
-    for (const work of WORKS) rows.push(...(await compare(context, new Map(servers as [Name, Contender][]), work)));
+    for (const work of WORKS) rows.push(...(await compare(context, servers, work)));
     return rows;
   },
 };
