@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { now } from "./clock.ts";
-import { type Benchmark, type Context, type Row } from "./frame.ts";
+import type { Benchmark, Context, Row, Series } from "./frame.ts";
 import { jpegOf, photoOf } from "./images.ts";
 import { type Load, runLoad } from "./load.ts";
 import { followEvents } from "./sse.ts";
+import { median } from "./statistics.ts";
 import { createAlbum, putImage, type RunningStore, startStore } from "./store.ts";
 
 const DEFAULT_MINUTES = 1;
@@ -12,9 +13,13 @@ const TURN_SECONDS = 15;
 const KEPT = 50;
 const FOLLOWERS = 4;
 const IMAGES = "/v1/albums/bench/images";
-/** Shares of the time after which the memory is compared: 5, 10, 20 and 30 of 30 minutes. */
+/** Shares of the time up to which the memory is told: 5, 10, 20 and 30 of 30 minutes. */
 const SHARES = [1 / 6, 1 / 3, 2 / 3, 1];
-const MOST_GROWTH = 1.15;
+/** Up to this one the memory may grow. */
+const WARM = 1 / 3;
+/** A sample moves with the collector, so the median of those of this share of the time counts. */
+const WINDOW = 1 / 6;
+const MOST_GROWTH = 1.1;
 
 /** Requests a second of each kind: what two shared cores bear beside other work. */
 const RATES = { content: 150, record: 100, page: 20, variant: 4, upload: 60, update: 20 } as const;
@@ -145,19 +150,25 @@ function rowsOf(
   samples: readonly Sample[],
   { requests, errors, p99 }: Soaked,
 ): readonly Row[] {
-  const [first, ...later] = SHARES.map((share) => samples.find((sample) => sample.minutes >= share * minutes));
-  if (first === undefined) return [];
+  const upTo = (share: number): Series => {
+    const within = samples.filter((sample) => {
+      const at = sample.minutes / minutes;
+      return at > share - WINDOW && at <= share;
+    });
+    return { unit: "MB", runs: [median((within.length === 0 ? samples : within).map(({ memoryMB }) => memoryMB))] };
+  };
+  const nameOf = (share: number) =>
+    `the ${(WINDOW * minutes).toFixed(0)} minutes up to ${(share * minutes).toFixed(0)}`;
   return [
-    ...later.map(
-      (sample): Row => ({
-        work: `memory after ${sample?.minutes.toFixed(0)} minutes`,
-        ours: { unit: "MB", runs: [sample?.memoryMB ?? Number.NaN] },
-        against: {
-          name: `after ${first.minutes.toFixed(0)} minutes`,
-          series: { unit: "MB", runs: [first.memoryMB] },
-        },
-        // The first minutes of a smoke run are those in which the memory grows.
-        ...(context.smoke ? {} : { goal: { of: "ratio", bound: "most", value: MOST_GROWTH } as const }),
+    ...SHARES.map(
+      (share): Row => ({
+        work: `memory, median of ${nameOf(share)}`,
+        ours: upTo(share),
+        ...(share <= WARM ? {} : { against: { name: nameOf(WARM), series: upTo(WARM) } }),
+        // A smoke run ends while the memory grows.
+        ...(share <= WARM || context.smoke
+          ? {}
+          : { goal: { of: "ratio", bound: "most", value: MOST_GROWTH } as const }),
       }),
     ),
     { work: "memory, a sample a turn", ours: { unit: "MB", runs: samples.map(({ memoryMB }) => memoryMB) } },
