@@ -95,6 +95,54 @@ describe.skipIf(!isRun)(`an album of ${COUNT} pictures`, () => {
   });
 });
 
+describe.skipIf(!isRun)("the pictures of a large album", () => {
+  test("are chosen all at once in at most ten times of what choosing one takes", async () => {
+    await onLargeAlbum({}, async ({ page, context }) => {
+      const devtools = await context.newCDPSession(page);
+      await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+      const focusFirst = () => page.locator('[data-index="0"] a').focus();
+      const chosen = (text: string) => page.getByText(text, { exact: true }).waitFor();
+      await focusFirst();
+      const one = await scriptTimeOf(devtools, async () => {
+        await page.keyboard.press(" ");
+        await chosen("1 chosen");
+      });
+      const all = await scriptTimeOf(devtools, async () => {
+        await page.keyboard.press("Control+a");
+        await chosen("200,000 chosen");
+      });
+      expect(one).toBeGreaterThan(0);
+      expect(all / one).toBeLessThan(10);
+
+      await tile(page, 1).getByRole("checkbox").click();
+      await chosen("199,999 chosen");
+      await page.keyboard.press("End");
+      await tile(page, COUNT - 1)
+        .and(page.locator('[aria-selected="true"]'))
+        .waitFor();
+      await page.keyboard.press("Home");
+      await tile(page, 1).and(page.locator('[aria-selected="false"]')).waitFor();
+      await page.keyboard.press("Escape");
+      await page.getByRole("toolbar").waitFor({ state: "detached" });
+      await page.keyboard.press("Shift+End");
+      await chosen("200,000 chosen");
+      await page.getByLabel("Order of the pictures").selectOption("name");
+      await page.getByRole("toolbar").waitFor({ state: "detached" });
+    });
+  });
+});
+
+/** Seconds of the processor. */
+async function scriptTimeOf(devtools: CDPSession, work: () => Promise<void>): Promise<number> {
+  const now = async () => {
+    const { metrics } = await devtools.send("Performance.getMetrics");
+    return metrics.find(({ name }) => name === "ScriptDuration")?.value ?? 0;
+  };
+  const before = await now();
+  await work();
+  return (await now()) - before;
+}
+
 /** By jumps to 16 places and back; at each, tiles are there before the next. */
 async function scrollThrough(page: Page): Promise<void> {
   const places = Array.from({ length: 17 }, (_, place) => place / 16);

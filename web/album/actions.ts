@@ -11,42 +11,45 @@ export interface Outcome {
   readonly failures: readonly unknown[];
 }
 
+/** Of pictures. */
+export interface Ids extends Iterable<string> {
+  readonly size: number;
+}
+
 export type OnProgress = (progress: Progress) => void;
 const AT_ONCE = 4;
 const MAX_FAILURES = 20;
 const TRIES = 5;
 
 /** Does it for each picture, some at a time. One that is gone meanwhile counts as done. */
-async function forEach(
-  ids: readonly string[],
-  onProgress: OnProgress,
-  act: (image: Image) => Promise<void>,
-): Promise<Outcome> {
+async function forEach(ids: Ids, onProgress: OnProgress, act: (image: Image) => Promise<void>): Promise<Outcome> {
   const failures: unknown[] = [];
-  const waiting = [...ids];
+  const waiting = ids[Symbol.iterator]();
   let done = 0;
   let finished = 0;
   const work = async () => {
-    for (let id = waiting.shift(); id !== undefined && failures.length < MAX_FAILURES; id = waiting.shift()) {
+    while (failures.length < MAX_FAILURES) {
+      const next = waiting.next();
+      if (next.done === true) return;
       try {
-        await act(await store.imageById(id));
+        await act(await store.imageById(next.value));
         finished += 1;
       } catch (error) {
         if (!(error instanceof StoreError && error.code === "image_not_found")) failures.push(error);
       }
       done += 1;
-      onProgress({ done, total: ids.length });
+      onProgress({ done, total: ids.size });
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   return { finished, failures };
 }
 
-export const deleteImages = (ids: readonly string[], onProgress: OnProgress): Promise<Outcome> =>
+export const deleteImages = (ids: Ids, onProgress: OnProgress): Promise<Outcome> =>
   forEach(ids, onProgress, ({ album, name }) => store.delete(album, name));
 
 /** Adds to the tags that are there, also where another client changes them at the same time. */
-export const addTags = (ids: readonly string[], onProgress: OnProgress, added: readonly string[]): Promise<Outcome> =>
+export const addTags = (ids: Ids, onProgress: OnProgress, added: readonly string[]): Promise<Outcome> =>
   forEach(ids, onProgress, async (image) => {
     let current = image;
     for (let tries = 1; ; tries += 1) {
@@ -69,14 +72,14 @@ export const addTags = (ids: readonly string[], onProgress: OnProgress, added: r
 
 /** One picture as it is; several as one archive, which the store makes of a whole album, and the browser of a part of one. */
 export async function downloadImages(
-  ids: readonly string[],
+  ids: Ids,
   onProgress: OnProgress,
   album: Pick<Album, "name" | "imageCount">,
 ): Promise<Outcome> {
-  if (ids.length === 1) return forEach(ids, onProgress, async (image) => download(image));
-  if (ids.length === album.imageCount) {
+  if (ids.size === 1) return forEach(ids, onProgress, async (image) => download(image));
+  if (ids.size === album.imageCount) {
     save(zipUrl(album.name), `${album.name}.zip`);
-    return { finished: ids.length, failures: [] };
+    return { finished: ids.size, failures: [] };
   }
   const { zipImages } = await import("../later.ts");
   return zipImages(ids, onProgress, album.name);
@@ -93,7 +96,7 @@ export function save(url: string, name: string): void {
 }
 
 /** Into another album. Where that has an image of the name, both stay. */
-export const moveImages = (ids: readonly string[], onProgress: OnProgress, album: string): Promise<Outcome> =>
+export const moveImages = (ids: Ids, onProgress: OnProgress, album: string): Promise<Outcome> =>
   forEach(ids, onProgress, async (image) => {
     await store.send("POST", "/v1/albums/{album}/images/{image}/move", {
       path: { album: image.album, image: image.name },

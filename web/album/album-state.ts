@@ -8,7 +8,7 @@ export type ImageOrder = NonNullable<ImageFilter["orderBy"]>;
 const FIRST_PAGE = 200;
 /** As many as a page takes apart within a frame. With more, the browser collects their garbage in longer pauses. */
 const PAGE = 2000;
-/** So many are read again before they replace what is shown. */
+/** So many are read again before they replace what is shown. Larger albums are read again when the person says so. */
 export const AT_ONCE = 20_000;
 const ORDER_KEY = "image-store.order";
 const ORDERS: readonly ImageOrder[] = ["-createdAt", "createdAt", "-takenAt", "takenAt", "name"];

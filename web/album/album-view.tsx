@@ -46,13 +46,13 @@ export function AlbumView({ name, image }: Props) {
 
   function deleteChosen(): void {
     isDeleting.value = false;
-    const ids = [...selection.ids.value];
+    const ids = [...selection.chosen.value];
     selection.clear();
     deleteSoon(state, ids);
   }
   function onDelete(): void {
     if (album === undefined || !may("delete", album)) return;
-    if (selection.ids.value.size > ASK_ABOVE) isDeleting.value = true;
+    if (selection.size > ASK_ABOVE) isDeleting.value = true;
     else deleteChosen();
   }
 
@@ -79,7 +79,7 @@ export function AlbumView({ name, image }: Props) {
       {album !== undefined && <SelectionBar state={state} album={album} selection={selection} onDelete={onDelete} />}
       {isDeleting.value && (
         <ConfirmDialog
-          title={texts.album.deleteTitle(selection.ids.value.size)}
+          title={texts.album.deleteTitle(selection.size)}
           text={texts.album.deleteText}
           action={texts.album.delete}
           onClose={() => (isDeleting.value = false)}

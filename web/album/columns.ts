@@ -8,6 +8,7 @@ const DIGEST_BYTES = 32;
 const HASH_BYTES = 26;
 /** Finding one takes as long as reading a fiftieth of the ids as text. */
 const FEW = 50;
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 export interface LaidImage {
   readonly index: number;
@@ -91,14 +92,18 @@ export class Columns {
     return -1;
   }
 
-  /** The same images but those. Some are looked for one by one; for many it goes through all once. */
+  /** Where they are, of those that are there, in order. Some are looked for one by one; for many it goes through all once. */
+  indexesOf(ids: ReadonlySet<string>): readonly number[] {
+    if (ids.size > FEW)
+      return Array.from({ length: this.count }, (_, index) => index).filter((index) => ids.has(this.id(index)));
+    const found = [...ids].map((id) => this.indexOf(id)).filter((index) => index !== -1);
+    return found.sort((one, other) => one - other);
+  }
+
+  /** The same images but those. */
   without(ids: ReadonlySet<string>): Columns {
-    const gone =
-      ids.size <= FEW
-        ? [...ids].map((id) => this.indexOf(id)).filter((index) => index !== -1)
-        : Array.from({ length: this.count }, (_, index) => index).filter((index) => ids.has(this.id(index)));
+    const gone = this.indexesOf(ids);
     if (gone.length === 0) return this;
-    gone.sort((one, other) => one - other);
     const rest = new Columns(this.count - gone.length);
     let from = 0;
     for (const index of [...gone, this.count]) {
@@ -155,7 +160,7 @@ function writeHex(into: Uint8Array, start: number, text: string): void {
 
 function readHex(from: Uint8Array, start: number, length: number): string {
   let text = "";
-  for (let at = start; at < start + length; at += 1) text += (from[at] ?? 0).toString(16).padStart(2, "0");
+  for (let at = start; at < start + length; at += 1) text += HEX[from[at] ?? 0] ?? "";
   return text;
 }
 

@@ -40,7 +40,7 @@ export function deleteSoon(state: AlbumState, ids: readonly string[]): void {
 }
 
 async function deleteNow(state: AlbumState, ids: readonly string[]): Promise<void> {
-  const { failures } = await deleteImages(ids, () => undefined);
+  const { failures } = await deleteImages(new Set(ids), () => undefined);
   await state.load();
   // From here on the listing itself knows; what could not be deleted is back.
   state.unhide(ids);

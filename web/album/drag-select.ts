@@ -1,3 +1,4 @@
+import { Chosen } from "./chosen.ts";
 import type { Columns } from "./columns.ts";
 import { type Rows, shownRatio } from "./rows.ts";
 import type { ScaledScroll } from "./scaled-scroll.ts";
@@ -46,8 +47,8 @@ function startBand(down: PointerEvent, root: HTMLElement, view: HTMLElement, dra
   const onButton = (down.target as Element).closest("button") !== null;
   if (first === undefined || onButton || down.pointerType !== "mouse" || down.button !== 0) return;
   const start = placeOf(root, first.scroll, { x: down.clientX, y: down.clientY });
-  const before = first.selection.ids.value;
-  const kept = down.shiftKey || down.ctrlKey || down.metaKey ? before : new Set<string>();
+  const before = first.selection.chosen.value;
+  const kept = down.shiftKey || down.ctrlKey || down.metaKey ? before : Chosen.none;
   const over = new AbortController();
   let at: Point = { x: down.clientX, y: down.clientY };
   let band: HTMLElement | undefined;
@@ -61,7 +62,7 @@ function startBand(down: PointerEvent, root: HTMLElement, view: HTMLElement, dra
     band.style.transform = `translate(${left}px, ${top + now.scroll.shift}px)`;
     band.style.width = `${right - left}px`;
     band.style.height = `${bottom - top}px`;
-    now.selection.set([...kept, ...indexesIn(now, left, top, right, bottom).map((index) => now.columns.id(index))]);
+    now.selection.set(kept.withEach(now.columns, indexesIn(now, left, top, right, bottom)));
   };
   const stop = () => {
     over.abort();
@@ -124,21 +125,20 @@ function startPress(down: TouchEvent, root: HTMLElement, view: HTMLElement, draw
   let at: Point = { x: touch.clientX, y: touch.clientY };
   const start = at;
   let anchor: number | undefined;
-  let kept: readonly string[] = [];
+  let kept = Chosen.none;
 
   const extend = () => {
     const now = drawn();
     const under = now === undefined ? undefined : indexAt(now, placeOf(root, now.scroll, at));
     if (now === undefined || under === undefined || anchor === undefined) return;
     const [from, to] = [Math.min(anchor, under), Math.max(anchor, under)];
-    const ids = Array.from({ length: to - from + 1 }, (_, step) => now.columns.id(from + step));
-    now.selection.set([...kept, ...ids], now.columns.id(anchor));
+    now.selection.set(kept.with(now.columns, from, to + 1), now.columns.id(anchor));
   };
   const timer = setTimeout(() => {
     const now = drawn();
     anchor = now === undefined ? undefined : indexAt(now, placeOf(root, now.scroll, at));
     if (now === undefined || anchor === undefined) return stop();
-    kept = [...now.selection.ids.value];
+    kept = now.selection.chosen.value;
     extend();
     scrollAtEdges(view, () => at, extend, over.signal);
   }, LONG_PRESS_MS);

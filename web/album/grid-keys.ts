@@ -21,17 +21,17 @@ export function moveFocus(event: KeyboardEvent, grid: Grid): void {
   const target = targetOf(event, grid);
   if (target !== undefined) {
     if (event.shiftKey) {
-      if (selection.ids.value.size === 0) selection.toggle(columns.id(at));
+      if (selection.size === 0) selection.toggle(columns, at);
       selection.extendTo(columns, target);
     }
     focus(target);
   } else if (event.key === " ") {
     if (event.shiftKey) selection.extendTo(columns, at);
-    else selection.toggle(columns.id(at));
+    else selection.toggle(columns, at);
   } else if (event.key === "a" && (event.ctrlKey || event.metaKey)) selection.all(columns);
   else if (event.key === "z" && (event.ctrlKey || event.metaKey)) undoLastDeletion();
-  else if (event.key === "Escape" && selection.ids.value.size > 0) selection.clear();
-  else if (event.key === "Delete" && selection.ids.value.size > 0) onDelete();
+  else if (event.key === "Escape" && selection.size > 0) selection.clear();
+  else if (event.key === "Delete" && selection.size > 0) onDelete();
   else return;
   event.preventDefault();
 }

@@ -44,11 +44,8 @@ export function GridRow({ row, rows, top, state, selection, focused }: Props) {
         height={height}
         column={index - first}
         isFocusable={index === focused}
-        selected={selection.ids}
-        onSelect={(at, extend) => {
-          if (extend) selection.extendTo(columns, at);
-          else selection.toggle(columns.id(at));
-        }}
+        columns={columns}
+        selection={selection}
       />,
     );
     left += width + rows.frame.gap;

@@ -75,6 +75,7 @@ export function Grid({ state, selection, onDelete }: Props) {
     );
   }, [total]);
 
+  useLayoutEffect(() => selection.leaveOthers(columns), [columns]);
   void moved.value;
   const scaled = scroll.current;
   latest.current = rows && scaled && { rows, columns, scroll: scaled, selection };

@@ -9,6 +9,7 @@ import { showError, showToast } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
 import { addTags, downloadImages, moveImages, type Progress } from "./actions.ts";
 import type { AlbumState } from "./album-state.ts";
+import type { Chosen } from "./chosen.ts";
 import type { Selection } from "./selection.ts";
 import { type Asked, SelectionQuestions } from "./selection-questions.tsx";
 
@@ -20,7 +21,7 @@ interface Props {
 }
 
 type Action = (
-  ids: readonly string[],
+  ids: Chosen,
   onProgress: (progress: Progress) => void,
 ) => Promise<{ readonly finished: number; readonly failures: readonly unknown[] }>;
 
@@ -29,12 +30,12 @@ export function SelectionBar({ state, album, selection, onDelete }: Props) {
   const progress = useSignal<Progress | undefined>(undefined);
   const problem = useSignal<unknown>(undefined);
   const asked = useSignal<Asked>(undefined);
-  const count = selection.ids.value.size;
+  const count = selection.size;
 
   async function run(action: Action, done: (count: number) => string): Promise<void> {
-    const ids = [...selection.ids.value];
+    const ids = selection.chosen.value;
     problem.value = undefined;
-    progress.value = { done: 0, total: ids.length };
+    progress.value = { done: 0, total: ids.size };
     try {
       const { failures, finished } = await action(ids, (now) => (progress.value = now));
       if (finished > 0) showToast(done(finished));
@@ -48,7 +49,7 @@ export function SelectionBar({ state, album, selection, onDelete }: Props) {
   }
 
   async function useAsCover(): Promise<void> {
-    const [id] = selection.ids.value;
+    const [id] = selection.chosen.value;
     try {
       if (id !== undefined) state.album.value = await chooseCover(album, id);
       selection.clear();

@@ -1,22 +1,27 @@
 import { type Signal, signal } from "@preact/signals";
+import { Chosen } from "./chosen.ts";
 import type { Columns } from "./columns.ts";
 
-/** The chosen pictures, by id, so that they stay chosen while others come and go. */
+/** Which pictures the person has chosen. */
 export class Selection {
-  readonly ids: Signal<ReadonlySet<string>> = signal(new Set<string>());
-  /** Where a range begins. */
+  readonly chosen: Signal<Chosen> = signal(Chosen.none);
+  /** Where a range begins, by id. */
   #anchor: string | undefined;
 
-  toggle(id: string): void {
-    const ids = new Set(this.ids.value);
-    if (!ids.delete(id)) ids.add(id);
-    this.#anchor = id;
-    this.ids.value = ids;
+  get size(): number {
+    return this.chosen.value.size;
   }
 
-  set(ids: Iterable<string>, anchor = this.#anchor): void {
+  toggle(columns: Columns, index: number): void {
+    const id = columns.id(index);
+    const chosen = this.chosen.value;
+    const isChosen = chosen.has(columns, { index, id });
+    this.set(isChosen ? chosen.without(columns, index) : chosen.with(columns, index, index + 1), id);
+  }
+
+  set(chosen: Chosen, anchor = this.#anchor): void {
     this.#anchor = anchor;
-    this.ids.value = new Set(ids);
+    this.chosen.value = chosen;
   }
 
   /** Everything from the last one that was chosen to this one. */
@@ -24,29 +29,27 @@ export class Selection {
     const from = this.#anchor === undefined ? -1 : columns.indexOf(this.#anchor);
     const start = from === -1 ? index : Math.min(from, index);
     const end = from === -1 ? index : Math.max(from, index);
-    const ids = new Set(this.ids.value);
-    for (let at = start; at <= end; at += 1) ids.add(columns.id(at));
-    this.#anchor ??= columns.id(index);
-    this.ids.value = ids;
+    this.set(this.chosen.value.with(columns, start, end + 1), this.#anchor ?? columns.id(index));
   }
 
-  all(columns: Columns): void {
-    const ids = new Set<string>();
-    for (let index = 0; index < columns.count; index += 1) ids.add(columns.id(index));
-    this.ids.value = ids;
-  }
+  all = (columns: Columns): void => this.set(Chosen.none.with(columns, 0, columns.count));
 
   clear(): void {
     this.#anchor = undefined;
-    this.ids.value = new Set();
+    this.chosen.value = Chosen.none;
   }
 
   /** Forgets those that are gone. */
   keep(columns: Columns): void {
-    const ids = [...this.ids.value];
-    if (ids.length === 0 || ids.length > MAX_CHECKED) return;
-    const left = ids.filter((id) => columns.indexOf(id) !== -1);
-    if (left.length < ids.length) this.ids.value = new Set(left);
+    const { size } = this;
+    if (size === 0 || size > MAX_CHECKED) return;
+    const left = [...this.chosen.value].filter((id) => columns.indexOf(id) !== -1);
+    if (left.length < size) this.chosen.value = Chosen.of(left);
+  }
+
+  /** Forgets very many, where other columns are shown than those in which they were chosen. */
+  leaveOthers(columns: Columns): void {
+    if (!this.chosen.peek().isOf(columns)) this.clear();
   }
 }
 

@@ -1,10 +1,10 @@
-import type { Signal } from "@preact/signals";
 import { Icon } from "../shared/icons.tsx";
 import { usePlaceholder } from "../shared/placeholder.ts";
 import { urlOf } from "../shared/router.ts";
 import { contentUrl } from "../shared/store.ts";
 import { texts } from "../texts.ts";
-import type { LaidImage } from "./columns.ts";
+import type { Columns, LaidImage } from "./columns.ts";
+import type { Selection } from "./selection.ts";
 
 /** The ladder that the store renders for every reader. */
 const WIDTHS = [160, 240, 320, 480, 640, 960, 1280, 1920];
@@ -18,16 +18,21 @@ interface Props {
   readonly height: number;
   readonly column: number;
   readonly isFocusable: boolean;
-  readonly selected: Signal<ReadonlySet<string>>;
-  readonly onSelect: (index: number, extend: boolean) => void;
+  /** In which the image is. */
+  readonly columns: Columns;
+  readonly selection: Selection;
 }
 
-export function Tile({ image, album, total, left, width, height, column, isFocusable, selected, onSelect }: Props) {
+export function Tile({ image, album, total, left, width, height, column, isFocusable, columns, selection }: Props) {
   const { index, id, placeholder } = image;
-  const isSelected = selected.value.has(id);
-  const isSelecting = selected.value.size > 0;
+  const isSelected = selection.chosen.value.has(columns, image);
+  const isSelecting = selection.size > 0;
   const picture = usePlaceholder<HTMLAnchorElement>(placeholder);
   const label = texts.album.picture(index + 1, total);
+  function onSelect({ shiftKey }: MouseEvent): void {
+    if (shiftKey) selection.extendTo(columns, index);
+    else selection.toggle(columns, index);
+  }
   return (
     <div
       role="gridcell"
@@ -49,7 +54,7 @@ export function Tile({ image, album, total, left, width, height, column, isFocus
         onClick={(event) => {
           if (!isSelecting && !event.shiftKey && !event.ctrlKey && !event.metaKey) return;
           event.preventDefault();
-          onSelect(index, event.shiftKey);
+          onSelect(event);
         }}
       >
         <img
@@ -69,7 +74,7 @@ export function Tile({ image, album, total, left, width, height, column, isFocus
         aria-checked={isSelected}
         aria-label={texts.album.select(index + 1)}
         tabIndex={-1}
-        onClick={(event) => onSelect(index, event.shiftKey)}
+        onClick={onSelect}
       >
         <Icon name="check" size={16} />
       </button>

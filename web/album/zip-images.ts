@@ -1,7 +1,7 @@
 import { makeZip } from "client-zip";
 import { type Image, StoreError } from "../../client/src/index.ts";
 import { store } from "../shared/store.ts";
-import { type OnProgress, type Outcome, save } from "./actions.ts";
+import { type Ids, type OnProgress, type Outcome, save } from "./actions.ts";
 
 /** So many are asked for before their turn, since each takes two requests. */
 const AHEAD = 4;
@@ -12,7 +12,7 @@ const KEPT_MS = 60_000;
  * Saves pictures as one ZIP archive, which the browser makes. One that is gone meanwhile is left out. If another fails, nothing is
  * saved.
  */
-export async function zipImages(ids: readonly string[], onProgress: OnProgress, name: string): Promise<Outcome> {
+export async function zipImages(ids: Ids, onProgress: OnProgress, name: string): Promise<Outcome> {
   const over = new AbortController();
   const counts = { finished: 0, done: 0 };
   async function* files() {
@@ -23,7 +23,7 @@ export async function zipImages(ids: readonly string[], onProgress: OnProgress, 
         counts.finished += 1;
       }
       counts.done += 1;
-      onProgress({ done: counts.done, total: ids.length });
+      onProgress({ done: counts.done, total: ids.size });
     }
   }
   try {
@@ -46,14 +46,19 @@ interface Opened {
   readonly error?: unknown;
 }
 
-async function* inTurn(ids: readonly string[], signal: AbortSignal): AsyncGenerator<Opened, void> {
+async function* inTurn(ids: Ids, signal: AbortSignal): AsyncGenerator<Opened, void> {
   const opened: Promise<Opened>[] = [];
-  let next = 0;
-  for (let at = 0; at < ids.length; at += 1) {
-    for (; next < ids.length && opened.length < AHEAD; next += 1) opened.push(open(ids[next] ?? "", signal));
-    const one = (await opened.shift()) ?? {};
+  const waiting = ids[Symbol.iterator]();
+  const openNext = () => {
+    const next = waiting.next();
+    if (next.done !== true) opened.push(open(next.value, signal));
+  };
+  for (let count = 0; count < AHEAD; count += 1) openNext();
+  for (let first = opened.shift(); first !== undefined; first = opened.shift()) {
+    const one = await first;
     if (one.error !== undefined) throw one.error;
     yield one;
+    openNext();
   }
 }
 
