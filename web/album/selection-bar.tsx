@@ -51,7 +51,9 @@ export function SelectionBar({ state, album, selection, onDelete }: Props) {
   async function useAsCover(): Promise<void> {
     const [id] = selection.chosen.value;
     try {
-      if (id !== undefined) state.album.value = await chooseCover(album, id);
+      const { columns } = state;
+      const createdAt = id === undefined ? undefined : columns.createdAt[columns.indexOf(id)];
+      if (id !== undefined && createdAt !== undefined) state.album.value = await chooseCover(album, { id, createdAt });
       selection.clear();
     } catch (error) {
       showError(error);

@@ -1,10 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Album } from "../../client/src/index.ts";
+import type { Album, components } from "../../client/src/index.ts";
 import { Icon } from "../shared/icons.tsx";
 import { usePlaceholder } from "../shared/placeholder.ts";
 import { contentUrl, store } from "../shared/store.ts";
-import { COVER } from "./choose-cover.ts";
+import { COVER, coverTimeOf } from "./choose-cover.ts";
 
 interface Cover {
   readonly id: string;
@@ -19,20 +19,35 @@ const SIZES = "(max-width: 40rem) 50vw, 20rem";
 const covers = new Map<string, Promise<Cover | undefined>>();
 
 /** The image that someone chose, as long as it is in the album. */
-async function chosenCover({ id, metadata }: Album): Promise<Cover | undefined> {
+async function chosenCover(album: Album): Promise<Cover | undefined> {
+  const { id, metadata } = album;
   const chosen = metadata[COVER];
   if (chosen === undefined) return undefined;
+  const createdAt = coverTimeOf(album);
+  if (createdAt !== undefined) return listedCover(album.name, chosen, createdAt);
   const image = await store.imageById(chosen).catch(() => undefined);
   return image?.albumId === id ? image : undefined;
 }
 
-async function firstCover(album: string): Promise<Cover | undefined> {
-  const { ids, sha256, placeholders } = await store.send("GET", "/v1/albums/{album}/layout", {
+async function listedCover(album: string, id: string, createdAt: number): Promise<Cover | undefined> {
+  const timeAt = (after: number) => new Date(createdAt + after).toISOString();
+  const page = await store.send("GET", "/v1/albums/{album}/layout", {
     path: { album },
-    query: { pageSize: 1, orderBy: "-createdAt" },
+    query: { pageSize: 1000, orderBy: "createdAt", createdAfter: timeAt(-1), createdBefore: timeAt(1) },
   });
-  const [first, digest, placeholder = null] = [ids[0], sha256[0], placeholders[0]];
-  return first === undefined || digest === undefined ? undefined : { id: first, sha256: digest, placeholder };
+  return coverAt(page, page.ids.indexOf(id));
+}
+
+async function newestCover(album: string): Promise<Cover | undefined> {
+  const query = { pageSize: 1, orderBy: "-createdAt" } as const;
+  return coverAt(await store.send("GET", "/v1/albums/{album}/layout", { path: { album }, query }), 0);
+}
+
+type LayoutPage = components["schemas"]["ImageLayoutPage"];
+
+function coverAt({ ids, sha256, placeholders }: LayoutPage, at: number): Cover | undefined {
+  const [id, digest, placeholder = null] = [ids[at], sha256[at], placeholders[at]];
+  return id === undefined || digest === undefined ? undefined : { id, sha256: digest, placeholder };
 }
 
 function coverOf(album: Album): Promise<Cover | undefined> {
@@ -41,7 +56,7 @@ function coverOf(album: Album): Promise<Cover | undefined> {
   let cover = covers.get(key);
   if (cover === undefined) {
     cover = chosenCover(album)
-      .then((chosen) => chosen ?? firstCover(name))
+      .then((chosen) => chosen ?? newestCover(name))
       .catch(() => undefined);
     covers.set(key, cover);
   }

@@ -71,8 +71,9 @@ export function Lightbox({ state, album, id }: Props) {
     else navigate(urlOf.image(state.name, state.columns.id(next)), { replace: true });
   }
   const { submit: useAsCover } = useSubmit(async () => {
+    if (current === undefined) return;
     try {
-      state.album.value = await chooseCover(album, id);
+      state.album.value = await chooseCover(album, { id, createdAt: Date.parse(current.createdAt) });
     } catch (error) {
       showError(error);
     }
