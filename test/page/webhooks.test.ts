@@ -98,6 +98,7 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
       await dialog.getByLabel("Only these").check();
       const make = dialog.getByRole("button", { name: "New webhook" });
       expect(await make.isDisabled()).toBe(true);
+      await dialog.getByRole("button", { name: "Events of Albums: none" }).click();
       await dialog.getByLabel("album created").check();
       await dialog.getByLabel("Albums, one on each line").fill(`${path}, with a comma\n${path}-*\n`);
       await expectAccessible(page);
@@ -132,6 +133,56 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
       await rowOf(page, path).getByText("Active").waitFor();
       await page.getByText("No durable readers.").waitFor();
       expect(await page.content()).not.toContain("whsec_");
+    });
+  });
+
+  test("events are chosen by their kinds, which open to single ones", async () => {
+    const path = `kinds-${size}`;
+    await world.visit("/admin", { size, ...signedIn }, async ({ page, picture }) => {
+      await page.getByRole("button", { name: "New webhook" }).click();
+      const dialog = page.getByRole("dialog", { name: "New webhook" });
+      await dialog.getByLabel("Address").fill(receiver.url + path);
+      await dialog.getByLabel("Only these").check();
+      const boxes = dialog.getByRole("checkbox");
+      expect(await boxes.count()).toBe(8);
+      await picture("webhook-kinds");
+      await dialog.getByRole("checkbox", { name: "Pictures" }).check();
+      const open = dialog.getByRole("button", { name: /^Events of Pictures: / });
+      await open.getByText("all", { exact: true }).waitFor();
+      await open.click();
+      expect(await boxes.count()).toBe(11);
+      await dialog.getByLabel("picture deleted").uncheck();
+      await open.getByText("2 of 3").waitFor();
+      expect(await dialog.getByRole("checkbox", { name: "Pictures" }).isChecked()).toBe(false);
+      await dialog.getByRole("checkbox", { name: "Quotas" }).check();
+      await expectAccessible(page);
+      await picture("webhook-kinds-open");
+      await dialog.getByRole("button", { name: "New webhook" }).click();
+      await page.getByRole("dialog", { name: "The secret of the webhook" }).waitFor();
+      const types = ["imagestore.image.created", "imagestore.image.updated", "imagestore.quota.updated"];
+      expect((await webhookAt(path))?.types).toEqual(types);
+    });
+  });
+
+  test("a webhook is made once where the response to its form is lost", async () => {
+    const path = `once-${size}`;
+    await world.visit("/admin", { size, ...signedIn, expected: [/net::ERR_FAILED/] }, async ({ page, context }) => {
+      let lost = 0;
+      await context.route(/\/v1\/webhooks$/, async (route) => {
+        if (route.request().method() !== "POST" || lost > 0) return route.continue();
+        lost += 1;
+        expect((await route.fetch()).status()).toBe(201);
+        return route.abort();
+      });
+      await page.getByRole("button", { name: "New webhook" }).click();
+      const dialog = page.getByRole("dialog", { name: "New webhook" });
+      await dialog.getByLabel("Address").fill(receiver.url + path);
+      await dialog.getByRole("button", { name: "New webhook" }).click();
+      await page.getByRole("dialog", { name: "The secret of the webhook" }).waitFor();
+      await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+      await rowOf(page, path).waitFor();
+      expect(lost).toBe(1);
+      expect(await rowOf(page, path).count()).toBe(1);
     });
   });
 

@@ -1,17 +1,17 @@
 import { useSignal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import { StoreError } from "../../client/src/index.ts";
-import { EVENT_KINDS, TYPES_OF_KIND } from "../shared/event-types.ts";
 import { TextField } from "../shared/form.tsx";
 import { FormDialog } from "../shared/form-dialog.tsx";
+import { createIdempotency } from "../shared/idempotency.ts";
 import { may } from "../shared/session.ts";
 import { ifMatch, store } from "../shared/store.ts";
 import { useSubmit } from "../shared/submit.ts";
 import { texts } from "../texts-admin.ts";
+import { EventTypesField } from "./event-types-field.tsx";
 import {
-  ALL_TYPES,
   draftOf,
   EMPTY_DRAFT,
-  linesOf,
   mergeUntouched,
   patchOf,
   valuesOf,
@@ -28,8 +28,10 @@ interface NewProps {
 
 export function NewWebhook({ onClose, onMade }: NewProps) {
   const draft = useSignal(EMPTY_DRAFT);
+  const idempotency = useMemo(createIdempotency, []);
   const form = useSubmit(async () => {
-    const { secret } = await store.send("POST", "/v1/webhooks", { body: valuesOf(draft.value) });
+    const body = valuesOf(draft.value);
+    const { secret } = await store.send("POST", "/v1/webhooks", { body, headers: idempotency(body) });
     onMade(secret);
   });
   return (
@@ -132,7 +134,7 @@ function Fields({ draft, saved, onDraft }: FieldsProps) {
       </TextField>
       {maySelect && (
         <>
-          <Types types={draft.types} onTypes={set("types")} />
+          <EventTypesField types={draft.types} onTypes={set("types")} />
           {meanwhile("types")}
           <TextField
             label={texts.webhooks.albums}
@@ -161,48 +163,3 @@ const Saved = ({ field, text }: { readonly field: WebhookField; readonly text: s
     <bdi>{field === "types" ? describeTypes(valuesOf({ ...EMPTY_DRAFT, types: text }).types) : text || "–"}</bdi>
   </span>
 );
-
-interface TypesProps {
-  readonly types: string;
-  readonly onTypes: (types: string) => void;
-}
-
-function Types({ types, onTypes }: TypesProps) {
-  const chosen = new Set(types === ALL_TYPES ? [] : linesOf(types));
-  const toggle = (type: string) => {
-    if (!chosen.delete(type)) chosen.add(type);
-    const inOrder = EVENT_KINDS.flatMap((kind) => [...TYPES_OF_KIND[kind]] as string[]);
-    onTypes(inOrder.filter((one) => chosen.has(one)).join("\n"));
-  };
-  return (
-    <fieldset>
-      <legend>{texts.webhooks.types}</legend>
-      {[true, false].map((isAll) => (
-        <label key={String(isAll)} class="check">
-          <input
-            type="radio"
-            name="webhook-types"
-            checked={(types === ALL_TYPES) === isAll}
-            onChange={() => onTypes(isAll ? ALL_TYPES : "")}
-          />
-          {isAll ? texts.webhooks.allTypes : texts.webhooks.someTypes}
-        </label>
-      ))}
-      {types !== ALL_TYPES && (
-        <div class="types">
-          {EVENT_KINDS.map((kind) => (
-            <fieldset key={kind}>
-              <legend class="small">{texts.events.kinds[kind]}</legend>
-              {TYPES_OF_KIND[kind].map((type) => (
-                <label key={type} class="check">
-                  <input type="checkbox" checked={chosen.has(type)} onChange={() => toggle(type)} />
-                  {describeTypes([type])}
-                </label>
-              ))}
-            </fieldset>
-          ))}
-        </div>
-      )}
-    </fieldset>
-  );
-}
