@@ -22,7 +22,8 @@ const AdminView = lazy(async () => (await import("./later.ts")).AdminView);
 /** A picture lies over its album, so that both are one view. */
 const viewKey = computed(() => {
   const { value } = route;
-  const caller = me.value?.caller;
+  // A person who signs in again has another session, and sees the same.
+  const caller = me.value?.caller.base ?? me.value?.caller;
   return [value.view, value.view === "album" ? value.album : "", caller?.kind, caller?.id].join("\n");
 });
 

@@ -5,6 +5,7 @@ import { testKeys } from "../http/test-keys.ts";
 import { hasChromium } from "../services/chromium.ts";
 import { until } from "../waiting.ts";
 import { expectAccessible } from "./axe.ts";
+import { drawPhoto } from "./drawings.ts";
 import { seedAlbum } from "./seed.ts";
 import { type PageWorld, SIZE_NAMES, startPageWorld } from "./visit.ts";
 
@@ -109,6 +110,77 @@ const endSession = async (context: BrowserContext) => {
     },
   });
 };
+
+describe.skipIf(!isRun).each(SIZE_NAMES)("a session on a %s", (size) => {
+  test("that ends under an open form says so in it, and what was typed is saved after signing in beside it", async () => {
+    const album = `Typed on a ${size}`;
+    await seedAlbum(world.store, album, 1, { headers: boss });
+    const path = `/albums/${encodeURIComponent(album)}`;
+    const visit = { size, signedInWith: secretOf("boss"), expected: [REFUSED] };
+    await world.visit(path, visit, async ({ page, context, picture }) => {
+      await page.getByText("Live").waitFor({ state: "attached" });
+      await page.locator('[data-index="0"] .picture').click();
+      await page.getByRole("button", { name: "Details" }).click();
+      const form = page.getByRole("form", { name: "Edit the picture" });
+      await form.getByLabel("Title").fill("Typed before the end");
+      await endSession(context);
+      await form.getByRole("button", { name: "Save" }).click();
+      const alert = form.getByRole("alert");
+      await alert.getByText("Your session has ended.").waitFor();
+      await expectAccessible(page);
+      await alert.scrollIntoViewIfNeeded();
+      await picture("ended-in-form");
+      const [beside] = await Promise.all([context.waitForEvent("page"), alert.getByRole("link").click()]);
+      await enter(beside, secretOf("boss"));
+      await albumLink(beside, album).waitFor();
+      await beside.close();
+      await form.getByText("You are signed in again.").waitFor();
+      await form.getByRole("button", { name: "Save" }).click();
+      await page.getByText("Saved.").waitFor();
+      await page.getByRole("heading", { name: "Typed before the end" }).waitFor();
+      await page.getByRole("button", { name: "Back to the album" }).click();
+      await page.getByText("Live").waitFor({ state: "attached" });
+      expect(await page.getByRole("alert").count()).toBe(0);
+    });
+  });
+});
+
+describe.skipIf(!isRun)("uploads", () => {
+  test("wait when the session ends, and go on after signing in beside them", async () => {
+    const name = "Uploaded in two sessions";
+    await seedAlbum(world.store, name, 1, { headers: boss });
+    const path = `/albums/${encodeURIComponent(name)}`;
+    const visit = { signedInWith: secretOf("boss"), expected: [REFUSED] };
+    await world.visit(path, visit, async ({ page, context, picture }) => {
+      let asked = 0;
+      await context.route(/\/images\/[^/]+\/content$/, async (route) => {
+        asked += 1;
+        if (asked === 2) await endSession(context);
+        await route.continue();
+      });
+      const [chooser] = await Promise.all([
+        page.waitForEvent("filechooser"),
+        page.getByRole("button", { name: "Add pictures" }).click(),
+      ]);
+      const names = Array.from({ length: 8 }, (_, index) => `added-${index}.jpg`);
+      const files = names.map(async (file, index) => {
+        const buffer = Buffer.from(await drawPhoto(70 + index, { size: [320, 240] }));
+        return { name: file, mimeType: "image/jpeg", buffer };
+      });
+      await chooser.setFiles(await Promise.all(files));
+      const uploads = page.getByRole("region", { name: "Uploads" });
+      await uploads.getByText("Uploads wait, and go on once you have signed in again.").waitFor();
+      await expectAccessible(page);
+      await picture("ended-uploads");
+      const link = uploads.getByRole("link", { name: "Sign in, in another tab" });
+      const [beside] = await Promise.all([context.waitForEvent("page"), link.click()]);
+      await enter(beside, secretOf("boss"));
+      await albumLink(beside, name).waitFor();
+      await uploads.getByText("All 8 files are there.").waitFor();
+      expect(await page.getByRole("alert").count()).toBe(0);
+    });
+  });
+});
 
 describe.skipIf(!isRun)("a session", () => {
   test.each([

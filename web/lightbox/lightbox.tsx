@@ -4,10 +4,11 @@ import type { Album, Image } from "../../client/src/index.ts";
 import type { AlbumState } from "../album/album-state.ts";
 import { deleteSoon, undoLastDeletion } from "../album/deletions.ts";
 import { chooseCover } from "../albums/choose-cover.ts";
+import { InDialog } from "../shared/dialog.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { leave, navigate, urlOf } from "../shared/router.ts";
 import { may } from "../shared/session.ts";
-import { store } from "../shared/store.ts";
+import { sessionEnded, store } from "../shared/store.ts";
 import { useSubmit } from "../shared/submit.ts";
 import { DialogToasts, showError } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
@@ -41,7 +42,7 @@ export function Lightbox({ state, album, id }: Props) {
   }, []);
   useEffect(() => {
     void read();
-  }, [id, version]);
+  }, [id, version, sessionEnded.value]);
   useEffect(() => {
     for (const near of [index + 1, index - 1])
       if (index !== -1 && near >= 0 && near < state.columns.count) preload(state.columns.image(near));
@@ -99,37 +100,41 @@ export function Lightbox({ state, album, id }: Props) {
         })
       }
     >
-      <LightboxBar
-        album={album}
-        label={label}
-        place={index === -1 ? undefined : texts.lightbox.place(index + 1, state.expected)}
-        image={current}
-        hasDetails={hasDetails}
-        onClose={close}
-        onDelete={remove}
-      />
-      <div class="lightbox-stage">
-        {shown !== undefined && <Picture image={shown} label={label} zoom={zoom} onSwipe={step} onClose={close} />}
-        {index === -1 && problem.value !== undefined && <Problem error={problem.value} onRetry={() => void read()} />}
-        {index > 0 && <Arrow icon="back" text={texts.lightbox.previous} onClick={() => step(-1)} />}
-        {index !== -1 && index < state.columns.count - 1 && (
-          <Arrow icon="next" text={texts.lightbox.next} onClick={() => step(1)} />
-        )}
-      </div>
-      {hasDetails.value && current !== undefined && (
-        <Details
-          key={id}
-          image={current}
+      <InDialog.Provider value={true}>
+        <LightboxBar
           album={album}
-          onSaved={(saved) => (record.value = saved)}
-          onCover={() => void useAsCover()}
-          onTag={(tag) => {
-            close();
-            state.setTag(tag);
-          }}
+          label={label}
+          place={index === -1 ? undefined : texts.lightbox.place(index + 1, state.expected)}
+          image={current}
+          hasDetails={hasDetails}
+          onClose={close}
+          onDelete={remove}
         />
-      )}
-      <DialogToasts />
+        <div class="lightbox-stage">
+          {shown !== undefined && <Picture image={shown} label={label} zoom={zoom} onSwipe={step} onClose={close} />}
+          {(index === -1 || (sessionEnded.value && !hasDetails.value)) && problem.value !== undefined && (
+            <Problem error={problem.value} onRetry={() => void read()} />
+          )}
+          {index > 0 && <Arrow icon="back" text={texts.lightbox.previous} onClick={() => step(-1)} />}
+          {index !== -1 && index < state.columns.count - 1 && (
+            <Arrow icon="next" text={texts.lightbox.next} onClick={() => step(1)} />
+          )}
+        </div>
+        {hasDetails.value && current !== undefined && (
+          <Details
+            key={id}
+            image={current}
+            album={album}
+            onSaved={(saved) => (record.value = saved)}
+            onCover={() => void useAsCover()}
+            onTag={(tag) => {
+              close();
+              state.setTag(tag);
+            }}
+          />
+        )}
+        <DialogToasts />
+      </InDialog.Provider>
     </dialog>
   );
 }

@@ -1,5 +1,8 @@
-import type { ComponentChildren } from "preact";
+import { type ComponentChildren, createContext } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
+
+/** Whether it is in a modal dialog, beside which nothing can be pressed. */
+export const InDialog = createContext(false);
 
 interface Props {
   readonly title: string;
@@ -33,7 +36,7 @@ export function Dialog({ title, onClose, wide = false, children }: Props) {
         <h2 id={id} class="dialog-title">
           <bdi>{title}</bdi>
         </h2>
-        {children}
+        <InDialog.Provider value={true}>{children}</InDialog.Provider>
       </div>
     </dialog>
   );

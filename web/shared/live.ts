@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { type CloudEvent, type EventType, StoreError } from "../../client/src/index.ts";
 import { may } from "./session.ts";
-import { store, streamsOpened } from "./store.ts";
+import { sessionEnded, store, streamsOpened } from "./store.ts";
 
 /** Whether changes of others arrive: `off` where the caller may not read events. */
 export const liveState = signal<"off" | "on" | "lost">("off");
@@ -43,13 +43,30 @@ async function keepFollowing(listener: Listener, over: AbortSignal): Promise<voi
     } catch (error) {
       if (over.aborted) return;
       const isRefused = error instanceof StoreError && (error.status === 401 || error.status === 403);
-      if (isRefused) liveState.value = "off";
-      if (isRefused) return;
+      if (isRefused) {
+        liveState.value = "off";
+        if (!sessionEnded.peek()) return;
+        await whenSignedIn(over);
+        continue;
+      }
       liveState.value = "lost";
       if (error instanceof StoreError && error.status === 410) await listener.onGap();
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
+}
+
+/** Once the person has signed in again beside this, or it is over. */
+function whenSignedIn(over: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = sessionEnded.subscribe((hasEnded) => {
+      if (!hasEnded) resolve();
+    });
+    over.addEventListener("abort", () => {
+      stop();
+      resolve();
+    });
+  });
 }
 
 async function readEvents({ types, albumId, onEvent }: Listener, from: string, over: AbortSignal): Promise<void> {

@@ -1,11 +1,23 @@
+import { useContext } from "preact/hooks";
 import { StoreError } from "../../client/src/index.ts";
 import { texts } from "../texts.ts";
+import { InDialog } from "./dialog.tsx";
 import { PlainError } from "./plain-error.ts";
+import { urlOf } from "./router.ts";
 import { isEndSaid } from "./session-end.ts";
+import { REFUSED, sessionEnded } from "./store.ts";
 
 /** What went wrong, why, under which id the store's log has it, and what to do. */
 export function Problem({ error, onRetry }: { readonly error: unknown; readonly onRetry?: (() => void) | undefined }) {
-  if (isEndSaid.value && followsFromEnd(error)) return null;
+  const isInDialog = useContext(InDialog);
+  if (isEndSaid.value && followsFromEnd(error)) return isInDialog ? <SignInBeside advice={texts.signIn.stays} /> : null;
+  if (isEnd(error) && !sessionEnded.value)
+    return (
+      <div class="made" role="status">
+        <p>{texts.signIn.again}</p>
+        <Retry onRetry={onRetry} />
+      </div>
+    );
   const { title, detail, advice, requestId } = explain(error);
   return (
     <div class="problem" role="alert">
@@ -17,20 +29,37 @@ export function Problem({ error, onRetry }: { readonly error: unknown; readonly 
           {texts.problem.requestId} <span class="mono">{requestId}</span>
         </p>
       )}
-      {onRetry !== undefined && (
-        <p>
-          <button type="button" class="button" onClick={onRetry}>
-            {texts.tryAgain}
-          </button>
-        </p>
-      )}
+      <Retry onRetry={onRetry} />
     </div>
   );
 }
 
+const Retry = ({ onRetry }: { readonly onRetry: (() => void) | undefined }) =>
+  onRetry === undefined ? null : (
+    <p>
+      <button type="button" class="button" onClick={onRetry}>
+        {texts.tryAgain}
+      </button>
+    </p>
+  );
+
+/** In another tab, so that nothing of this one is lost. */
+export const SignInBeside = ({ advice }: { readonly advice: string }) => (
+  <div class="problem" role="alert">
+    <p class="title">{texts.signIn.ended}</p>
+    <p>{advice}</p>
+    <p>
+      <a class="button" href={urlOf.signIn()} target="_blank" rel="noopener">
+        {texts.signIn.beside}
+      </a>
+    </p>
+  </div>
+);
+
+const isEnd = (error: unknown): boolean => error instanceof StoreError && error.code === "session_ended";
+
 /** Where the end of the session is said above the view, what the store then refuses is not said again. */
-const followsFromEnd = (error: unknown): boolean =>
-  error instanceof StoreError && (error.status === 401 || error.status === 403 || error.status === 404);
+const followsFromEnd = (error: unknown): boolean => error instanceof StoreError && REFUSED.has(error.status);
 
 interface Explained {
   readonly title: string;

@@ -1,11 +1,21 @@
 import { computed, signal } from "@preact/signals";
 import { type components, StoreError } from "../../client/src/index.ts";
-import { hasSession, sessionEnded, store } from "./store.ts";
+import { base, hasSession, sessionEnded, store } from "./store.ts";
 
 type Me = components["schemas"]["Me"];
 export type Right = Me["grants"][number]["rights"][number];
 
 export const me = signal<Me | undefined>(undefined);
+
+/** The other tabs of the browser, which have the same cookie. */
+const tabs = new BroadcastChannel(`image-store.session ${base}`);
+tabs.addEventListener("message", () => {
+  // A tab that can't find it out now does so with its next request.
+  void loadMe().then(
+    () => (sessionEnded.value = false),
+    () => undefined,
+  );
+});
 
 export async function loadMe(): Promise<void> {
   hasSession.value = false;
@@ -30,6 +40,8 @@ export async function signIn(secret: string): Promise<void> {
   await store.send("POST", "/v1/session", { headers: { Authorization: `Bearer ${secret}` } });
   sessionEnded.value = false;
   await loadMe();
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel has no other origins
+  tabs.postMessage("signed in");
 }
 
 export async function signOut(): Promise<void> {

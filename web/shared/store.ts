@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { createClient } from "../../client/src/index.ts";
+import { createClient, StoreError } from "../../client/src/index.ts";
 
 /** Path of the store, without a slash at its end; a proxy may serve it under one of its own. This module is bundled into `assets`. */
 export const base = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
@@ -19,19 +19,30 @@ export const store = createClient({
   fetch: async (request) => {
     const response = await fetch(request);
     if (response.status === 401 && (await codeOf(response)) === "session_ended") sessionEnded.value = true;
-    else if (REFUSED.has(response.status) && hasSession.peek()) void noteEndOfSession();
+    else if (REFUSED.has(response.status) && hasSession.peek()) await noteEndOfSession();
     if (response.ok && request.headers.get("Accept") === "text/event-stream") streamsOpened.value += 1;
     return response;
   },
 });
 
-const REFUSED: ReadonlySet<number> = new Set([401, 403, 404]);
+/** What the store answers to a visitor instead of what a session may see. */
+export const REFUSED: ReadonlySet<number> = new Set([401, 403, 404]);
 
 /** The response to an `<img>` or to a request that was given up may have removed the cookie, which makes the page a visitor. */
 async function noteEndOfSession(): Promise<void> {
-  const response = await fetch(`${base}/v1/me`);
+  // A store that does not answer has ended nothing.
+  const response = await fetch(`${base}/v1/me`).catch(() => undefined);
+  if (response === undefined) return;
   const { caller, code } = (await response.json()) as { caller?: { kind: string }; code?: string };
   if (code === "session_ended" || caller?.kind === "anonymous") sessionEnded.value = true;
+}
+
+/** Whether the store refused something because the session has ended. Uploads are not sent by `fetch`, which would have seen it. */
+export async function isAfterEnd(error: unknown): Promise<boolean> {
+  if (!(error instanceof StoreError) || !REFUSED.has(error.status)) return false;
+  if (error.code === "session_ended") sessionEnded.value = true;
+  else if (hasSession.peek() && !sessionEnded.peek()) await noteEndOfSession();
+  return sessionEnded.peek();
 }
 
 const codeOf = async (response: Response): Promise<unknown> =>

@@ -56,7 +56,7 @@ function dismiss(toast: Toast): void {
 }
 
 export function showError(error: unknown): void {
-  if (isEndSaid.value && error instanceof StoreError && error.status === 401) return;
+  if (isEndSaid.value && !isInDialog.value && error instanceof StoreError && error.status === 401) return;
   showToast(explainShortly(error));
 }
 

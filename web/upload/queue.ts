@@ -1,6 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import { type Album, StoreError } from "../../client/src/index.ts";
 import { me } from "../shared/session.ts";
+import { isAfterEnd, sessionEnded } from "../shared/store.ts";
 import { texts } from "../texts.ts";
 import { createItem, type IfTaken, isOver, type UploadItem } from "./item.ts";
 import { passes, sendItem } from "./send-item.ts";
@@ -53,7 +54,7 @@ function refuseAtOnce(item: UploadItem, limit: number): void {
 }
 
 function pump(): void {
-  while (running < AT_ONCE && !isPaused.value && !isOffline.value) {
+  while (running < AT_ONCE && !isPaused.value && !isOffline.value && !sessionEnded.value) {
     const next = items.value.find(({ status }) => status.value === "waiting");
     if (next === undefined) return;
     running += 1;
@@ -75,7 +76,9 @@ async function run(item: UploadItem): Promise<void> {
     // The code that aborted the upload has set its status.
     if (stopper.signal.aborted) return;
     item.sent.value = 0;
-    if (error instanceof StoreError && passes(error)) {
+    // Without the session the store refuses everything. Once the person has signed in again, it goes on.
+    if (await isAfterEnd(error)) item.status.value = "waiting";
+    else if (error instanceof StoreError && passes(error)) {
       item.status.value = "waiting";
       waitForStore();
     } else {
@@ -101,6 +104,7 @@ function goOn(): void {
 }
 
 addEventListener("online", goOn);
+sessionEnded.subscribe(() => pump());
 addEventListener("beforeunload", (event) => {
   if (isActive.value) event.preventDefault();
 });

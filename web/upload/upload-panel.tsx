@@ -2,6 +2,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { formatBytes, formatSeconds } from "../shared/format.ts";
 import { Icon, type IconName } from "../shared/icons.tsx";
+import { SignInBeside } from "../shared/problem.tsx";
+import { sessionEnded } from "../shared/store.ts";
 import { texts } from "../texts.ts";
 import { isOver } from "./item.ts";
 import { speed, startMeasuring, totals } from "./pace.ts";
@@ -24,6 +26,7 @@ export function UploadPanel() {
         <section class="uploads" aria-label={texts.upload.title}>
           <UnsentNote />
           {items.value.length > 0 && <Head isOpen={isOpen.value} onToggle={() => (isOpen.value = !isOpen.value)} />}
+          {sessionEnded.value && isActive.value && <SignInBeside advice={texts.upload.ended} />}
           {isOpen.value && items.value.length > 0 && <List />}
         </section>
       )}
