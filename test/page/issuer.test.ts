@@ -5,7 +5,7 @@ import { hasChromium } from "../services/chromium.ts";
 import { type OidcProvider, PAGE_CLIENT, providerKey, RESOURCE, startProvider } from "../services/oidc-provider.ts";
 import { expectAccessible } from "./axe.ts";
 import { seedAlbum } from "./seed.ts";
-import { type PageWorld, SIZE_NAMES, startPageWorld } from "./visit.ts";
+import { endSession, type PageWorld, SIZE_NAMES, startPageWorld } from "./visit.ts";
 
 /** Signing in at a real OpenID provider, and everything that can go wrong on the way. */
 
@@ -156,6 +156,29 @@ describe.skipIf(!isRun)("a person who comes back", () => {
       await signInAt(page, "ann");
       await page.getByText("The store does not accept what the login gave you.").waitFor();
       await page.getByText(/Request [\da-f-]{36}/).waitFor();
+    }));
+});
+
+describe.skipIf(!isRun)("a session of the issuer's token", () => {
+  test("that ends under a form is renewed at the issuer in another tab, and what was typed is saved", () =>
+    world.visit("/albums/u-ann-photos", { expected }, async ({ page, context }) => {
+      await page.getByRole("link", { name: "Sign in" }).click();
+      await leave(page);
+      await signInAt(page, "ann");
+      await page.locator('[data-index="0"] .picture').click();
+      await page.getByRole("button", { name: "Details" }).click();
+      const form = page.getByRole("form", { name: "Edit the picture" });
+      await form.getByLabel("Title").fill("Typed before the end");
+      await endSession(context, world.store);
+      await form.getByRole("button", { name: "Save" }).click();
+      const link = form.getByRole("alert").getByRole("link");
+      const [beside] = await Promise.all([context.waitForEvent("page"), link.click()]);
+      await leave(beside);
+      await consent(beside);
+      await beside.getByRole("link", { name: "u-ann-photos" }).waitFor();
+      await form.getByText("You are signed in again.").waitFor();
+      await form.getByRole("button", { name: "Save" }).click();
+      await page.getByRole("heading", { name: "Typed before the end" }).waitFor();
     }));
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { BrowserContext, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { jsonOf } from "../http/harness.ts";
 import { testKeys } from "../http/test-keys.ts";
 import { hasChromium } from "../services/chromium.ts";
@@ -7,7 +7,7 @@ import { until } from "../waiting.ts";
 import { expectAccessible } from "./axe.ts";
 import { drawPhoto } from "./drawings.ts";
 import { seedAlbum } from "./seed.ts";
-import { type PageWorld, SIZE_NAMES, startPageWorld } from "./visit.ts";
+import { endSession, type PageWorld, SIZE_NAMES, startPageWorld } from "./visit.ts";
 
 /** How a person gets in, and out: with a key, with a share link, with neither, and when the session is gone. */
 
@@ -99,18 +99,6 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
   });
 });
 
-const endSession = async (context: BrowserContext) => {
-  const [cookie] = await context.cookies();
-  await world.store.fetch("/v1/session", {
-    method: "DELETE",
-    headers: {
-      Cookie: `${cookie?.name}=${cookie?.value}`,
-      Origin: world.store.url,
-      "Sec-Fetch-Site": "same-origin",
-    },
-  });
-};
-
 describe.skipIf(!isRun).each(SIZE_NAMES)("a session on a %s", (size) => {
   test("that ends under an open form says so in it, and what was typed is saved after signing in beside it", async () => {
     const album = `Typed on a ${size}`;
@@ -123,7 +111,7 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("a session on a %s", (size) => {
       await page.getByRole("button", { name: "Details" }).click();
       const form = page.getByRole("form", { name: "Edit the picture" });
       await form.getByLabel("Title").fill("Typed before the end");
-      await endSession(context);
+      await endSession(context, world.store);
       await form.getByRole("button", { name: "Save" }).click();
       const alert = form.getByRole("alert");
       await alert.getByText("Your session has ended.").waitFor();
@@ -155,7 +143,7 @@ describe.skipIf(!isRun)("uploads", () => {
       let asked = 0;
       await context.route(/\/images\/[^/]+\/content$/, async (route) => {
         asked += 1;
-        if (asked === 2) await endSession(context);
+        if (asked === 2) await endSession(context, world.store);
         await route.continue();
       });
       const [chooser] = await Promise.all([
@@ -195,7 +183,7 @@ describe.skipIf(!isRun)("a session", () => {
   ] as const)("that ends while the page is open %s, and a new one goes on", (_, before) =>
     world.visit("/", { signedInWith: secretOf("boss"), expected: [REFUSED] }, async ({ page, context }) => {
       await albumLink(page, "Private").waitFor();
-      await endSession(context);
+      await endSession(context, world.store);
       await before(page);
       await albumLink(page, "Private").click();
       await page.getByRole("alert").filter({ hasText: "Your session has ended." }).waitFor();

@@ -135,3 +135,18 @@ export async function signIn(context: BrowserContext, store: TestStore, secret: 
   const [, name = "", value = ""] = /^([^=]+)=([^;]+)/.exec(response.headers.get("set-cookie") ?? "") ?? [];
   await context.addCookies([{ name, value, url: store.url, httpOnly: true, sameSite: "Strict" }]);
 }
+
+/** In the store, as signing out elsewhere does; the browser keeps its cookie. */
+export async function endSession(context: BrowserContext, store: TestStore): Promise<void> {
+  // Those of another port of this host are among them.
+  const cookies = await context.cookies(store.url);
+  const response = await store.fetch("/v1/session", {
+    method: "DELETE",
+    headers: {
+      Cookie: cookies.map(({ name, value }) => `${name}=${value}`).join("; "),
+      Origin: store.url,
+      "Sec-Fetch-Site": "same-origin",
+    },
+  });
+  expect(response.status).toBe(204);
+}
