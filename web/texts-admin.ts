@@ -68,7 +68,7 @@ export const texts = {
     title: "API keys",
     create: "New key",
     first:
-      "This is the first key. After that, the store refuses clients without a key. Give this key all rights, and sign in with it.",
+      "This is the first key. After that, the store refuses clients without a key. It has all rights, so that you can sign in with it and make others.",
     use: "Sign in with it",
     none: "No keys. Everyone who can reach the store may do everything.",
     name: "Name",

@@ -111,7 +111,7 @@ export const texts = {
     emptyGuest: "There is nothing public here. Sign in to see your albums.",
     noMatch: (text: string) => `No album begins with “${text}”.`,
     find: "Find albums by the beginning of their name",
-    findHint: "Name begins with…",
+    findHint: "Begins with…",
     sort: "Sort albums",
     orders: { "-updatedAt": "Last changed", "-createdAt": "Newest", name: "Name" },
     public: "Public",

@@ -82,6 +82,10 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
       await root.send("POST", "/v1/albums", { name: `Of a ${size}`, description: "Just made." });
       await page.getByRole("button", { name: new RegExp(`album created Of a ${size} root`) }).click();
       await page.getByLabel("The whole event").getByText("Just made.").waitFor();
+      const tools = page.locator(".events-tools > *");
+      expect(await tools.count()).toBe(4);
+      const tops = await tools.evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().top)));
+      expect(new Set(tops).size).toBeLessThanOrEqual(2);
       await expectAccessible(page);
       await picture("events");
       await page.getByLabel("Kind of event").selectOption("album");

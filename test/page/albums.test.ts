@@ -35,6 +35,8 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("albums on a %s", (size) => {
       await until(page, `[...document.querySelectorAll(".cover img")].every((image) => image.naturalWidth > 0)`);
       await expectAccessible(page);
       await picture("albums");
+      const [name, facts] = [await card.locator(".name").boundingBox(), await card.locator(".facts").boundingBox()];
+      expect((facts?.y ?? 0) - (name?.y ?? 0)).toBeLessThan(1.5 * (name?.height ?? 0));
     });
   });
 

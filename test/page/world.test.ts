@@ -32,6 +32,16 @@ describe.skipIf(!isRun)("the page", () => {
     world.visit(path, { expected: [/status of 404/] }, async ({ page }) => started(page)),
   );
 
+  test("offers the first key of a store with all rights", async () => {
+    await world.visit("/admin", {}, async ({ page }) => {
+      await page.getByRole("button", { name: "New key" }).click();
+      const rights = page.getByRole("group", { name: "Rights" }).getByRole("checkbox");
+      await rights.first().waitFor();
+      expect(await rights.count()).toBe(7);
+      expect(await rights.and(page.locator(":checked")).count()).toBe(7);
+    });
+  });
+
   test("starts under a path of a proxy", async () => {
     const prefix = "/pictures";
     await using proxy = {

@@ -16,7 +16,8 @@ interface Props {
 
 export function NewKey({ onClose, onMade }: Props) {
   const name = useSignal("");
-  const rights = useSignal<ReadonlySet<Right>>(new Set(["read"]));
+  // A store whose first key may not administer it can't be administered from the page any more.
+  const rights = useSignal<ReadonlySet<Right>>(new Set(isLocal.value ? RIGHTS : ["read"]));
   const albums = useSignal("");
   const until = useSignal("");
   const form = useSubmit(async () => {

@@ -93,7 +93,7 @@ export function SelectionBar({ state, album, selection, onDelete }: Props) {
           <ActionButton icon="picture" text={texts.album.useAsCover} onClick={() => void useAsCover()} />
         )}
         {may("delete", album) && may("write") && (
-          <ActionButton icon="next" text={texts.album.move} onClick={() => (asked.value = "album")} />
+          <ActionButton icon="move" text={texts.album.move} onClick={() => (asked.value = "album")} />
         )}
         {may("delete", album) && <ActionButton icon="trash" text={texts.album.delete} onClick={onDelete} />}
       </div>

@@ -61,7 +61,7 @@ export function EventsView() {
     <div class="page narrow">
       <header class="page-head">
         <h1>{texts.events.title}</h1>
-        <div class="row">
+        <div class="row events-tools">
           <select
             class="input auto"
             aria-label={texts.events.start}
