@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { fchmodSync, futimesSync } from "node:fs";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { chmodSync, utimesSync } from "node:fs";
+import { type FileHandle, open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Image, StoreError } from "../../../client/src/index.ts";
 import type { RemoteCall } from "./connection.ts";
@@ -28,13 +28,10 @@ export async function receiveFile(
 ): Promise<void> {
   const temporary = join(folder, nextTemporaryName());
   try {
-    {
-      await using file = await open(temporary, "wx", 0o600);
-      await writeBytes(call, progress, image, file);
-      // Of an open file, these take less time than it takes to wait for another thread.
-      fchmodSync(file.fd, 0o666 & ~(call.context.umask ?? DEFAULT_UMASK));
-      if (time !== undefined) futimesSync(file.fd, time, time);
-    }
+    await writeBytes(call, progress, image, temporary);
+    // Of a file in use, these take less time than it takes to wait for another thread.
+    chmodSync(temporary, 0o666 & ~(call.context.umask ?? DEFAULT_UMASK));
+    if (time !== undefined) utimesSync(temporary, time, time);
     call.signal.throwIfAborted();
     await rename(temporary, join(folder, image.name));
   } catch (error) {
@@ -43,18 +40,25 @@ export async function receiveFile(
   }
 }
 
+/** A new file that only the user may read, or the one of an earlier attempt without its bytes. */
+interface Target {
+  readonly path: string;
+  readonly flag: "wx" | "w";
+}
+
+const OWN_MODE = 0o600;
+
 async function writeBytes(
   call: Pick<RemoteCall, "client" | "signal">,
   progress: Pick<FileProgress, "moved">,
   image: Pick<Image, "links" | "sha256" | "size">,
-  file: FileHandle,
+  path: string,
 ): Promise<void> {
   const copy = image.size <= IN_MEMORY ? copyWhole : copyChunks;
   for (let attempt = 1; ; attempt += 1) {
     let received = 0;
     try {
-      if (attempt > 1) await file.truncate(0);
-      const sha256 = await copy(call, image, file, (bytes) => {
+      const sha256 = await copy(call, image, { path, flag: attempt === 1 ? "wx" : "w" }, (bytes) => {
         received += bytes;
         progress.moved(bytes);
       });
@@ -72,7 +76,7 @@ async function writeBytes(
 async function copyWhole(
   { client, signal }: Pick<RemoteCall, "client" | "signal">,
   image: Pick<Image, "links">,
-  file: FileHandle,
+  { path, flag }: Target,
   onBytes: (count: number) => void,
 ): Promise<string> {
   const response = await client.download(image, { signal });
@@ -80,32 +84,33 @@ async function copyWhole(
     signal.throwIfAborted();
     throw lostConnection(cause);
   });
-  const writing = writeAt(file, bytes, 0);
-  // While another thread writes.
+  const writing = writeFile(path, bytes, { flag, mode: OWN_MODE });
+  // While another thread opens, writes and closes the file.
   const sha256 = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
   await writing;
   onBytes(bytes.length);
   return sha256;
 }
 
-async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length; )
-    written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
-}
-
 /** Returns the digest of what arrived. */
 async function copyChunks(
   { client, signal }: Pick<RemoteCall, "client" | "signal">,
   image: Pick<Image, "links">,
-  file: FileHandle,
+  { path, flag }: Target,
   onBytes: (count: number) => void,
 ): Promise<string> {
+  await using file = await open(path, flag, OWN_MODE);
   const hash = createHash("sha256");
   await writeChunks(await client.download(image, { signal }), file, { start: 0, signal }, (chunk) => {
     hash.update(chunk);
     onBytes(chunk.length);
   });
   return hash.digest("hex");
+}
+
+async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; )
+    written += (await file.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
 }
 
 /**
