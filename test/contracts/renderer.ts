@@ -8,6 +8,7 @@ import type { ResizedPlan } from "../../src/domain/variant.ts";
 import type { BlobSource, Rendered, Renderer } from "../../src/ports.ts";
 import { sha256 } from "../blobs.ts";
 import { expectCode } from "../errors.ts";
+import { type Pixels, psnr } from "../picture-likeness.ts";
 import { BLUE, type Colour, GREEN, GREY, PICTURE, quarters, RED, WHITE } from "../pictures.ts";
 import { newFolder, removeFolder } from "../temporary-folder.ts";
 
@@ -207,6 +208,44 @@ export function rendererContract(name: string, open: () => Renderer): void {
       }
     });
 
+    test("a JPEG is as a picture made of all its pixels at every size, from a file and from memory", async () => {
+      const photo = detailed(800, 640);
+      const whole = await photo.clone().jpeg({ quality: 95 }).toBuffer();
+      const odd = await photo.clone().resize(797, 641, { fit: "fill" }).jpeg({ quality: 95 }).toBuffer();
+      const turned = await (await storedAs(photo.clone(), 6)).jpeg({ quality: 95 }).toBuffer();
+      for (const original of [whole, odd, turned])
+        for (const by of [2, 2.5, 4, 5, 8, 10, 15.9, 16, 40]) {
+          const size = { width: Math.round(800 / by), height: Math.round(640 / by) };
+          const { bytes, sha256: fromFile } = await render(original, { ...size, format: "png" });
+          const pixels = await pixelsOf(sharp(original).autoOrient());
+          const expected = await pixelsOf(sharp(pixels.data, { raw: pixels }).resize({ ...size, fit: "fill" }));
+          // libjpeg leaves out the part of a pixel at an odd edge.
+          expect(psnr(await pixelsOf(sharp(bytes)), expected)).toBeGreaterThan(original === odd ? 33 : 40);
+          expect((await render({ bytes: original }, { ...size, format: "png" })).sha256).toBe(fromFile);
+        }
+    });
+
+    test("a JPEG with a profile has the same colours with every fit, beside a background in sRGB", async () => {
+      const bytes = await quarters(800, 400).withIccProfile("p3").jpeg({ quality: 95 }).toBuffer();
+      const background = "1e32d2";
+      for (const [width, height] of [
+        [320, 160],
+        [150, 40],
+        [40, 150],
+        [20, 100],
+      ] as const)
+        for (const fit of ["fill", "cover", "contain"] as const) {
+          const made = await render(bytes, { width, height, fit, background });
+          const scale = fit === "contain" ? Math.min(width / 800, height / 400) : 1;
+          const [x, y] = fit === "contain" ? [(800 * scale) / width / 4, (400 * scale) / height / 4] : [0.25, 0.25];
+          expectColour(await made.at(0.5 - x, 0.5 - y), RED, 10);
+          expectColour(await made.at(0.5 + x, 0.5 - y), GREEN, 10);
+          expectColour(await made.at(0.5 + x, 0.5 + y), WHITE, 10);
+          if (fit === "contain" && width !== 2 * height)
+            expectColour(await (width > 2 * height ? made.at(0.02, 0.5) : made.at(0.5, 0.02)), BLUE);
+        }
+    });
+
     test("blur does not mix frames of an animation", async () => {
       const bytes = await quarters().png().toBuffer();
       const detail = async (blur: number) =>
@@ -321,6 +360,24 @@ function expectColour(found: readonly number[], [...expected]: readonly number[]
     return Math.abs(value - wanted) <= tolerance ? wanted : value;
   });
   expect(near).toEqual(expected.length === 4 ? expected : [...expected, 255]);
+}
+
+/** A picture with detail everywhere, the same each time. */
+function detailed(width: number, height: number): Sharp {
+  let state = 1;
+  const pixels = Buffer.from(
+    Array.from({ length: 50 * 40 * 3 }, () => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      return state >>> 24;
+    }),
+  );
+  const raw = { width: 50, height: 40, channels: 3 } as const;
+  return sharp(pixels, { raw }).resize(width, height, { fit: "fill", kernel: "cubic" });
+}
+
+async function pixelsOf(image: Sharp): Promise<Pixels & { readonly channels: 3 }> {
+  const { data, info } = await image.removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  return { data, width: info.width, height: info.height, channels: 3 };
 }
 
 const halfRed = (under: Colour): number[] => RED.map((value, channel) => (value + (under[channel] ?? 0)) / 2);

@@ -52,8 +52,13 @@ export function prepareInput(source: BlobSource): DecoderInput {
   return { ...plain, followsExif, warnsOfDamage, animates, ...prepare(original, source) };
 }
 
+export interface OpenOptions extends SharpOptions {
+  /** The side of the squares of which libjpeg makes one pixel while it decodes: 1, 2, 4 or 8. Of a JPEG in a file only. */
+  readonly shrink?: number;
+}
+
 /** Opens an image for another pipeline. */
-export type Open = (options?: SharpOptions) => Sharp;
+export type Open = (options?: OpenOptions) => Sharp;
 
 /** Decoders fail on what `failOn` says; `maxPixels` is summed over frames. */
 export const opener =
@@ -62,5 +67,8 @@ export const opener =
     maxPixels: number,
     failOn: "error" | "warning" | "none",
   ): Open =>
-  (options = {}) =>
-    sharp(input, { limitInputPixels: maxPixels, sequentialRead: true, failOn, ...selected, ...options });
+  ({ shrink = 1, ...options } = {}) => {
+    // What libvips lets follow the name of a file; sharp has no option for it.
+    const from = shrink > 1 && typeof input === "string" ? `${input}[shrink=${shrink}]` : input;
+    return sharp(from, { limitInputPixels: maxPixels, sequentialRead: true, failOn, ...selected, ...options });
+  };

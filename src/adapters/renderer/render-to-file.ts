@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { unlink, writeFile } from "node:fs/promises";
 import { CONTENT_TYPES, type ContentType } from "../../domain/formats.ts";
 import type { RenderPlan, ResizedPlan } from "../../domain/variant.ts";
 import type { BlobSource, Rendered } from "../../ports.ts";
 import { translateFileError } from "../files/file-system.ts";
+import { CODECS, START_BYTES } from "./formats/codecs.ts";
 import { renderWithSharp } from "./render-with-sharp.ts";
 import { writeWithoutLocation } from "./without-location/write-without-location.ts";
 
@@ -35,9 +36,28 @@ async function writeResized(
   target: string,
   maxPixels: number,
 ): Promise<ContentType> {
-  await writeFile(target, await renderWithSharp(source, plan, maxPixels), { flag: "wx", mode: 0o600 });
+  const encoded = await inFile(source, target, (file) => renderWithSharp(file, plan, maxPixels));
+  await writeFile(target, encoded, { flag: "wx", mode: 0o600 });
   return CONTENT_TYPES[plan.format];
 }
+
+/** Only from a file is a JPEG decoded at a fraction of its size. It stands where the variant will, so it never stays. */
+async function inFile<Result>(
+  source: BlobSource,
+  target: string,
+  use: (source: BlobSource) => Promise<Result>,
+): Promise<Result> {
+  if ("path" in source || !isJpeg(source.bytes)) return use(source);
+  await writeFile(target, source.bytes, { flag: "wx", mode: 0o600 });
+  try {
+    return await use({ path: target });
+  } finally {
+    await unlink(target);
+  }
+}
+
+const isJpeg = (bytes: Uint8Array): boolean =>
+  CODECS.jpeg.recognises(Buffer.from(bytes.subarray(0, START_BYTES)).toString("latin1"));
 
 /** Of what was just written, and so is read from memory. */
 async function measure(path: string): Promise<Pick<Rendered, "size" | "sha256">> {

@@ -6,7 +6,7 @@ import { inSrgb } from "./colour/in-srgb.ts";
 import { type DecoderInput, type Open, opener, prepareInput } from "./decoder.ts";
 import type { Animation } from "./formats/codec.ts";
 import { CODECS } from "./formats/codecs.ts";
-import { resize } from "./resize.ts";
+import { isConvertedLast, resize, shrinkWhileDecoding } from "./resize.ts";
 
 /**
  * The encoded picture, in sRGB with eight bits and without metadata. Of a damaged image it shows what can be decoded, and the
@@ -44,9 +44,11 @@ async function render(open: Open, input: DecoderInput, plan: ResizedPlan): Promi
   const metadata = asBrowsersOrient(await open().metadata(), input);
   if (plan.animated && input.animates && (metadata.pages ?? 1) > 1)
     return await animated(open, metadata, plan, input.frames ?? -1);
-  const upright: Open = (options) => open({ autoOrient: input.followsExif, ...options });
+  const shrink = shrinkWhileDecoding(metadata, plan);
+  const upright: Open = (options) => open({ autoOrient: input.followsExif, shrink, ...options });
   const converted = await inSrgb(upright, metadata, plan, input.colour);
-  if (converted === undefined) return await still(upright(), metadata, plan);
+  if (converted === undefined)
+    return await still(upright({ ignoreIcc: isConvertedLast(metadata, plan) }), metadata, plan);
   return await still(converted.image, converted.metadata, converted.plan);
 }
 

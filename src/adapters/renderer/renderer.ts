@@ -7,7 +7,7 @@ import type { DescribeJob } from "./describe-with-sharp.ts";
 import type { FileJob } from "./render-to-file.ts";
 
 /** Raise it with every change that renders other bytes: caches keep variants by this version, and may keep them for ever. */
-const PIPELINE_VERSION = 2;
+const PIPELINE_VERSION = 3;
 
 export interface RendererOptions {
   /** Of an original, summed over frames. */
