@@ -4,6 +4,7 @@ import type { Description, ImageInfo } from "../../src/domain/image.ts";
 import { createUploadSlots } from "../../src/operations/upload-slots.ts";
 import type { UndescribedImage } from "../../src/ports.ts";
 import { type DescribeDeps, type DescribeOptions, runDescribe } from "../../src/workers/describe.ts";
+import { createManualClock } from "../concurrency/manual-clock.ts";
 
 const INFO: ImageInfo = { contentType: "image/png", width: 4, height: 3, frames: 1, hasAlpha: false, orientation: 1 };
 const DECODABLE: Description = {
@@ -238,6 +239,28 @@ test("uploads take precedence over descriptions, but not for ever", async () => 
   const impatient = createStore(["b", "c"]);
   start(impatient, { whenIdle: slots.whenIdle });
   await until(() => impatient.described.size === 2);
+});
+
+test("the moment between two uploads of a stream is no time for descriptions, a longer one is", async () => {
+  const { clock, advance } = createManualClock();
+  const slots = createUploadSlots(10, undefined, clock);
+  const store = createStore(["a"]);
+  let upload = slots.take();
+  start(store, { whenIdle: slots.whenIdle, patience: 60_000 });
+  for (let next = 0; next < 20; next++) {
+    advance(8);
+    upload[Symbol.dispose]();
+    await Bun.sleep(1);
+    advance(7);
+    await Bun.sleep(1);
+    upload = slots.take();
+  }
+  expect(store.begun).toEqual([]);
+  advance(8);
+  upload[Symbol.dispose]();
+  await Bun.sleep(1);
+  advance(8);
+  await until(() => store.described.has("a"));
 });
 
 test("an image with damaged bytes does not block the others, and is retried", async () => {
