@@ -39,6 +39,11 @@ export async function photoOf(width: number, height: number): Promise<(index: nu
   const jpeg = await sharp(light, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 88 })
     .toBuffer();
+  return stampedJpeg(jpeg);
+}
+
+/** Answers a function that gives the same JPEG with another comment each time. */
+export function stampedJpeg(jpeg: Buffer): (index: number) => Uint8Array<ArrayBuffer> {
   return (index) => {
     const comment = Buffer.alloc(COMMENT_HEADER + STAMP_BYTES, 0x20);
     comment.writeUInt16BE(0xfffe, 0);

@@ -27,6 +27,7 @@ import { pages } from "./pages.ts";
 import { peers } from "./peers.ts";
 import { quotas } from "./quotas.ts";
 import { record } from "./record.ts";
+import { renders } from "./renders.ts";
 import { road } from "./road.ts";
 import { soak } from "./soak.ts";
 import { sse } from "./sse.ts";
@@ -58,6 +59,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   connections,
   mixed,
   variants,
+  renders,
   variantLoad,
   describeLoad,
   soak,
