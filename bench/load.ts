@@ -61,9 +61,11 @@ export async function runLoad(load: Load, options: LoadOptions = {}): Promise<Lo
   return result;
 }
 
+type GetLoad = Pick<Load, "port" | "path" | "range" | "headers" | "connections" | "seconds">;
+
 /** GET on the load's core. */
-export const runGetLoad = (load: Pick<Load, "port" | "path" | "range" | "connections" | "seconds">) =>
-  runLoad({ ...load, method: "GET", expect: 200 }, canPin ? { core: LOAD_CORE } : {});
+export const runGetLoad = (load: GetLoad, expect = 200) =>
+  runLoad({ ...load, method: "GET", expect }, canPin ? { core: LOAD_CORE } : {});
 
 /** A process with nothing in it but sockets: `fetch` costs more per request than the servers here do. */
 async function runLoader(load: Load, { core }: LoadOptions): Promise<LoadResult> {
