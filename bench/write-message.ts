@@ -1,3 +1,4 @@
+import { Producer } from "@platformatic/kafka";
 import { createKafkaPublisher } from "../src/adapters/publisher/kafka.ts";
 import type { SerializedCloudEvent } from "../src/domain/event.ts";
 import { missingForKafka } from "../test/services/kafka-jars.ts";
@@ -19,9 +20,22 @@ export async function measureWriteMessage(context: Context): Promise<Row> {
     for (let n = 0; n < messages; n++) await publisher.publish([EVENT]);
     return ((performance.now() - start) * 1000) / messages;
   };
+  const bare = new Producer({ clientId: "bare", bootstrapBrokers: [broker.address], idempotent: true });
+  const message = { topic: TOPIC, key: Buffer.from("bench"), value: Buffer.from(EVENT.data), partition: 0 };
+  const writeBare = async () => {
+    const start = performance.now();
+    for (let n = 0; n < messages; n++) await bare.send({ messages: [{ ...message }] });
+    return ((performance.now() - start) * 1000) / messages;
+  };
   await write();
-  const { each } = await interleave(context.runs, { each: write });
-  return { work: "WriteMessage: an event to Kafka, acknowledged", ours: { unit: "µs", runs: each } };
+  await writeBare();
+  const { ours, theirs } = await interleave(context.runs, { ours: write, theirs: writeBare });
+  await bare.close(true);
+  return {
+    work: "WriteMessage: an event to Kafka, acknowledged",
+    ours: { unit: "µs", runs: ours },
+    against: { name: "bare producer, no headers", series: { unit: "µs", runs: theirs } },
+  };
 }
 
 const EVENT: SerializedCloudEvent = {
