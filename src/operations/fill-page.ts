@@ -13,12 +13,14 @@ const PATIENCE = 250;
 export async function fillPage<Query extends PageQuery & { readonly visibility: Visibility }, Item>(
   read: (query: Query) => Promise<Page<Item>>,
   query: Query,
-  { signal, patience = PATIENCE }: { readonly signal: AbortSignal; readonly patience?: number },
+  options: { readonly signal: AbortSignal; readonly patience?: number },
 ): Promise<Page<Item>> {
+  const { patience = PATIENCE } = options;
   const deadline = query.visibility === "all" ? performance.now() + patience : Number.POSITIVE_INFINITY;
   let page = await read(query);
   while (page.next !== undefined && page.items.length < query.limit) {
-    if (signal.aborted || performance.now() >= deadline) return page;
+    // The runtime creates the signal of a request when it is read, which most pages never need.
+    if (options.signal.aborted || performance.now() >= deadline) return page;
     await setImmediate();
     const following = await read({ ...query, start: page.next, limit: query.limit - page.items.length });
     page = { ...following, items: [...page.items, ...following.items] };
