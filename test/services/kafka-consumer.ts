@@ -1,4 +1,5 @@
-import { ListOffsetTimestamps } from "@platformatic/kafka";
+import { type Admin, ListOffsetTimestamps } from "@platformatic/kafka";
+import { within } from "../../src/concurrency/timeout.ts";
 import type { ConsumedRecord } from "../cloud-events.ts";
 import { PATIENCE_MS } from "../waiting.ts";
 import { createAdmin } from "./kafka-broker.ts";
@@ -30,16 +31,20 @@ export async function consumeTopic(address: string, topic: string): Promise<Cons
 export async function countRecords(address: string, topic: string): Promise<number> {
   const admin = createAdmin(address);
   try {
-    const { topics } = await admin.metadata({ topics: [topic] });
-    const partitions = topics.get(topic)?.partitionsCount ?? 0;
-    const ends = Array.from({ length: partitions }, (_, partitionIndex) => {
-      return { partitionIndex, timestamp: ListOffsetTimestamps.LATEST };
-    });
-    const [listed] = await admin.listOffsets({ topics: [{ name: topic, partitions: ends }] });
-    return (listed?.partitions ?? []).reduce((sum, { offset }) => sum + Number(offset), 0);
+    return await within(PATIENCE_MS / 2, sumOfEnds(admin, topic));
   } finally {
-    await admin.close();
+    await within(PATIENCE_MS / 4, admin.close());
   }
+}
+
+async function sumOfEnds(admin: Admin, topic: string): Promise<number> {
+  const { topics } = await admin.metadata({ topics: [topic] });
+  const partitions = topics.get(topic)?.partitionsCount ?? 0;
+  const ends = Array.from({ length: partitions }, (_, partitionIndex) => {
+    return { partitionIndex, timestamp: ListOffsetTimestamps.LATEST };
+  });
+  const [listed] = await admin.listOffsets({ topics: [{ name: topic, partitions: ends }] });
+  return (listed?.partitions ?? []).reduce((sum, { offset }) => sum + Number(offset), 0);
 }
 
 function parseLine(line: string): ConsumedRecord {

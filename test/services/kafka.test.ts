@@ -3,6 +3,7 @@ import type { Album } from "../../src/domain/album.ts";
 import type { CloudEvent } from "../../src/domain/event.ts";
 import { decodeRecord } from "../cloud-events.ts";
 import { jsonOf, startStore, type TestStore } from "../http/harness.ts";
+import { until } from "../waiting.ts";
 import { type KafkaBroker, kafkaIsMissing, startKafka } from "./kafka-broker.ts";
 import { consumeTopic, countRecords } from "./kafka-consumer.ts";
 import { dropLateDuplicates, readLog, waitForRelay } from "./relayed-log.ts";
@@ -22,6 +23,9 @@ afterAll(async () => {
 
 const newTopic = () => `image-store-test-${crypto.randomUUID()}`;
 const startStoreWith = (topic: string) => startStore({ KAFKA_URL: `kafka://${kafka.address}/${topic}` });
+
+const untilRecords = (topic: string, count: number) =>
+  until(async () => (await countRecords(kafka.address, topic)) >= count, 50);
 
 async function createAlbum(store: TestStore, name: string): Promise<Album> {
   const body = JSON.stringify({ name });
@@ -92,7 +96,7 @@ describe.skipIf(missing)("the store with Kafka", () => {
       expect((await store.fetch(`/v1/cursors/${topic}`, { method: "DELETE" })).status).toBe(204);
     await giveUp();
     // Without a further change.
-    while ((await consumeTopic(kafka.address, topic)).length < 4) await Bun.sleep(50);
+    await untilRecords(topic, 4);
     await giveUp();
     await store.send(
       "PATCH",
@@ -102,7 +106,7 @@ describe.skipIf(missing)("the store with Kafka", () => {
     );
     const log = await readLog(store);
     expect(log).toHaveLength(3);
-    while ((await consumeTopic(kafka.address, topic)).length < 7) await Bun.sleep(50);
+    await untilRecords(topic, 7);
     await waitForRelay(store, topic);
     const records = (await consumeTopic(kafka.address, topic)).map(decodeRecord);
     for (const [albumId, events] of Map.groupBy(log, ({ partitionkey }) => partitionkey)) {
@@ -132,7 +136,7 @@ describe.skipIf(missing)("the store with Kafka", () => {
     expect(rewound.status).toBe(200);
     const log = (await readLog(store)).filter(({ type }) => type !== "imagestore.cursor.rewound");
     const owed = log.slice(700);
-    while ((await countRecords(kafka.address, topic)) < before + owed.length) await Bun.sleep(50);
+    await untilRecords(topic, before + owed.length);
     await waitForRelay(store, topic);
     const records = (await consumeTopic(kafka.address, topic)).map(decodeRecord);
     for (const [albumId, events] of Map.groupBy(log, ({ partitionkey }) => partitionkey)) {

@@ -1,18 +1,17 @@
 import type { CloudEvent } from "../../src/domain/event.ts";
 import { jsonOf } from "../http/harness.ts";
+import { until } from "../waiting.ts";
 
 /** A running store, of one node or of many. */
 interface Store {
   readonly url: string;
 }
 
-export async function waitForRelay({ url }: Store, topic: string): Promise<void> {
-  for (;;) {
+export const waitForRelay = ({ url }: Store, topic: string): Promise<void> =>
+  until(async () => {
     const { items } = await jsonOf<{ items: { name: string; lagEvents: number }[] }>(await fetch(`${url}/v1/cursors`));
-    if (items.find(({ name }) => name === topic)?.lagEvents === 0) return;
-    await Bun.sleep(100);
-  }
-}
+    return items.find(({ name }) => name === topic)?.lagEvents === 0;
+  }, 100);
 
 export async function readLog({ url }: Store): Promise<CloudEvent[]> {
   const events: CloudEvent[] = [];
