@@ -171,12 +171,16 @@ async function startFiles(
   return { name: "nginx, access log", reads: targets(starting.use(nginx), files) };
 }
 
+/** A server of others that does not start must not cost the figures of all the others. */
+const missingSince = (error: unknown): Missing => ({ missing: String(error) });
+
 async function startFiler(
   context: Context,
   starting: AsyncDisposableStack,
   images: Images,
 ): Promise<Contender | Missing> {
-  const started = await startSeaweedfs(join(context.folder, "seaweedfs"), { mayBuild: !context.smoke });
+  const folder = join(context.folder, "seaweedfs");
+  const started = await startSeaweedfs(folder, { mayBuild: !context.smoke }).catch(missingSince);
   if ("missing" in started) return started;
   const filer = starting.use(started);
   const files = await putAll(filer, images, "/bench");
@@ -190,7 +194,8 @@ async function startBucket(
   starting: AsyncDisposableStack,
   images: Images,
 ): Promise<Contender | Missing> {
-  const started = await startMinio(join(context.folder, "minio"), { mayBuild: !context.smoke });
+  const folder = join(context.folder, "minio");
+  const started = await startMinio(folder, { mayBuild: !context.smoke }).catch(missingSince);
   if ("missing" in started) return started;
   const minio = starting.use(started);
   const bucket = `/${MINIO_BUCKET}`;

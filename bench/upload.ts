@@ -64,7 +64,7 @@ async function compare(
       p99[name] = Math.max(p99[name] ?? 0, result.p99);
       return result.perSecond;
     };
-    await create(context.seconds(1));
+    if (!context.smoke) await create(1);
   }
   turns.bare = () => bareLoop(join(context.folder, "bare"), imageFile, inFlight, seconds);
   const runs = await interleave(context.runs, turns as Record<Name | "bare", () => Promise<number>>);
