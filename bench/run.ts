@@ -5,6 +5,7 @@ import { albums } from "./albums.ts";
 import { batches } from "./batches.ts";
 import { disposeOfBroker } from "./broker.ts";
 import { callers } from "./callers.ts";
+import { cold } from "./cold.ts";
 import { connections } from "./connections.ts";
 import { content } from "./content.ts";
 import { describeLoad } from "./describe-load.ts";
@@ -69,6 +70,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   page,
   lighthouse,
   limited,
+  cold,
   sse,
   webhooks,
   handlers,

@@ -240,6 +240,7 @@ const MIN_LINES = 30;
 const SHORT: Readonly<Record<string, string>> = {
   "src/adapters/blobs/segments/eraser-worker.ts": "a thread's entry",
   "src/adapters/catalog/changes/access-revision.ts": "shared by the changes of access",
+  "src/adapters/catalog/sqlite/reader-worker.ts": "a thread's entry",
   "src/adapters/catalog/sqlite/snapshot-worker.ts": "a thread's entry",
   "src/adapters/catalog/sqlite/writer-worker.ts": "a thread's entry",
   "src/adapters/catalog/migrations/postgres-0002-filters.ts": "a migration, which never changes",

@@ -3,6 +3,7 @@ import type { Catalog } from "../../ports.ts";
 import { migrate, migrateUnserved } from "./migrations/sqlite.ts";
 import { logState } from "./queries/events.ts";
 import { createQueries, readStoreId } from "./queries.ts";
+import { type ColdDetector, createColdDetector } from "./sqlite/cold-detector.ts";
 import { openConnection } from "./sqlite/connection.ts";
 import { lockFolder } from "./sqlite/lock.ts";
 import { openSqliteReader } from "./sqlite/reader.ts";
@@ -18,8 +19,13 @@ export interface SqliteCatalogOptions {
   readonly path: string;
   /** `true` for a server, which locks the folder; `false` for a subcommand beside a server. */
   readonly exclusive: boolean;
-  /** `thread` (default) keeps reads from waiting for writes; `inline` is enough for a process that ends soon. */
+  /**
+   * `thread` (default) keeps reads from waiting for writes, and other work from waiting for reads of the disk; `inline` is enough for
+   * a process that ends soon.
+   */
   readonly writer?: "thread" | "inline";
+  /** Decides when reads run on threads: by default while they wait for the disk, and never beside an `inline` writer. */
+  readonly coldDetector?: ColdDetector;
   /** The outcome of the last write is unknown, or the writer died. The process should end; the next start recovers. */
   readonly onFatal: (error: Error) => void;
   readonly observe?: (batch: BatchReport) => void;
@@ -42,7 +48,8 @@ export async function openSqliteCatalog(options: SqliteCatalogOptions): Promise<
   refuseHalfRestored(path);
   const writer = await openWriter(options);
   opening.defer(() => writer.close());
-  const reader = opening.use(openSqliteReader(path));
+  const { coldDetector = options.writer === "inline" ? undefined : createColdDetector() } = options;
+  const reader = opening.use(openSqliteReader(path, coldDetector));
   const storeId = await reader.read(readStoreId);
 
   const listeners = new Set<() => void>();

@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { MIGRATIONS } from "../../../src/adapters/catalog/migrations/sqlite.ts";
 import { afterPrefix, MAX_ENTRIES } from "../../../src/adapters/catalog/queries/ranges.ts";
+import type { ColdDetector } from "../../../src/adapters/catalog/sqlite/cold-detector.ts";
 import { openConnection, requireVersion } from "../../../src/adapters/catalog/sqlite/connection.ts";
 import { createSqliteDriver } from "../../../src/adapters/catalog/sqlite/driver.ts";
 import { lockFolder } from "../../../src/adapters/catalog/sqlite/lock.ts";
@@ -19,7 +20,11 @@ import { statementsOfReads } from "./statements-of-reads.ts";
 
 const { at, open, openDatabase } = useCatalogFolder();
 
+/** All reads run on threads. */
+const COLD: ColdDetector = { isCold: () => true, note: () => undefined, watch: (statement) => statement() };
+
 for (const writer of ["inline", "thread"] as const) catalogContract(`SQLite, writer ${writer}`, () => open({ writer }));
+catalogContract("SQLite, reads on threads", () => open({ coldDetector: COLD }));
 
 const reasonOf = async (opening: () => unknown): Promise<string | undefined> => {
   try {
@@ -31,9 +36,14 @@ const reasonOf = async (opening: () => unknown): Promise<string | undefined> => 
   }
 };
 
-test.each(["inline", "thread"] as const)("reads see the last acknowledged write (writer: %s)", async (writer) => {
-  await using catalog = await open({ writer });
-  await using beside = await open({ exclusive: false });
+test.each([
+  ["inline", "here"],
+  ["thread", "here"],
+  ["thread", "on threads"],
+] as const)("reads see the last acknowledged write (writer: %s; reads: %s)", async (writer, place) => {
+  const reads = place === "here" ? {} : { coldDetector: COLD };
+  await using catalog = await open({ writer, ...reads });
+  await using beside = await open({ exclusive: false, ...reads });
   const album = await createAlbum(catalog, "a");
   const { id } = await createImage(catalog, album, "i");
   const readers = [catalog, beside].flatMap((one) => [

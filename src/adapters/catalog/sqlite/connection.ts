@@ -15,11 +15,17 @@ const JOURNAL_BYTES = 64 * 1024 * 1024;
  */
 const CHECKPOINT_PAGES = 16_000;
 
+export interface ConnectionOptions {
+  readonly readonly: boolean;
+  /** Of pages. */
+  readonly cacheKiB?: number;
+}
+
 /**
  * Opens a connection whose commits survive a power failure.
  * @throws StoreOpenError `unsafe_engine`
  */
-export function openConnection(path: string, { readonly }: { readonly: boolean }): Database {
+export function openConnection(path: string, { readonly, cacheKiB = CACHE_KIB }: ConnectionOptions): Database {
   const options = readonly ? { readonly, strict: true } : { create: true, strict: true };
   const db = openPrivately(path, () => new Database(path, options));
   try {
@@ -30,7 +36,7 @@ export function openConnection(path: string, { readonly }: { readonly: boolean }
     // Many builds default to NORMAL with WAL, which loses commits in a power failure.
     setPragma(db, "synchronous", "full", 2);
     setPragma(db, "foreign_keys", "on", 1);
-    setPragma(db, "cache_size", -CACHE_KIB, -CACHE_KIB);
+    setPragma(db, "cache_size", -cacheKiB, -cacheKiB);
     setPragma(db, "journal_size_limit", JOURNAL_BYTES, JOURNAL_BYTES);
     setPragma(db, "wal_autocheckpoint", CHECKPOINT_PAGES, CHECKPOINT_PAGES);
     return db;

@@ -4,6 +4,13 @@ import type { Driver, SqlValue } from "../driver.ts";
 /** Listings have hundreds of forms, each a statement of a few kilobytes. */
 const MAX_STATEMENTS = 400;
 
+/** What is the same on every thread. */
+export const SQLITE_DIALECT: Pick<Driver, "rowKey" | "memberOf" | "elementsOf"> = {
+  rowKey: "rowid",
+  memberOf: (column, member) => `${column} ->> '${member}'`,
+  elementsOf: (array) => `(select value from json_each(${array}))`,
+};
+
 /** Synchronous. It never iterates: a suspended iterator pins an old snapshot, and reads would miss writes. */
 export function createSqliteDriver(db: Database): Driver {
   const statements = new Map<string, Statement<unknown, SqlValue[]>>();
@@ -26,9 +33,7 @@ export function createSqliteDriver(db: Database): Driver {
     get: <Row>(sql: string, values: readonly SqlValue[] = []) =>
       (prepare(sql).get(...values) as Row | null) ?? undefined,
     run: (sql: string, values: readonly SqlValue[] = []) => prepare(sql).run(...values).changes,
-    rowKey: "rowid",
-    memberOf: (column, member) => `${column} ->> '${member}'`,
-    elementsOf: (array) => `(select value from json_each(${array}))`,
+    ...SQLITE_DIALECT,
   };
 }
 

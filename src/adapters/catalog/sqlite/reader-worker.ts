@@ -1,0 +1,3 @@
+import { serveReader } from "./reader-thread.ts";
+
+serveReader(globalThis);
