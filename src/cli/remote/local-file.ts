@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { recognise, START_BYTES } from "../../adapters/renderer/formats/codecs.ts";
 
 /** Up to this size a file is read once, and sent from memory. Some dozens are in memory at a time. */
-const IN_MEMORY = 1024 * 1024;
+const IN_MEMORY = 256 * 1024;
 const CHUNK = 1024 * 1024;
 
 /** A file that was read to its end, and did not change meanwhile. */
