@@ -4,7 +4,7 @@ import type { Album } from "../src/domain/album.ts";
 import type { Image } from "../src/domain/image.ts";
 import type { Quota, QuotaLimits } from "../src/domain/quota.ts";
 import { cpuSeconds } from "./cpu-time.ts";
-import { freePort, type LoadResult, runLoad } from "./load.ts";
+import { freePort, type Load, type LoadResult, runLoad } from "./load.ts";
 import { onCore } from "./machine.ts";
 
 /** The whole program, as `npm start` runs it, but for the log line that it writes for each request. */
@@ -128,11 +128,16 @@ export const putImage = (store: { url: string }, album: string, name: string, by
 export const setQuota = (store: { url: string }, path: string, limits: QuotaLimits) =>
   send<Quota>(store, "PUT", `/v1/quotas/${path}`, JSON.stringify(limits));
 
+interface CreateOptions extends Pick<Load, "seconds" | "requests"> {
+  readonly inFlight: number;
+  readonly album?: string;
+}
+
 /** Uploads one file repeatedly into an album, `bench` by default, each time under a new name. */
 export const createImages = (
   store: { port: number },
   imageFile: string,
-  { seconds, inFlight, album = "bench" }: { seconds: number; inFlight: number; album?: string },
+  { seconds, inFlight, album = "bench", requests }: CreateOptions,
 ): Promise<LoadResult> =>
   runLoad({
     port: store.port,
@@ -142,5 +147,6 @@ export const createImages = (
     imageFile,
     connections: inFlight,
     seconds,
+    ...(requests === undefined ? {} : { requests }),
     expect: 201,
   });

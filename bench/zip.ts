@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { type Benchmark, type Context, interleave, type Row } from "./frame.ts";
 import { writeImages } from "./image-folder.ts";
+import { jpegOf } from "./images.ts";
 import { runCli } from "./programs.ts";
 import { seededFolder } from "./seed.ts";
-import { type RunningStore, startStore } from "./store.ts";
+import { createAlbum, createImages, type RunningStore, startStore } from "./store.ts";
 
 const KILOBYTES = 100;
 const ALBUM = "bench";
@@ -12,8 +13,40 @@ const IN_FLIGHT = 16;
 export const zip: Benchmark = {
   name: "zip",
   about: "an album as a ZIP archive, against a request for each image, and the pass over 100,000 records",
-  run: async (context) => [...(await downloads(context)), ...(await passes(context))],
+  run: async (context) => [...(await downloads(context)), ...(await manyImages(context)), ...(await passes(context))],
 };
+
+/** Each run has a store that has just started, so that its memory is that of the archive alone. */
+async function manyImages(context: Context): Promise<readonly Row[]> {
+  const images = context.smoke ? 200 : 100_000;
+  const bytes = 10 * 1024;
+  const dataFolder = join(context.folder, "many");
+  const imageFile = join(context.folder, "small.jpg");
+  await Bun.write(imageFile, await jpegOf(bytes));
+  {
+    await using store = await startStore({ dataFolder });
+    await createAlbum(store, ALBUM);
+    await createImages(store, imageFile, { seconds: 3600, inFlight: 32, requests: images });
+  }
+  const memory = { idle: [] as number[], peak: [] as number[] };
+  for (let run = 0; run < context.runs; run++) {
+    await using store = await startStore({ dataFolder });
+    memory.idle.push(await store.residentMB());
+    let peak = 0;
+    const size = await sizeOf(`${store.url}/v1/albums/${ALBUM}/zip`, async () => {
+      peak = Math.max(peak, await store.residentMB());
+    });
+    if (size < images * bytes) throw new Error(`Only ${size} bytes came.`);
+    memory.peak.push(peak);
+  }
+  return [
+    {
+      work: `ZIP archive of ${images.toLocaleString("en")} images of 10 KB, peak memory of the store`,
+      ours: { unit: "MB", runs: memory.peak },
+      against: { name: "when idle", series: { unit: "MB", runs: memory.idle } },
+    },
+  ];
+}
 
 /** The client only counts the bytes. */
 async function downloads(context: Context): Promise<readonly Row[]> {
