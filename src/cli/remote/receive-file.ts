@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmodSync, utimesSync } from "node:fs";
+import { closeSync, constants, fchmodSync, futimesSync, openSync } from "node:fs";
 import { type FileHandle, open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Image, StoreError } from "../../../client/src/index.ts";
@@ -29,14 +29,24 @@ export async function receiveFile(
   const temporary = join(folder, nextTemporaryName());
   try {
     await writeBytes(call, progress, image, temporary);
-    // Of a file in use, these take less time than it takes to wait for another thread.
-    chmodSync(temporary, 0o666 & ~(call.context.umask ?? DEFAULT_UMASK));
-    if (time !== undefined) utimesSync(temporary, time, time);
+    setModeAndTime(temporary, 0o666 & ~(call.context.umask ?? DEFAULT_UMASK), time);
     call.signal.throwIfAborted();
     await rename(temporary, join(folder, image.name));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  }
+}
+
+/** Where others may write to the folder, they may have put a link in its place. */
+function setModeAndTime(path: string, mode: number, time: Date | undefined): void {
+  // Of a file in use, these take less time than it takes to wait for another thread.
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    fchmodSync(file, mode);
+    if (time !== undefined) futimesSync(file, time, time);
+  } finally {
+    closeSync(file);
   }
 }
 
