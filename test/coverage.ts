@@ -11,6 +11,7 @@ const MIN_PERCENT = 95;
 const ENTRY_SHELLS = new Set([
   "src/main.ts",
   "src/adapters/blobs/segments/eraser-worker.ts",
+  "src/adapters/catalog/sqlite/reader-worker.ts",
   "src/adapters/catalog/sqlite/snapshot-worker.ts",
   "src/adapters/catalog/sqlite/writer-worker.ts",
   "src/adapters/renderer/child-main.ts",
