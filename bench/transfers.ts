@@ -85,6 +85,11 @@ async function sendRows(setting: Setting, missing: Missing): Promise<readonly Ro
         await createAlbum(store, ALBUM);
         return (await createImages(store, file, { seconds: context.seconds(6), inFlight: IN_FLIGHT })).perSecond;
       }),
+    bare: () =>
+      inNewStore(async (store) => {
+        await createAlbum(store, ALBUM);
+        return images / (await runProgram(bare("bare-sync.ts", store, source))).seconds;
+      }),
     rclone: async () => {
       await flush(context);
       return rclone === undefined ? Number.NaN : images / (await rclone.send(source)).seconds;
@@ -99,6 +104,16 @@ async function sendRows(setting: Setting, missing: Missing): Promise<readonly Ro
       against: { name: `uploads, ${IN_FLIGHT} in flight`, series: { unit: "/s", runs: runs.upload } },
       goal: { of: "ratio", bound: "least", value: 0.8 },
       note: peakOf(setting, "sync"),
+    },
+    {
+      work,
+      ours,
+      against: { name: "bare loop of read, digest, PUT", series: { unit: "/s", runs: runs.bare } },
+    },
+    {
+      work: "the bare loop of sync alone",
+      ours: { unit: "/s", runs: runs.bare },
+      against: { name: `uploads, ${IN_FLIGHT} in flight`, series: { unit: "/s", runs: runs.upload } },
     },
     { work, ours, against: versus("/s", setting, runs.rclone, missing), note: "the server of S3 syncs nothing" },
   ];
@@ -144,7 +159,7 @@ async function receiveRows(setting: Setting, store: RunningStore, missing: Missi
   const runs = await interleave(context.runs, {
     export: () => into(async (folder) => rate("export", await runCli(store, home, "export", ALBUM, folder))),
     sync: () => into(async (folder) => rate("sync down", await runCli(store, home, "sync", ALBUM, `${folder}/`))),
-    bare: () => into(async (folder) => images / (await runProgram(bareExport(store, folder))).seconds),
+    bare: () => into(async (folder) => images / (await runProgram(bare("bare-export.ts", store, folder))).seconds),
     copy: () => into(async (folder) => images / (await runProgram(["cp", "-r", source, folder])).seconds),
     rclone: () =>
       into(async (folder) => (rclone === undefined ? Number.NaN : images / (await rclone.receive(folder)).seconds)),
@@ -165,7 +180,7 @@ async function receiveRows(setting: Setting, store: RunningStore, missing: Missi
       against: { name: "bare loop of GET, digest, write, rename", series: { unit: "/s", runs: runs.bare } },
     },
     {
-      work: "the bare loop alone",
+      work: "the bare loop of export alone",
       ours: { unit: "/s", runs: runs.bare },
       against: { name: "cp -r", series: { unit: "/s", runs: runs.copy } },
     },
@@ -179,10 +194,14 @@ async function receiveRows(setting: Setting, store: RunningStore, missing: Missi
   ];
 }
 
-const bareExport = ({ url }: RunningStore, folder: string): readonly string[] => {
-  const program = join(import.meta.dir, "peers", "bare-export.ts");
-  return [process.execPath, program, url, ALBUM, folder, String(IN_FLIGHT)];
-};
+const bare = (program: string, { url }: RunningStore, folder: string): readonly string[] => [
+  process.execPath,
+  join(import.meta.dir, "peers", program),
+  url,
+  ALBUM,
+  folder,
+  String(IN_FLIGHT),
+];
 
 /**
  * Gives the disk back, but leaves the files: where many have just been deleted, ext4 looks at each of them before it
