@@ -11,6 +11,7 @@ import {
   type RecordHeader,
   recordBytes,
 } from "../../../../src/adapters/blobs/segments/format.ts";
+import { serveHere } from "../../../served-thread.ts";
 import { newFolder, removeFolder } from "../../../temporary-folder.ts";
 import { rejectionOf } from "../../../waiting.ts";
 
@@ -48,36 +49,28 @@ const dyingWorker = () =>
 
 describe("segment eraser", () => {
   test("erase overwrites the extent with zeros, returns what was there, and can be repeated", async () => {
-    const { port1, port2 } = new MessageChannel();
-    serveEraser(port1);
-    port1.start();
-    port2.start();
-    const ask = (request: object) =>
-      new Promise<unknown>((resolve) => {
-        const answer = (event: Event) => resolve(JSON.parse((event as MessageEvent<string>).data));
-        port2.addEventListener("message", answer, { once: true });
-        port2.postMessage(JSON.stringify(request));
-      });
+    using thread = serveHere(serveEraser);
     const [first, second] = addresses as [RecordAddress, RecordAddress];
     const other = { ...second, nonce: "f".repeat(16) };
-    expect(await ask({ path, addresses: [first] })).toEqual({ result: { records: 1, bytes: recordBytes(LENGTH) } });
+    expect(await thread.ask({ path, addresses: [first] })).toEqual({
+      result: { records: 1, bytes: recordBytes(LENGTH) },
+    });
     expect(await isZero(0, recordBytes(LENGTH))).toBe(true);
     expect(await isZero(second.offset, second.offset + ALIGNMENT)).toBe(false);
-    expect(await ask({ path, addresses: [first] })).toEqual({ result: GONE });
+    expect(await thread.ask({ path, addresses: [first] })).toEqual({ result: GONE });
     // Bytes behind a header that is not theirs go, and count for nothing.
-    expect(await ask({ path, addresses: [other] })).toEqual({ result: GONE });
+    expect(await thread.ask({ path, addresses: [other] })).toEqual({ result: GONE });
     expect(await isZero(0, 2 * recordBytes(LENGTH))).toBe(true);
     const end = 3 * recordBytes(LENGTH);
     const gap = { segment: SEGMENT, offset: end - ALIGNMENT * 2, length: ALIGNMENT * 2 };
-    expect(await ask({ path, addresses: [gap] })).toEqual({ result: GONE });
+    expect(await thread.ask({ path, addresses: [gap] })).toEqual({ result: GONE });
     expect(await isZero(end - ALIGNMENT * 2, end)).toBe(true);
     expect(await isZero(2 * recordBytes(LENGTH), end)).toBe(false);
-    expect(await ask({ path: join(folder, "gone"), addresses })).toEqual({ result: GONE });
+    expect(await thread.ask({ path: join(folder, "gone"), addresses })).toEqual({ result: GONE });
     await mkdir(join(folder, "no-file"));
-    expect(await ask({ path: join(folder, "no-file"), addresses })).toMatchObject({
+    expect(await thread.ask({ path: join(folder, "no-file"), addresses })).toMatchObject({
       error: { message: expect.stringContaining("EISDIR"), code: "EISDIR", syscall: "open" },
     });
-    port1.close();
   });
 
   test("the eraser thread answers each request and passes on file system errors", async () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { serveReader, startReaderThread } from "../../../../src/adapters/catalog/sqlite/reader-thread.ts";
 import { createAlbum } from "../../../catalog-changes.ts";
 import { expectCode } from "../../../errors.ts";
+import { serveHere } from "../../../served-thread.ts";
 import { rejectionOf } from "../../../waiting.ts";
 import { useCatalogFolder } from "../open-sqlite.ts";
 
@@ -68,25 +69,16 @@ describe("SQLite reader thread", () => {
 
   test("answers over any channel, and tells of each statement whether it read the disk", async () => {
     openDatabase().close();
-    const { port1, port2 } = new MessageChannel();
-    serveReader(port1);
-    port1.start();
-    port2.start();
-    const ask = (request: object) =>
-      new Promise<unknown>((resolve) => {
-        const answer = (event: Event) => resolve(JSON.parse((event as MessageEvent<string>).data));
-        port2.addEventListener("message", answer, { once: true });
-        port2.postMessage(JSON.stringify(request));
-      });
+    using thread = serveHere(serveReader);
     const code = "internal";
-    expect(await ask({ sql: COUNT, only: "all" })).toMatchObject({ result: { error: { code } } });
-    expect(await ask({ open: at.path })).toEqual({ result: {} });
+    expect(await thread.ask({ sql: COUNT, only: "all" })).toMatchObject({ result: { error: { code } } });
+    expect(await thread.ask({ open: at.path })).toEqual({ result: {} });
     const readDisk = expect.any(Boolean) as boolean;
-    expect(await ask({ sql: COUNT, only: "all" })).toEqual({ result: { value: [{ n: 0 }], readDisk } });
-    expect(await ask({ sql: COUNT, only: "first" })).toEqual({ result: { value: { n: 0 }, readDisk } });
-    for (const transaction of ["begin", "end", "end"]) expect(await ask({ transaction })).toEqual({ result: {} });
-    expect(await ask({ sql: "nonsense", only: "all" })).toMatchObject({ result: { error: { code } } });
-    expect(await ask({ close: true })).toEqual({ result: {} });
-    port1.close();
+    expect(await thread.ask({ sql: COUNT, only: "all" })).toEqual({ result: { value: [{ n: 0 }], readDisk } });
+    expect(await thread.ask({ sql: COUNT, only: "first" })).toEqual({ result: { value: { n: 0 }, readDisk } });
+    for (const transaction of ["begin", "end", "end"])
+      expect(await thread.ask({ transaction })).toEqual({ result: {} });
+    expect(await thread.ask({ sql: "nonsense", only: "all" })).toMatchObject({ result: { error: { code } } });
+    expect(await thread.ask({ close: true })).toEqual({ result: {} });
   });
 });

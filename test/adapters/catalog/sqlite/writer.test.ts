@@ -15,6 +15,7 @@ import type { PutImages } from "../../../../src/domain/change.ts";
 import { deserializeError } from "../../../../src/domain/errors.ts";
 import { albumNamed, createAlbum, imageNamed } from "../../../catalog-changes.ts";
 import { expectCode } from "../../../errors.ts";
+import { serveHere } from "../../../served-thread.ts";
 import { rejectionOf } from "../../../waiting.ts";
 import { failTest, useCatalogFolder } from "../open-sqlite.ts";
 
@@ -281,26 +282,15 @@ describe("SQLite writer thread", () => {
 
   test("batches are answered in order over any channel", async () => {
     openDatabase().close();
-    const { port1, port2 } = new MessageChannel();
-    serveWriter(port1);
-    port1.start();
-    port2.start();
-    const ask = (request: object) =>
-      new Promise<Record<string, unknown>>((resolve) => {
-        const answer = (event: Event) =>
-          resolve(JSON.parse((event as MessageEvent<string>).data) as Record<string, unknown>);
-        port2.addEventListener("message", answer, { once: true });
-        port2.postMessage(JSON.stringify(request));
-      });
-    expect(await ask({ run: [] })).toMatchObject({ error: { message: expect.stringContaining("not open") } });
-    expect(await ask({ open: at.path })).toEqual({});
-    const { result } = (await ask({ run: [albumNamed("a"), albumNamed("a")] })) as {
+    using thread = serveHere(serveWriter);
+    expect(await thread.ask({ run: [] })).toMatchObject({ error: { message: expect.stringContaining("not open") } });
+    expect(await thread.ask({ open: at.path })).toEqual({});
+    const { result } = (await thread.ask({ run: [albumNamed("a"), albumNamed("a")] })) as {
       result: Awaited<ReturnType<Writer["run"]>>;
     };
     expect(result).toMatchObject({ appended: true, outcomes: [{ value: { replayed: false } }, { error: {} }] });
     const [, refused] = result.outcomes;
     expect(refused && "error" in refused && deserializeError(refused.error).code).toBe("album_exists");
-    expect(await ask({ close: true })).toEqual({});
-    port1.close();
+    expect(await thread.ask({ close: true })).toEqual({});
   });
 });
