@@ -3,6 +3,9 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CACHE, cachedFolder } from "../../test/services/cached-folder.ts";
 import { run } from "../../test/services/run.ts";
+import { until } from "../clock.ts";
+import { onCore, SERVER_CORE } from "../machine.ts";
+import type { Peer } from "./peer.ts";
 
 /** A program of others that is written in Go. */
 export interface GoProgram {
@@ -36,6 +39,42 @@ export async function goProgram(
   } catch (error) {
     return { missing: `${name} could not be built: ${String(error).split("\n")[0]}` };
   }
+}
+
+/**
+ * Runs a server of others on the server's core.
+ * @param isReady asked until it says so, or a minute is over
+ * @throws Error with the end of its log
+ */
+export async function startServer(
+  command: readonly string[],
+  { name, port, folder, env = process.env }: ServerOptions,
+  isReady: () => Promise<boolean>,
+): Promise<Peer> {
+  const log = Bun.file(`${folder}.log`);
+  const server = Bun.spawn(onCore(SERVER_CORE, command), { cwd: folder, env, stdout: log, stderr: log });
+  try {
+    await until(isReady, 60);
+  } catch (error) {
+    server.kill("SIGKILL");
+    throw new Error(`${name} did not start:\n${(await log.text()).slice(-2000)}`, { cause: error });
+  }
+  return {
+    pid: server.pid,
+    port,
+    async [Symbol.asyncDispose]() {
+      server.kill("SIGKILL");
+      await server.exited;
+    },
+  };
+}
+
+interface ServerOptions {
+  readonly name: string;
+  readonly port: number;
+  /** Its data, and beside it its log. */
+  readonly folder: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** From a module of its own: `go install` refuses a program whose module replaces others. */

@@ -1,10 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { CreateBucketCommand, PutBucketPolicyCommand } from "@aws-sdk/client-s3";
 import { createS3Client } from "../../test/services/s3-server.ts";
-import { until } from "../clock.ts";
 import { freePort } from "../load.ts";
-import { onCore, SERVER_CORE } from "../machine.ts";
-import { type GoProgram, goProgram } from "./go-program.ts";
+import { type GoProgram, goProgram, startServer } from "./go-program.ts";
 import type { Peer } from "./peer.ts";
 
 const MINIO: GoProgram = {
@@ -26,33 +24,22 @@ export async function startMinio(
   await mkdir(folder, { recursive: true });
   const port = await freePort();
   const addresses = ["--address", `127.0.0.1:${port}`, "--console-address", `127.0.0.1:${await freePort()}`];
-  const log = Bun.file(`${folder}.log`);
-  const server = Bun.spawn(onCore(SERVER_CORE, [program.path, "server", ...addresses, folder]), {
-    env: {
-      ...process.env,
-      MINIO_ROOT_USER: ACCESS.accessKeyId,
-      MINIO_ROOT_PASSWORD: ACCESS.secretAccessKey,
-      MINIO_UPDATE: "off",
-      MINIO_BROWSER: "off",
-    },
-    stdout: log,
-    stderr: log,
-  });
-  try {
-    await until(() => isReady(port), 60);
-    await createOpenBucket(port);
-  } catch (error) {
-    server.kill("SIGKILL");
-    throw new Error(`MinIO did not start:\n${(await log.text()).slice(-2000)}`, { cause: error });
-  }
-  return {
-    pid: server.pid,
-    port,
-    async [Symbol.asyncDispose]() {
-      server.kill("SIGKILL");
-      await server.exited;
-    },
+  const env = {
+    ...process.env,
+    MINIO_ROOT_USER: ACCESS.accessKeyId,
+    MINIO_ROOT_PASSWORD: ACCESS.secretAccessKey,
+    MINIO_UPDATE: "off",
+    MINIO_BROWSER: "off",
   };
+  const command = [program.path, "server", ...addresses, folder];
+  const server = await startServer(command, { name: "MinIO", port, folder, env }, () => isReady(port));
+  try {
+    await createOpenBucket(port);
+    return server;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 async function isReady(port: number): Promise<boolean> {

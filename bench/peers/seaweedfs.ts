@@ -1,8 +1,6 @@
 import { mkdir } from "node:fs/promises";
-import { until } from "../clock.ts";
 import { freePort } from "../load.ts";
-import { onCore, SERVER_CORE } from "../machine.ts";
-import { type GoProgram, goProgram } from "./go-program.ts";
+import { type GoProgram, goProgram, startServer } from "./go-program.ts";
 import type { Peer } from "./peer.ts";
 
 const WEED: GoProgram = {
@@ -30,23 +28,8 @@ export async function startSeaweedfs(
   const places = [`-dir=${folder}`, "-ip=127.0.0.1", "-ip.bind=127.0.0.1", socket];
   const limits = ["-volume.max=0", "-master.volumeSizeLimitMB=1024"];
   const command = [program.path, `-logdir=${folder}`, "server", "-filer", ...places, ...limits, ...flags];
-  const log = Bun.file(`${folder}.log`);
-  const server = Bun.spawn(onCore(SERVER_CORE, command), { cwd: folder, stdout: log, stderr: log });
-  try {
-    // The first volume is created by the first upload, once the volume server has told the master of itself.
-    await until(() => takesUpload(port), 60);
-  } catch (error) {
-    server.kill("SIGKILL");
-    throw new Error(`SeaweedFS did not start:\n${(await log.text()).slice(-2000)}`, { cause: error });
-  }
-  return {
-    pid: server.pid,
-    port,
-    async [Symbol.asyncDispose]() {
-      server.kill("SIGKILL");
-      await server.exited;
-    },
-  };
+  // The first volume is created by the first upload, once the volume server has told the master of itself.
+  return await startServer(command, { name: "SeaweedFS", port, folder }, () => takesUpload(port));
 }
 
 const portsOf = async (part: string) => ({ part, http: await freePort(), grpc: await freePort() });
