@@ -1,3 +1,5 @@
+import { type Clock, MONOTONIC } from "./clock.ts";
+
 /** Caches values by the text that determines them. Memory is bounded even when clients choose the texts. */
 export interface Memo<Value> {
   /** Returns the cached value for `text`, or the result of `make`, which is then cached. A throwing `make` caches nothing. */
@@ -29,6 +31,7 @@ export interface RememberedOptions {
   readonly keepFor?: number | ((tookMs: number) => number);
   /** Whether a failure is reused like a value. Default: true. */
   readonly keepsFailures?: boolean;
+  readonly clock?: Pick<Clock, "now">;
 }
 
 /** Long enough to make polling nearly free, short compared with the seconds that an orchestrator or a scrape waits. */
@@ -40,19 +43,19 @@ const KEEP_FOR_MS = 1000;
  */
 export function createRemembered<Value>(
   ask: () => Promise<Value>,
-  { keepFor = KEEP_FOR_MS, keepsFailures = true }: RememberedOptions = {},
+  { keepFor = KEEP_FOR_MS, keepsFailures = true, clock = MONOTONIC }: RememberedOptions = {},
 ): () => Promise<Value> {
   let last: Promise<Value> | undefined;
   let expiresAt = Infinity;
 
   return () => {
-    if (last !== undefined && performance.now() < expiresAt) return last;
-    const startedAt = performance.now();
+    if (last !== undefined && clock.now() < expiresAt) return last;
+    const startedAt = clock.now();
     const asked = ask();
     last = asked;
     expiresAt = Infinity;
     const keep = () => {
-      const now = performance.now();
+      const now = clock.now();
       expiresAt = now + (typeof keepFor === "number" ? keepFor : keepFor(now - startedAt));
     };
     const forget = () => {

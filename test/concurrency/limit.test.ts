@@ -34,10 +34,13 @@ test("a limit runs all work in order, as much at once as it allows and never mor
 
 test("forEachAtOnce starts no further item after a failure, and rejects once the running ones have ended", async () => {
   const log: string[] = [];
+  const failed = Promise.withResolvers<void>();
   const done = forEachAtOnce(2, [1, 2, 3, 4], async (item) => {
     log.push(`begin ${item}`);
-    await Bun.sleep(item === 1 ? 1 : 30);
+    if (item === 1) setTimeout(failed.resolve);
+    await failed.promise;
     if (item === 1) throw new Error("first");
+    await Bun.sleep(1);
     log.push(`end ${item}`);
   });
   expect(await done.catch(String)).toBe("Error: first");

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { createMemo, createRemembered } from "../../src/concurrency/memo.ts";
 import { rejectionOf } from "../waiting.ts";
+import { createManualClock } from "./manual-clock.ts";
 
 test("a memo makes each value once, while it has room", () => {
   const made: string[] = [];
@@ -55,6 +56,7 @@ test("callers share the question that is under way, however long it takes", asyn
 });
 
 test("an answer is given again until its time is over, and an error too", async () => {
+  const { clock, advance } = createManualClock();
   let asked = 0;
   const ask = createRemembered(
     async () => {
@@ -62,13 +64,17 @@ test("an answer is given again until its time is over, and an error too", async 
       if (asked === 1) throw new Error("away");
       return asked;
     },
-    { keepFor: 50 },
+    { keepFor: 50, clock },
   );
-  const failures = await Promise.all([rejectionOf(ask()), rejectionOf(ask())]);
-  expect(failures.map(({ message }) => message)).toEqual(["away", "away"]);
-  await Bun.sleep(100);
+  const failures = [await rejectionOf(ask()), await rejectionOf(ask())];
+  advance(49);
+  failures.push(await rejectionOf(ask()));
+  expect(failures.map(({ message }) => message)).toEqual(["away", "away", "away"]);
   expect(asked).toBe(1);
+  advance(1);
   expect([await ask(), await ask()]).toEqual([2, 2]);
+  advance(50);
+  expect(await ask()).toBe(3);
 });
 
 test("an answer is reused for as long as its cost says, and a failure not at all where failures are not kept", async () => {

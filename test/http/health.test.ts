@@ -83,7 +83,7 @@ describe("unauthenticated requests", () => {
     await using store = await startStore();
     const started = performance.now();
     let asked = 0;
-    while (performance.now() - started < 2500) {
+    while (performance.now() - started < 2500 || asked < 100) {
       const answers = await Promise.all(
         Array.from({ length: 50 }, (_, index) => fetch(`${store.url}/${index % 10 === 0 ? "metrics" : "readyz"}`)),
       );

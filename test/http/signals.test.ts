@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeKey } from "../../src/cli/key.ts";
 import { freePort, type ServerProcess, startServer } from "../faults/server-process.ts";
+import { until } from "../waiting.ts";
 import { createSigner, tokenSettings } from "./test-tokens.ts";
 
 let folder: string;
@@ -26,8 +27,7 @@ const statusOf = async ({ url }: ServerProcess, path: string, key?: string): Pro
 async function hangUp(server: ServerProcess, line: string): Promise<void> {
   const before = server.output().split(line).length;
   process.kill(server.pid, "SIGHUP");
-  for (let turn = 0; turn < 500 && server.output().split(line).length === before; turn++) await Bun.sleep(10);
-  expect(server.output()).toContain(line);
+  await until(() => server.output().split(line).length > before);
 }
 
 describe("SIGHUP", () => {
@@ -134,7 +134,7 @@ test("SIGHUP of a closed terminal stops the server like SIGTERM", async () => {
     env: { PATH: process.env["PATH"] },
     terminal: { data: (_terminal, data) => void (output += new TextDecoder().decode(data)) },
   });
-  for (let turn = 0; turn < 1000 && !output.includes("ready") && child.exitCode === null; turn++) await Bun.sleep(10);
+  await until(() => output.includes("ready") || child.exitCode !== null);
   expect(output).toContain(`http://127.0.0.1:${port}`);
   child.terminal?.close();
   expect([await child.exited, child.signalCode]).toEqual([0, null]);

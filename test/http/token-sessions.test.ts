@@ -85,7 +85,7 @@ describe("the session of a token", () => {
       actor: { kind: "session", name: "ann", base: { kind: "token", id: "https://login.example.org#ann" } },
     });
 
-    const brief = await signIn(await first.sign({ exp: secondsFromNow(2) }));
+    const brief = await signIn(await first.sign({ exp: secondsFromNow(6) }));
     await until(async () => (await send("/v1/me", brief)).status === 401);
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(brief.body.expiresAt));
   });
