@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../services/free-ports.ts";
 import { createLedger } from "./ledger.ts";
 import { awaitSweep, countBlobs } from "./leftovers.ts";
 import { startLoad } from "./load.ts";
 import { testCycles } from "./requirements.ts";
-import { freePort, runCommand, startServer } from "./server-process.ts";
+import { runCommand, startServer } from "./server-process.ts";
 import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "./temporary-folder.ts";
 import { verify } from "./verify.ts";
 

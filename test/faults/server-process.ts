@@ -1,5 +1,5 @@
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../services/free-ports.ts";
 import { PATIENCE_MS } from "../waiting.ts";
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
@@ -124,15 +124,4 @@ async function isReady(url: string): Promise<boolean> {
 async function collect(stream: ReadableStream<Uint8Array>, into: string[]): Promise<void> {
   const decoder = new TextDecoder();
   for await (const chunk of stream) into.push(decoder.decode(chunk, { stream: true }));
-}
-
-export async function freePort(): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const probe = createServer();
-  probe.once("error", reject);
-  probe.listen(0, "127.0.0.1", () => {
-    const address = probe.address();
-    probe.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject()));
-  });
-  return await promise;
 }

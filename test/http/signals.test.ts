@@ -3,7 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeKey } from "../../src/cli/key.ts";
-import { freePort, type ServerProcess, startServer } from "../faults/server-process.ts";
+import { type ServerProcess, startServer } from "../faults/server-process.ts";
+import { freePort } from "../services/free-ports.ts";
 import { until } from "../waiting.ts";
 import { createSigner, tokenSettings } from "./test-tokens.ts";
 

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { freePort } from "../faults/server-process.ts";
 import { hasChromium, startChromium } from "../services/chromium.ts";
+import { freePort } from "../services/free-ports.ts";
 import { until } from "../waiting.ts";
 import { codeOf, environmentOf, isUp, saidBy } from "./page.ts";
 

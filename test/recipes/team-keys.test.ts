@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { copyFile, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../faults/server-process.ts";
+import { freePort } from "../services/free-ports.ts";
 import { until } from "../waiting.ts";
 import { codeOf, environmentOf } from "./page.ts";
 

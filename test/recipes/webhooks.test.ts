@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { cp, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort } from "../faults/server-process.ts";
+import { freePort } from "../services/free-ports.ts";
 import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { until } from "../waiting.ts";
 import { codeOf, environmentOf, isUp } from "./page.ts";

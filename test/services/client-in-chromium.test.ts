@@ -4,11 +4,12 @@ import type { Browser, Page } from "playwright-core";
 import type { Client } from "../../client/src/index.ts";
 import { compareWithLog } from "../faults/fleet/followers.ts";
 import { randomImage } from "../faults/random-image.ts";
-import { freePort, type ServerProcess, startServer } from "../faults/server-process.ts";
+import { type ServerProcess, startServer } from "../faults/server-process.ts";
 import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "../faults/temporary-folder.ts";
 import { until } from "../waiting.ts";
 import { hasChromium, startChromium } from "./chromium.ts";
 import { readLog } from "./client-followers.ts";
+import { freePort } from "./free-ports.ts";
 
 /*
  * The client as a page of another origin has it, in a real browser.

@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { createClient, StoreError } from "../../client/src/index.ts";
 import { compareWithLog } from "../faults/fleet/followers.ts";
 import { randomImage } from "../faults/random-image.ts";
-import { freePort, type ServerProcess, startServer } from "../faults/server-process.ts";
+import { type ServerProcess, startServer } from "../faults/server-process.ts";
 import { makeTemporaryFolder, removeLeftovers, removeTemporaryFolders } from "../faults/temporary-folder.ts";
 import { rejectionOf, until } from "../waiting.ts";
 import { type ClientFollower, readLog, startFollow, startTail } from "./client-followers.ts";
+import { freePort } from "./free-ports.ts";
 import { type NginxServer, nginxIsMissing, readConfiguration, startNginx } from "./nginx-server.ts";
 
 const missing = nginxIsMissing();
