@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../waiting.ts";
 import { createLedger, isInDoubt } from "./ledger.ts";
 import { startLoad } from "./load.ts";
 import { randomImage } from "./random-image.ts";
@@ -12,15 +13,14 @@ beforeAll(removeLeftovers);
 afterAll(removeTemporaryFolders);
 
 test("SIGTERM under load answers every request that has begun and exits with 0", async () => {
-  const options = { dataFolder: makeTemporaryFolder() };
+  // As patient as the test: what it waits for takes a busy machine its time.
+  const env = { IMAGE_STORE_MIN_UPLOAD_RATE: "0", IMAGE_STORE_SHUTDOWN_TIMEOUT: "5m" };
+  const options = { dataFolder: makeTemporaryFolder(), env };
   const ledger = createLedger();
   {
     await using server = await startServer(options);
     const entry = ledger.open("slow");
     await createRequests(server.url, ledger, { maxImageBytes: 0 }).createAlbum(entry);
-    const load = startLoad(server.url, ledger, { clients: 16 });
-    await load.acknowledged(200);
-
     const image = randomImage(50_000);
     const restOfBody = Promise.withResolvers<void>();
     async function* slowBody() {
@@ -36,7 +36,9 @@ test("SIGTERM under load answers every request that has begun and exits with 0",
         headers: { "content-type": "image/png" },
       }),
     );
-    await sleep(200);
+    await until(async () => (await uploadsInFlight(server.url)) === 1);
+    const load = startLoad(server.url, ledger, { clients: 16 });
+    await load.acknowledged(200);
     const stopped = server.stop("SIGTERM");
     await untilRefused(server.url);
     restOfBody.resolve();
@@ -52,6 +54,12 @@ test("SIGTERM under load answers every request that has begun and exits with 0",
   expect(await verify(server.url, ledger, options)).toEqual([]);
   expect(refused.map((entry) => entry.certain)).toEqual(before);
 });
+
+/** Before the load begins, only the slow one is. */
+async function uploadsInFlight(url: string): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^image_store_uploads_in_flight (\d+)$/m.exec(metrics)?.[1]);
+}
 
 async function untilRefused(url: string): Promise<void> {
   for (;;) {
