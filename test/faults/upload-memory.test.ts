@@ -7,7 +7,8 @@ import { makeTemporaryFolder, removeTemporaryFolder } from "./temporary-folder.t
 
 const AT_ONCE = 256;
 const MEGABYTE = 1_000_000;
-const MOST = 250 * MEGABYTE;
+/** A store without the limit has 424 MB and more (2026-11-30). With it, busy machines had up to 247 MB. */
+const MOST = 350 * MEGABYTE;
 
 const residentBytes = (pid: number): number =>
   1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
@@ -75,6 +76,6 @@ async function peakOf(size: number): Promise<number> {
 test.each([
   ["50 MB", 50 * MEGABYTE],
   ["1 MB", MEGABYTE],
-])("256 concurrent uploads of %s use at most 250 MB, and the server still answers", async (_, size) => {
+])("256 concurrent uploads of %s use at most 350 MB, and the server still answers", async (_, size) => {
   expect(await peakOf(size)).toBeLessThan(MOST);
 });
