@@ -7,7 +7,7 @@ export const texts = {
   events: {
     title: "Events",
     start: "Where to begin",
-    fromOldest: "From the oldest event",
+    fromNewest: "The newest events",
     fromNow: "New events only",
     kind: "Kind of event",
     all: "All kinds",

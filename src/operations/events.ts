@@ -22,11 +22,16 @@ export interface EventSelection {
   /** Of the albums on which it has the right `events`. */
   readonly caller: Caller;
   /** Undefined: from the oldest that is kept. */
-  readonly after: LogPosition | "latest" | undefined;
+  readonly after: LogPosition | BeforeEnd | undefined;
   /** At most so many a page. */
   readonly limit: number;
   readonly types?: readonly EventType[] | undefined;
   readonly albumId?: string | undefined;
+}
+
+/** So many events before the end of the log, with those that the selection leaves out. */
+export interface BeforeEnd {
+  readonly beforeEnd: number;
 }
 
 export interface EventPage {
@@ -119,9 +124,9 @@ async function startOf(
   { catalog, eventFeed }: EventReader,
   { after }: EventSelection,
 ): Promise<LogPosition | undefined> {
-  if (after !== "latest") return after;
-  const { epoch, lastSequence } = await eventFeed.coalesce("log", () => catalog.log());
-  return { epoch, seq: lastSequence };
+  if (after === undefined || "seq" in after) return after;
+  const { epoch, prunedThrough, lastSequence } = await eventFeed.coalesce("log", () => catalog.log());
+  return { epoch, seq: Math.max(prunedThrough, lastSequence - after.beforeEnd) };
 }
 
 function toPage({ catalog }: EventReader, { events, next }: EventBatch, visibility: Visibility): EventPage {

@@ -135,6 +135,34 @@ describe("reading events", () => {
     expect(items.map(({ partitionkey }) => partitionkey)).toEqual([later.id]);
   });
 
+  test("starts with `latest-2` two events before the end, also those that a filter leaves out", async () => {
+    const albums = [await createAlbum(), await createAlbum(), await createAlbum()];
+    const last = albums.slice(1).map(({ id }) => id);
+    expect((await since()).items.length).toBe(3);
+    const { items, nextCursor } = await read("after=latest-2");
+    expect(items.map(({ partitionkey }) => partitionkey)).toEqual(last);
+    expect(nextCursor).toBe((await read("after=latest")).nextCursor);
+    expect((await read(`after=latest-2&albumId=${albums[0]?.id}`)).items).toEqual([]);
+    const stream = await store.fetch("/v1/events/stream?duration=1&after=latest-2");
+    const streamed = [...(await stream.text()).matchAll(/"partitionkey":"([^"]+)"/g)].map(([, id]) => id);
+    expect(streamed).toEqual(last);
+  });
+
+  test("starts with `latest-` and more than the log has at the oldest event", async () => {
+    await using short = await startStore();
+    const { id } = await jsonOf<Album>(await short.send("POST", "/v1/albums", { name: "only" }));
+    const page = await jsonOf<EventPage>(await short.fetch("/v1/events?after=latest-999999999"));
+    expect(page.items.map(({ partitionkey }) => partitionkey)).toEqual([id]);
+  });
+
+  test.each(["latest-", "latest-0", "latest--1", "latest-1.5", "latest-1e3", "latest-1000000000"])(
+    "%s is no cursor",
+    async (after) => {
+      const response = await store.fetch(`/v1/events?after=${after}`);
+      expect([response.status, (await jsonOf<{ code: string }>(response)).code]).toEqual([410, "cursor_unknown"]);
+    },
+  );
+
   test.each([
     ["type=album.deleted", ["deleted"]],
     ["type=imagestore.album.deleted", ["deleted"]],

@@ -215,7 +215,7 @@ describe("followers of the event feed", () => {
     const log = createLog();
     using eventFeed = createEventFeed(log.catalog, { pollInterval: 3_600_000 });
     const reader: EventReader = { catalog: log.catalog, eventFeed };
-    const selection = { caller: LOCAL, after: "latest", limit: 10, wait: 3_600_000 } as const;
+    const selection = { caller: LOCAL, after: { beforeEnd: 0 }, limit: 10, wait: 3_600_000 } as const;
     const waiting = Array.from({ length: 100 }, () => listEvents(reader, selection, [never]));
     await Bun.sleep(1);
     expect(log.listeners.size).toBe(1);
@@ -230,7 +230,7 @@ describe("followers of the event feed", () => {
     const reader: EventReader = { catalog: log.catalog, eventFeed };
     const stop = new AbortController();
     const follow = async () => {
-      const pages = followEvents(reader, { caller: LOCAL, after: "latest", limit: 10, heartbeat: 3_600_000 }, [
+      const pages = followEvents(reader, { caller: LOCAL, after: { beforeEnd: 0 }, limit: 10, heartbeat: 3_600_000 }, [
         stop.signal,
       ]);
       await pages.next();

@@ -48,6 +48,6 @@ export function EventRow({ event, cursor }: { readonly event: CloudEvent; readon
 function nameOf({ data, subject }: CloudEvent): string {
   if ("album" in data && "name" in data && typeof data.name === "string") return `${data.album} / ${data.name}`;
   if ("name" in data && typeof data.name === "string") return data.name;
-  if ("label" in data && typeof data.label === "string") return data.label;
+  if ("label" in data) return data.label ?? texts.shares.noLabel;
   return subject;
 }

@@ -5,6 +5,7 @@ import { copyText } from "../shared/clipboard.ts";
 import { type EventKind, TYPES_OF_KIND } from "../shared/event-types.ts";
 import { Icon } from "../shared/icons.tsx";
 import { Problem } from "../shared/problem.tsx";
+import { mayEverywhere } from "../shared/session.ts";
 import { store } from "../shared/store.ts";
 import { texts } from "../texts-admin.ts";
 import { EventRow } from "./event-row.tsx";
@@ -13,36 +14,58 @@ import { EventRow } from "./event-row.tsx";
 const MAX_SHOWN = 500;
 /** So many are drawn, and as many more at a time. */
 const DRAWN = 50;
+/** So many events before the end of the log are read, and then more on demand; at last all of them. */
+const DEPTHS = [DRAWN, 1000, undefined];
 const GATHER_MS = 150;
-type Start = "latest" | "oldest";
+
+interface Wanted {
+  readonly start: "newest" | "latest";
+  readonly kind: "" | EventKind;
+  /** Of {@link DEPTHS}. */
+  readonly depth: number;
+}
 
 /** The log of changes as it grows, newest first. */
 export function EventsView() {
   const events = useSignal<readonly FollowedEvent[]>([]);
   const cursor = useSignal<string | undefined>(undefined);
-  const start = useSignal<Start>("oldest");
-  const kind = useSignal<"" | EventKind>("");
+  const wanted = useSignal<Wanted>({ start: "newest", kind: "", depth: 0 });
   const isPaused = useSignal(false);
   const problem = useSignal<unknown>(undefined);
   /** The log no longer has what is behind the cursor. */
   const isGap = useSignal(false);
   const attempt = useSignal(0);
   const drawn = useSignal(DRAWN);
+  const { start, kind, depth } = wanted.value;
 
-  useEffect(() => {
+  function want(other: Partial<Wanted>): void {
+    const next = { ...wanted.value, ...other };
+    // Of one kind there are few among the newest.
+    wanted.value = { ...next, depth: next.kind === "" ? 0 : 1 };
     events.value = [];
     cursor.value = undefined;
     problem.value = undefined;
     isGap.value = false;
-  }, [start.value, kind.value]);
+    drawn.value = DRAWN;
+  }
+  const isLong = start === "newest" && events.value.length < MAX_SHOWN && mayBeOlder(wanted.value, events.value.length);
+  function showOlder(): void {
+    drawn.value += DRAWN;
+    if (drawn.value <= events.value.length || !isLong) return;
+    cursor.value = undefined;
+    wanted.value = { ...wanted.value, depth: depth + 1 };
+  }
+
   useEffect(() => {
     if (isPaused.value) return undefined;
     const over = new AbortController();
-    const from = cursor.peek() ?? (start.value === "latest" ? "latest" : undefined);
-    const types = kind.value === "" ? undefined : TYPES_OF_KIND[kind.value];
-    void read({ from, types, signal: over.signal }, (found) => {
+    const types = kind === "" ? undefined : TYPES_OF_KIND[kind];
+    let shown = cursor.peek() === undefined ? [] : events.peek();
+    void read({ from: cursor.peek() ?? beginningOf(wanted.value), types, signal: over.signal }, (found) => {
       cursor.value = found[0]?.cursor ?? cursor.value;
-      events.value = [...found, ...events.value].slice(0, MAX_SHOWN);
+      shown = [...found, ...shown].slice(0, MAX_SHOWN);
+      // What is shown stays until it is read again with older ones.
+      if (shown.length >= events.value.length) events.value = shown;
     }).catch((error: unknown) => {
       if (over.signal.aborted) return;
       // Without a cursor there is none to be refused, so this ends.
@@ -55,7 +78,7 @@ export function EventsView() {
       } else problem.value = error;
     });
     return () => over.abort();
-  }, [start.value, kind.value, isPaused.value, attempt.value]);
+  }, [wanted.value, isPaused.value, attempt.value]);
 
   return (
     <div class="page narrow">
@@ -65,17 +88,17 @@ export function EventsView() {
           <select
             class="input auto"
             aria-label={texts.events.start}
-            value={start.value}
-            onChange={(event) => (start.value = event.currentTarget.value as Start)}
+            value={start}
+            onChange={(event) => want({ start: event.currentTarget.value as Wanted["start"] })}
           >
-            <option value="oldest">{texts.events.fromOldest}</option>
+            <option value="newest">{texts.events.fromNewest}</option>
             <option value="latest">{texts.events.fromNow}</option>
           </select>
           <select
             class="input auto"
             aria-label={texts.events.kind}
-            value={kind.value}
-            onChange={(event) => (kind.value = event.currentTarget.value as typeof kind.value)}
+            value={kind}
+            onChange={(event) => want({ kind: event.currentTarget.value as Wanted["kind"] })}
           >
             <option value="">{texts.events.all}</option>
             {Object.entries(texts.events.kinds).map(([one, name]) => (
@@ -115,13 +138,25 @@ export function EventsView() {
           <EventRow key={event.id} event={event} cursor={at} />
         ))}
       </ol>
-      {events.value.length > drawn.value && (
-        <button type="button" class="button" onClick={() => (drawn.value += DRAWN)}>
+      {(isLong || events.value.length > drawn.value) && (
+        <button type="button" class="button" onClick={showOlder}>
           {texts.events.older}
         </button>
       )}
     </div>
   );
+}
+
+const beginningOf = ({ start, depth }: Wanted): string | undefined => {
+  const count = DEPTHS[depth];
+  if (start === "latest") return start;
+  return count === undefined ? undefined : `latest-${count}`;
+};
+
+/** A person who sees every event knows that the log has no more where there are fewer than were asked for. */
+function mayBeOlder({ kind, depth }: Wanted, found: number): boolean {
+  const count = DEPTHS[depth];
+  return count !== undefined && !(kind === "" && found < count && mayEverywhere("events") && mayEverywhere("admin"));
 }
 
 interface Following {

@@ -60,6 +60,9 @@ export function may(right: Right, album?: AlbumRef): boolean {
   return grantsOf(album).some((grant) => grant.rights.includes(right) && !(right === "write" && grant.mayAdd));
 }
 
+export const mayEverywhere = (right: Right): boolean =>
+  grantsOf(undefined).some(({ albums, rights }) => albums === "*" && rights.includes(right));
+
 /** To add images; a share may give this without the right to change them. */
 export const mayAdd = (album: AlbumRef): boolean => grantsOf(album).some((grant) => grant.rights.includes("write"));
 

@@ -12,7 +12,7 @@ import {
   SHORT_EVENT_TYPES,
 } from "../../domain/event.ts";
 import { listChoices, quote } from "../../domain/wording.ts";
-import { type EventPage, type EventReader, followEvents, listEvents } from "../../operations/events.ts";
+import { type BeforeEnd, type EventPage, type EventReader, followEvents, listEvents } from "../../operations/events.ts";
 import type { AccessWatch } from "../access-watch.ts";
 import { cloudEventSchema, exampleCursor, exampleEvent } from "../event-schemas.ts";
 import { cursorSchema, integerParameter } from "../listing-schemas.ts";
@@ -76,7 +76,8 @@ const selection = {
     .optional()
     .openapi({
       description:
-        "A `nextCursor`, a `watermark` or an event id of a stream; `latest` for events from now on. Without it the log is read from its oldest event. " +
+        "A `nextCursor`, a `watermark` or an event id of a stream; `latest` for events from now on; `latest-50` for the last 50 events and those from now on, " +
+        "where events that the filter leaves out count too. Without it the log is read from its oldest event. " +
         "A value that is not a cursor of this log is 410 `cursor_unknown`: read a listing, and follow the log from its watermark.",
     }),
   type: typesParameter,
@@ -257,8 +258,12 @@ function readSelection(
   return { caller, after: readCursor(after), types: filter.type?.flat(), albumId: filter.albumId };
 }
 
-function readCursor(text: string | undefined): LogPosition | "latest" | undefined {
-  if (text === undefined || text === "latest") return text;
+const BEFORE_END = /^latest(?:-([1-9]\d{0,8}))?$/;
+
+function readCursor(text: string | undefined): LogPosition | BeforeEnd | undefined {
+  if (text === undefined) return undefined;
+  const [latest, count = 0] = BEFORE_END.exec(text) ?? [];
+  if (latest !== undefined) return { beforeEnd: Number(count) };
   const position = decodeCursor(text);
   if (position === undefined) throw new StoreError("cursor_unknown", "The cursor is not of this log.");
   return position;
