@@ -17,7 +17,7 @@ const serve = (env: Readonly<Record<string, string>>) =>
     env: { IMAGE_STORE_DATA: join(folder, "data"), ...env },
     // A server that starts after all must not run for ever.
     onStop: (listener) => {
-      const timer = setTimeout(listener, 5000);
+      const timer = setTimeout(listener, 60_000);
       return () => clearTimeout(timer);
     },
   });

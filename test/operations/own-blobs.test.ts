@@ -15,6 +15,8 @@ import { newFolder, removeFolder } from "../temporary-folder.ts";
 const GRACE = "1s";
 /** Longer than the grace and two sweeps. */
 const SWEPT_MS = 2500;
+/** Longer than a busy machine needs to refuse to start. */
+const STARTED_MS = 60_000;
 
 const memory = useMemoryS3();
 let folder: string;
@@ -48,11 +50,11 @@ async function expectSound(
   }
 }
 
-/** A server that must not start; left to run for as long as a sweep would take where it does. */
+/** A server that must not start; left to run for as long as a start and a sweep would take where it does. */
 async function serve(settings: Readonly<Record<string, string>>) {
   const named = Object.entries({ DATA: data(), PORT: "0", MIN_FREE: "0", GRACE, LOG_LEVEL: "silent", ...settings });
   const env = Object.fromEntries(named.map(([name, value]) => [`IMAGE_STORE_${name}`, value]));
-  return runCli(["serve"], data(), { env, onStop: stopAfter(SWEPT_MS) });
+  return runCli(["serve"], data(), { env, onStop: stopAfter(STARTED_MS) });
 }
 
 const stopAfter = (ms: number) => (listener: () => void) => {

@@ -179,7 +179,7 @@ describe("S3 upload", () => {
   });
 
   test("a request is given up at the deadline, and its late arrival is tolerated", async () => {
-    await using store = await open({ commitWithin: 200 });
+    await using store = await open({ commitWithin: 1000 });
     const held = Promise.withResolvers<void>();
     memory.s3.onRequest = async () => {
       await held.promise;

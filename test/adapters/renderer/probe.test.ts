@@ -274,7 +274,7 @@ describe("probe child processes", () => {
   });
 
   test("a child that hangs is killed, and the queued requests are answered", async () => {
-    const renderer = newProber({ entry, wallLimit: 3000 });
+    const renderer = newProber({ entry, wallLimit: 8000 });
     const hanging = renderer.probe(await unusual("hang"));
     const behind = renderer.probe(await fine());
     await expectCode(hanging, "unavailable");
