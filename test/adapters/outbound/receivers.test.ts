@@ -73,7 +73,7 @@ describe("a receiver", () => {
       using listener = startListener(answer);
       const { code, message } = await failureOf(`http://127.0.0.1:${listener.port}/`, 200);
       expect({ code, message }).toEqual({ code: "timeout", message: "There was no response within 0.2 seconds." });
-      expect(listener.connections).toBe(1);
+      await until(() => listener.connections === 1);
     }
   });
 
@@ -84,7 +84,7 @@ describe("a receiver", () => {
     ] as const) {
       using listener = startListener(head);
       using outbound = createOutbound({ rules });
-      const { status, body } = await outbound.post(`http://127.0.0.1:${listener.port}/`, requestWithin(500));
+      const { status, body } = await outbound.post(`http://127.0.0.1:${listener.port}/`, requestWithin(2000));
       expect({ status, body: new TextDecoder().decode(body) }).toEqual({ status: 202, body: expected });
     }
   });

@@ -260,7 +260,7 @@ describe("webhooks", () => {
     const ids = [await create(receiver.url), await create(receiver.url, { types: ["imagestore.album.updated"] })];
     const albums = await Promise.all(Array.from({ length: 30 }, () => createAlbum()));
     for (let round = 0; round < 20; round++) await Promise.all(albums.map((album) => rename(album)));
-    await using _ = deliver({ timeout: 500, retryDelay: () => 60_000 });
+    await using _ = deliver({ timeout: 10_000, retryDelay: hourly });
     for (const id of ids) await until(() => caughtUp(id));
     expect({ events: receiver.events.length, duplicates: receiver.duplicates }).toEqual({
       events: 630,
