@@ -95,6 +95,28 @@ describe.skipIf(!isRun)(`an album of ${COUNT} pictures`, () => {
   });
 });
 
+describe.skipIf(!isRun)(`an album of ${COUNT} pictures`, () => {
+  test("goes to its end although the bar is put right before the browser tells of the jump", async () => {
+    await onLargeAlbum({}, async ({ page }) => {
+      await page.getByRole("combobox", { name: "Go to a month" }).selectOption("March 2024");
+      await tile(page, firstOf(2024, 3)).waitFor();
+      await page.evaluate(`(async () => {
+        const view = document.querySelector(".view");
+        const { setTimeout } = globalThis;
+        const timers = [];
+        globalThis.setTimeout = (work) => timers.push(work);
+        const told = new Promise((resolve) => view.addEventListener("scroll", resolve, { once: true }));
+        view.scrollBy(0, 300);
+        await told;
+        globalThis.setTimeout = setTimeout;
+        view.scrollTo(0, 1e9);
+        for (const run of timers) run();
+      })()`);
+      await tile(page, COUNT - 1).waitFor();
+    });
+  });
+});
+
 describe.skipIf(!isRun)("the pictures of a large album", () => {
   test("are chosen all at once in at most ten times of what choosing one takes", async () => {
     await onLargeAlbum({}, async ({ page, context }) => {

@@ -46,6 +46,7 @@ export class ScaledScroll {
   }
 
   resize(total: number, lead: number): void {
+    this.#follow();
     const { offset } = this;
     const wasScaled = this.#base !== 0;
     this.#total = total;
@@ -69,18 +70,27 @@ export class ScaledScroll {
   }
 
   #onScroll = (): void => {
-    const top = this.#element.scrollTop;
-    const moved = Math.abs(top - this.#lastTop);
-    this.#lastTop = top;
+    this.#follow();
     if (this.#isScaled) {
-      const isAtEnd = top <= this.#lead || top + this.viewport >= this.#element.scrollHeight - 1;
-      if (isAtEnd || moved > JUMP_SCREENS * this.viewport)
-        this.#base = this.#offsetOf(top - this.#lead) - (top - this.#lead);
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#place(this.offset), SETTLE_MS);
+      this.#timer = setTimeout(() => {
+        this.#follow();
+        this.#place(this.offset);
+      }, SETTLE_MS);
     }
     this.#onMove();
   };
+
+  /** Takes in where the bar is now. The browser tells of a move with its next frame, which on a busy machine comes late. */
+  #follow(): void {
+    const top = this.#element.scrollTop;
+    const moved = Math.abs(top - this.#lastTop);
+    this.#lastTop = top;
+    if (!this.#isScaled) return;
+    const isAtEnd = top <= this.#lead || top + this.viewport >= this.#element.scrollHeight - 1;
+    if (isAtEnd || moved > JUMP_SCREENS * this.viewport)
+      this.#base = this.#offsetOf(top - this.#lead) - (top - this.#lead);
+  }
 
   /** Puts the bar where the offset belongs, without moving what is seen. */
   #place(offset: number): void {
