@@ -184,6 +184,8 @@ describe.skipIf(!isRun)("a picture", () => {
       expect(download.suggestedFilename()).toBe("photo-002.jpg");
       await page.getByRole("button", { name: "Delete", exact: true }).click();
       await page.getByText("Deleted 1 picture.").waitFor();
+      // While it is pointed at, the offer stays, and nothing is deleted.
+      await page.getByRole("button", { name: "Undo" }).hover();
       await place(page, "1 / 1");
       await page.goto(`${world.store.url}/albums/Last`);
       await page.locator(".tile").nth(1).waitFor();

@@ -128,7 +128,7 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("a session on a %s", (size) => {
       await page.getByRole("heading", { name: "Typed before the end" }).waitFor();
       await page.getByRole("button", { name: "Back to the album" }).click();
       await page.getByText("Live").waitFor({ state: "attached" });
-      expect(await page.getByRole("alert").count()).toBe(0);
+      await until(async () => (await page.getByRole("alert").count()) === 0);
     });
   });
 });
@@ -165,7 +165,7 @@ describe.skipIf(!isRun)("uploads", () => {
       await enter(beside, secretOf("boss"));
       await albumLink(beside, name).waitFor();
       await uploads.getByText("All 8 files are there.").waitFor();
-      expect(await page.getByRole("alert").count()).toBe(0);
+      await until(async () => (await page.getByRole("alert").count()) === 0);
     });
   });
 });
