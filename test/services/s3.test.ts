@@ -7,6 +7,7 @@ import { contentBytes, patterned, pieces, putBlob, sha256 } from "../blobs.ts";
 import { blobStoreContract } from "../contracts/blob-store.ts";
 import { expectCode } from "../errors.ts";
 import { newFolder, removeFolder } from "../temporary-folder.ts";
+import { until } from "../waiting.ts";
 import { type S3Server, s3IsMissing, startS3 } from "./s3-server.ts";
 import { startProxy } from "./tcp-proxy.ts";
 
@@ -105,9 +106,9 @@ if (!s3IsMissing()) {
       const staged = await store.stage(pieces(patterned(1000), 1000), { maxBytes: 1000 });
       proxy.pause();
       await expectCode(store.commit(staged), "unavailable");
-      proxy.resume();
       await direct.remove(staged.location as string);
-      await Bun.sleep(200);
+      proxy.resume();
+      await until(async () => (await Array.fromAsync(direct.list())).length === 1);
       await direct.remove(staged.location as string);
       expect(await Array.fromAsync(direct.list())).toEqual([]);
     });
