@@ -59,8 +59,7 @@ describe.skipIf(missing).each(configurations)("deploy/$name", ({ name, servers, 
     }
     const content = `${nginx.url}${path}/images/large/content`;
     const put = fetch(content, { method: "PUT", body: pieces(), headers: { "content-type": "image/png" } });
-    for (let turn = 0; turn < 500 && (await uploadsInFlight()) === 0; turn++) await Bun.sleep(20);
-    expect(await uploadsInFlight()).toBe(1);
+    await until(async () => (await uploadsInFlight()) === 1, 20);
     sendRest();
     expect((await put).status).toBe(201);
 

@@ -14,7 +14,7 @@ beforeEach(async () => {
   folder = await newFolder("start");
 });
 afterEach(() => removeFolder(folder));
-setDefaultTimeout(120_000);
+setDefaultTimeout(600_000);
 
 const data = (name: string) => join(folder, name);
 
@@ -95,7 +95,7 @@ if (!postgresIsMissing()) {
         album = await newAlbum(store);
         await newImage(store, album, "i", bytes);
       }
-      const { code, err } = await serve({ ...env, CATALOG_URL: other, GRACE: "1s" }, 5000);
+      const { code, err } = await serve({ ...env, CATALOG_URL: other, GRACE: "1s" });
       expect([code, err]).toEqual([2, expect.stringContaining("The bytes belong to another store")]);
       expect(err).toContain(new URL(other).pathname);
       await using store = await startStore({ ...env, CATALOG_URL: own });
@@ -129,7 +129,7 @@ if (!s3IsMissing()) {
         expect(((await second.catch((error: unknown) => error)) as Error).message).toContain("belong to another store");
       }
       // A bucket that is there, and not the one.
-      const other = await serve({ DATA: data("one"), BLOBS_URL: s3.blobsUrl(await s3.createBucket(), "images") }, 5000);
+      const other = await serve({ DATA: data("one"), BLOBS_URL: s3.blobsUrl(await s3.createBucket(), "images") });
       expect([other.code, other.err]).toEqual([2, expect.stringContaining("has none of their bytes")]);
 
       const fresh = s3.blobsUrl(bucket, "fresh");

@@ -48,7 +48,7 @@ async function awaitRecovery(fleet: Fleet, ledger: Ledger): Promise<void> {
     await until(() => requests.upload(entry));
     let ready = await fetch(`${url}/readyz`);
     // It may still tell what was true a second ago.
-    for (let turn = 0; !ready.ok && turn < 20; turn++) {
+    while (!ready.ok && Date.now() < deadline) {
       await sleep(100);
       ready = await fetch(`${url}/readyz`);
     }
