@@ -26,7 +26,7 @@ if (!fleetIsMissing()) {
           expect(response.status).toBe(201);
         }),
       );
-  }, 300_000);
+  }, 600_000);
   afterAll(async () => {
     await fleet[Symbol.asyncDispose]();
     await removeFolder(folder);

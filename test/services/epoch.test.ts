@@ -29,4 +29,4 @@ if (!postgresIsMissing())
     } finally {
       await removeFolder(folder);
     }
-  }, 120_000);
+  }, 600_000);

@@ -301,7 +301,7 @@ if (!s3IsMissing()) {
         `s3://${bucket}/b/1.png: the object store at http://127.0.0.1:${proxy.port} does not answer (`,
       );
       expect(ran.err).toMatch(/\nimage-store: the object store at [^\n]+ does not answer \([^\n]+\)\n$/);
-    }, 120_000);
+    }, 600_000);
   });
 
   describe("image-store import of what cannot be listed", () => {

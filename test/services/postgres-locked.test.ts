@@ -8,7 +8,7 @@ import { createAlbum } from "../catalog-changes.ts";
 import { expectCode } from "../errors.ts";
 import { type PostgresServer, postgresIsMissing, usePostgres } from "./postgres-server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(600_000);
 
 /** A busy machine takes its time: the runner's limit ends what never comes. */
 const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {

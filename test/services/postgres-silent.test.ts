@@ -4,7 +4,7 @@ import { startStore } from "../http/harness.ts";
 import { postgresIsMissing, usePostgres } from "./postgres-server.ts";
 import { startProxy } from "./tcp-proxy.ts";
 
-setDefaultTimeout(90_000);
+setDefaultTimeout(600_000);
 
 /** Milliseconds; less than the store's own queries get. */
 const PATIENCE = 25_000;

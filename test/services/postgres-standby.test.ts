@@ -6,7 +6,7 @@ import { createAlbum } from "../catalog-changes.ts";
 import { expectCode } from "../errors.ts";
 import { postgresIsMissing, startPostgres } from "./postgres-server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(600_000);
 
 if (!postgresIsMissing() && process.env["IMAGE_STORE_TEST_POSTGRES"] === undefined)
   test("a server that became a standby is read, and changes are unavailable", async () => {

@@ -19,7 +19,7 @@ function opensslIsMissing(): boolean {
 
 if (!postgresIsMissing() && !opensslIsMissing())
   describe("TLS to PostgreSQL", () => {
-    setDefaultTimeout(60_000);
+    setDefaultTimeout(600_000);
     let folder: string;
     let postgres: PostgresServer;
     /** Its certificate is for `localhost`, and the server goes by an address too. */

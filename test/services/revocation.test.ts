@@ -38,7 +38,7 @@ if (!postgresIsMissing())
       for (const name of ["a", "b", "c"]) nodes.push(await startNode(url, name));
       urls = nodes.map((node) => node.url);
       expect((await send("PUT", "/v1/albums/a", admin)).status).toBe(201);
-    }, 120_000);
+    }, 600_000);
     afterAll(async () => {
       for (const node of nodes) await node[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
@@ -122,24 +122,24 @@ if (!postgresIsMissing())
     test(`a key that ${STREAMS} streams and ${LOADERS} loaders use is refused by all within two seconds of its revocation, and its streams end`, async () => {
       const key = await newKey();
       await expectEnd([() => bearer(key.secret)], STREAMS, () => revokeKey(key));
-    }, 300_000);
+    }, 600_000);
 
     test(`a session that ${STREAMS} streams and ${LOADERS} loaders use is refused by all within two seconds of its end, and its streams end`, async () => {
       const session = await signIn((await newKey()).secret);
       await expectEnd([session], STREAMS, () => send("DELETE", "/v1/session", session(urls[0] ?? "")));
-    }, 300_000);
+    }, 600_000);
 
     test(`a session that ${STREAMS} streams and ${LOADERS} loaders use is refused by all within two seconds of the revocation of its key, and its streams end`, async () => {
       const key = await newKey();
       await expectEnd([await signIn(key.secret)], STREAMS, () => revokeKey(key));
-    }, 300_000);
+    }, 600_000);
 
     // A share has no right to events.
     test(`a share and its session that ${LOADERS} loaders each use are refused by all within two seconds of the share's revocation`, async () => {
       const { id, secret } = await make("/v1/albums/a/shares", {});
       const users = [() => bearer(secret), await signIn(secret)];
       await expectEnd(users, 0, () => send("DELETE", `/v1/albums/a/shares/${id}`, admin));
-    }, 300_000);
+    }, 600_000);
 
     test("a node that loses the catalog answers 503 once what it knows is two seconds old, and lets the key in again afterwards", async () => {
       const url = await server.createDatabase();
@@ -168,5 +168,5 @@ if (!postgresIsMissing())
       for (let again = 0; again < 5; again++) expect(await get()).toMatchObject({ status: 503 });
       await proxy.accept();
       await until(async () => (await get()).status === 200);
-    }, 120_000);
+    }, 600_000);
   });

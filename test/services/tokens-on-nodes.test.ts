@@ -30,7 +30,7 @@ if (!postgresIsMissing())
         const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [`IMAGE_STORE_${name}`, value]));
         nodes.push(await startServer({ dataFolder: join(folder, node), env }));
       }
-    }, 120_000);
+    }, 600_000);
     afterAll(async () => {
       for (const node of nodes) await node[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
