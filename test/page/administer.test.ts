@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { asRoot, ROOT, ROOT_KEY, type TestStore } from "../http/harness.ts";
 import { hasChromium } from "../services/chromium.ts";
+import { until } from "../waiting.ts";
 import { expectAccessible } from "./axe.ts";
 import { seedAlbum } from "./seed.ts";
 import { type PageWorld, SIZE_NAMES, startPageWorld } from "./visit.ts";
@@ -161,7 +162,7 @@ describe.skipIf(!isRun)("a session", () => {
       await root.fetch(`/v1/keys/${id}`, { method: "DELETE" });
       await page.getByLabel("Order of the pictures").selectOption("name");
       await page.getByText("Your session has ended. Sign in again to go on.").waitFor();
-      expect(await page.getByRole("alert").count()).toBe(1);
+      await until(async () => (await page.getByRole("alert").count()) === 1);
       await expectAccessible(page);
       await page.getByRole("link", { name: "Sign in" }).first().click();
       await page.getByLabel("API key, or the address of a share link").fill(ROOT.secret);
