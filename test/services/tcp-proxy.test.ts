@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { freePort } from "./free-ports.ts";
 import { startProxy, type TcpProxy, type TcpProxyOptions } from "./tcp-proxy.ts";
 
 describe("the TCP test proxy", () => {
@@ -118,12 +119,7 @@ describe("the TCP test proxy", () => {
   });
 
   test("closes its clients when nothing listens behind it", async () => {
-    const vacated = createServer();
-    vacated.listen(0, "127.0.0.1");
-    await once(vacated, "listening");
-    const { port } = vacated.address() as AddressInfo;
-    vacated.close();
-    await using proxy = await startProxy(port);
+    await using proxy = await startProxy(await freePort());
     const client = connect(proxy.port, "127.0.0.1");
     client.on("error", () => {});
     await closed(client);

@@ -23,7 +23,8 @@ async function startFor(issuer: string, settings: Readonly<Record<string, string
     lines,
     statusOf: async (token: string, path = "/v1/albums") =>
       (await store.fetch(path, { headers: bearer(token) })).status,
-    refusal: () => lines.at(-1)?.["reason"],
+    /** Other lines may come between, such as that the issuer's keys were fetched again. */
+    refusal: () => lines.findLast((line) => "reason" in line)?.["reason"],
   });
 }
 type TokenStore = Awaited<ReturnType<typeof startFor>>;
