@@ -1,5 +1,5 @@
-import { type BigIntStats, fstatSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { type BigIntStats, statSync } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { recognise, START_BYTES } from "../../adapters/renderer/formats/codecs.ts";
 
 /** Up to this size a file is read once, and sent from memory. Some dozens are in memory at a time. */
@@ -20,39 +20,54 @@ export interface LocalFile {
 /** A file is sent or compared as it was at one moment. */
 const changed = () => new Error("it changed while it was read");
 
-/** @throws Error if it cannot be read, is no file, or changes */
-export async function readLocalFile(path: string): Promise<LocalFile> {
-  await using file = await open(path, "r");
-  // Of an open file, these take less time than it takes to wait for another thread.
-  const stats = fstatSync(file.fd, { bigint: true });
+/**
+ * Other threads look at the file and read it, so that a slow file system delays this file only.
+ * @param known what a caller has just found out about the file
+ * @throws Error if it cannot be read, is no file, or changes
+ */
+export async function readLocalFile(path: string, known?: BigIntStats): Promise<LocalFile> {
+  const stats = known ?? (await stat(path, { bigint: true }));
   if (stats.isDirectory()) throw new Error("it is a folder");
   if (!stats.isFile()) throw new Error("it is not a regular file");
   const size = Number(stats.size);
+  const { bytes, start, sha256 } = size <= IN_MEMORY ? await readWhole(path, size) : await readChunks(path, size);
+  // Of a file that was just read, this takes less time than it takes to wait for another thread.
+  const after = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (after === undefined || !isSame(stats, after)) throw changed();
+  return { path, stats, size, sha256, isImage: recognise(start) !== undefined, bytes };
+}
+
+type Read = Pick<LocalFile, "bytes" | "sha256"> & { readonly start: string };
+
+const startOf = (bytes: Uint8Array<ArrayBuffer>): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, START_BYTES)).toString("latin1");
+
+/** Opening, reading and closing are one call in another thread. */
+async function readWhole(path: string, size: number): Promise<Read> {
+  const bytes = await Bun.file(path)
+    .slice(0, size + 1)
+    .bytes();
+  if (bytes.length !== size) throw changed();
+  return { bytes, start: startOf(bytes), sha256: new Bun.CryptoHasher("sha256").update(bytes).digest("hex") };
+}
+
+async function readChunks(path: string, size: number): Promise<Read> {
+  await using file = await open(path, "r");
   const hash = new Bun.CryptoHasher("sha256");
-  const chunk = new Uint8Array(size <= IN_MEMORY ? size : CHUNK);
+  const chunk = new Uint8Array(CHUNK);
   let start = "";
-  let read = 0;
-  while (read < size) {
-    const offset = size <= IN_MEMORY ? read : 0;
-    const { bytesRead } = await file.read(chunk, offset, Math.min(chunk.length - offset, size - read), read);
+  for (let read = 0; read < size; ) {
+    const { bytesRead } = await file.read(chunk, 0, Math.min(CHUNK, size - read), read);
     if (bytesRead === 0) throw changed();
-    const part = chunk.subarray(offset, offset + bytesRead);
-    if (read === 0) start = Buffer.from(part.subarray(0, START_BYTES)).toString("latin1");
+    const part = chunk.subarray(0, bytesRead);
+    if (read === 0) start = startOf(part);
     hash.update(part);
     read += bytesRead;
   }
-  if (!isSame(stats, fstatSync(file.fd, { bigint: true }))) throw changed();
-  return {
-    path,
-    stats,
-    size,
-    sha256: hash.digest("hex"),
-    isImage: recognise(start) !== undefined,
-    bytes: size <= IN_MEMORY ? chunk : undefined,
-  };
+  return { bytes: undefined, start, sha256: hash.digest("hex") };
 }
 
-export const isSame = (before: BigIntStats, after: BigIntStats): boolean =>
+const isSame = (before: BigIntStats, after: BigIntStats): boolean =>
   before.size === after.size &&
   before.mtimeNs === after.mtimeNs &&
   before.ctimeNs === after.ctimeNs &&

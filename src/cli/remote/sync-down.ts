@@ -137,7 +137,7 @@ async function hasBytes({ call, digests }: SyncDown, image: Image, path: string)
   if (stats === undefined || !stats.isFile() || Number(stats.size) !== image.size) return false;
   const known = call.has("checksum") ? undefined : digests.find(image.name, stats);
   if (known !== undefined) return known === image.sha256;
-  const file = await readLocalFile(path);
+  const file = await readLocalFile(path, stats);
   digests.keep(image.name, file.stats, file.sha256);
   return file.sha256 === image.sha256;
 }
