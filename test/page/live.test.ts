@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { buildPage } from "../../web/build.ts";
 import { startStore, type TestStore } from "../http/harness.ts";
 import { hasChromium } from "../services/chromium.ts";
+import { freePort } from "../services/free-ports.ts";
 import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { seedAlbum } from "./seed.ts";
 import { type PageWorld, startPageWorld } from "./visit.ts";
@@ -93,7 +94,8 @@ describe.skipIf(!isRun)("changes of others", () => {
     const folder = await newFolder("restart");
     const pageFolder = join(folder, "page");
     await buildPage(pageFolder);
-    let store = await startStore({ DATA: folder }, { pageFolder });
+    const PORT = String(await freePort());
+    let store = await startStore({ DATA: folder, PORT }, { pageFolder });
     try {
       await seedAlbum(store, "Shared", 2);
       const context = await world.browser.newContext();
@@ -101,10 +103,9 @@ describe.skipIf(!isRun)("changes of others", () => {
       await page.goto(`${store.url}/albums/Shared`);
       await page.locator(".tile").nth(1).waitFor();
       await page.getByText("Live").waitFor();
-      const { port } = store;
       await store[Symbol.asyncDispose]();
       await page.getByText("Reconnecting…").waitFor();
-      store = await startStore({ DATA: folder, PORT: String(port) }, { pageFolder });
+      store = await startStore({ DATA: folder, PORT }, { pageFolder });
       await upload(store, "after.jpg");
       await page.locator(".tile").nth(2).waitFor();
       await page.getByText("Live").waitFor();

@@ -6,6 +6,7 @@ import { cliOf, documentsOf } from "../cli/remote/run-remote.ts";
 import { runCli } from "../cli/run-cli.ts";
 import { startStore, type TestStore } from "../http/harness.ts";
 import { hasChromium, startChromium } from "../services/chromium.ts";
+import { freePort } from "../services/free-ports.ts";
 import { newFolder, removeFolder } from "../temporary-folder.ts";
 import { drawPhoto } from "./drawings.ts";
 import { seedAlbum } from "./seed.ts";
@@ -38,9 +39,10 @@ interface Together {
 async function together(name: string, path: string, work: (all: Together) => Promise<void>): Promise<void> {
   const own = join(folder, name);
   const [dataFolder, pageFolder] = [join(own, "data"), join(folder, "page")];
-  const start = (port: string) => startStore({ DATA: dataFolder, PORT: port }, { pageFolder });
-  let store: TestStore = await start("0");
-  const { url, port } = store;
+  const PORT = String(await freePort());
+  const start = () => startStore({ DATA: dataFolder, PORT }, { pageFolder });
+  let store: TestStore = await start();
+  const { url } = store;
   const browsers = await Promise.all([startChromium(), startChromium()]);
   try {
     await seedAlbum(store, "Shared", 2);
@@ -61,7 +63,7 @@ async function together(name: string, path: string, work: (all: Together) => Pro
       async restart(whileItIsDown) {
         await store[Symbol.asyncDispose]();
         await whileItIsDown?.();
-        store = await start(String(port));
+        store = await start();
       },
     });
   } finally {
