@@ -17,12 +17,18 @@ async function newAlbum(name: string): Promise<void> {
   expect((await send("/v1/albums", "POST", { name })).status).toBe(201);
 }
 
-/** Sends each image once, to another node at each turn; undefined for one that got no response. */
+/** Sends each image once, to another node at each turn, and again after 503; undefined for one that got no response. */
 const uploadAll = (images: readonly Buffer<ArrayBuffer>[], albumOf: (index: number) => string) =>
   Promise.all(
     images.map(async (body, index) => {
-      const url = `${fleet().anyUrl()}/v1/albums/${albumOf(index)}/images/i${index}/content`;
-      const response = await fetch(url, { method: "PUT", body }).catch(() => undefined);
+      const path = `/v1/albums/${albumOf(index)}/images/i${index}/content`;
+      const put = () => fetch(fleet().anyUrl() + path, { method: "PUT", body }).catch(() => undefined);
+      let response = await put();
+      // On a busy machine, changes of one album may wait for longer than the store lets them.
+      while (response?.status === 503) {
+        await Bun.sleep(100);
+        response = await put();
+      }
       return { size: body.length, status: response?.status };
     }),
   );
@@ -54,7 +60,7 @@ describe.skipIf(missing)("quotas on three nodes", () => {
 
       const outcomes = await uploadAll(images, albumOf);
       const { used } = await readQuota(path);
-      const stored = outcomes.filter(({ status }) => status === 201);
+      const stored = outcomes.filter(({ status }) => status === 201 || status === 200);
       const refused = outcomes.filter(({ status }) => status === 507);
       expect(stored.length + refused.length).toBe(UPLOADS);
       expect(used).toEqual({ images: stored.length, bytes: stored.reduce((bytes, { size }) => bytes + size, 0) });
