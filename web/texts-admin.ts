@@ -47,7 +47,7 @@ export const texts = {
     none: "No links yet.",
     noLabel: "Without a name",
     gives: (adds: boolean, originals: boolean) =>
-      ["looks", ...(adds ? ["adds"] : []), ...(originals ? ["downloads originals"] : [])].join(", "),
+      ["may look", ...(adds ? ["add"] : []), ...(originals ? ["download originals"] : [])].join(", "),
     never: "never ends",
     until: (time: string) => `until ${time}`,
     uses: (count: number) => `used ${plural(count, "time", "times")}`,
@@ -108,6 +108,7 @@ export const texts = {
     images: "Pictures",
     hint: "An empty field means no limit.",
     of: (used: string, limit: string) => `${used} of ${limit}`,
+    full: "Full",
   },
 
   cursors: {

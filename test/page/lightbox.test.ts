@@ -32,6 +32,27 @@ const lightbox = (page: Page) => page.locator("dialog.lightbox");
 const place = (page: Page, text: string) => page.locator(".lightbox-place", { hasText: text }).waitFor();
 
 describe.skipIf(!isRun).each(SIZE_NAMES)("a picture on a %s", (size) => {
+  test("is as wide as the screen, whatever its title and that of another person", async () => {
+    const name = size === "phone" ? "photo-006.jpg" : "photo-007.jpg";
+    const rename = (title: string) => world.store.send("PATCH", `/v1/albums/Alps/images/${name}`, { title });
+    await rename("The first light over the lake, seen from the hut ".repeat(4));
+    await world.visit(await pathOf(name), { size, expected: [/status of 412/] }, async ({ page, picture }) => {
+      await page.getByRole("button", { name: "Details" }).click();
+      const form = page.getByRole("form", { name: "Edit the picture" });
+      await form.getByLabel("Title").fill("M".repeat(150));
+      await rename("W".repeat(150));
+      await form.getByRole("button", { name: "Save" }).click();
+      await page.locator(".conflict").scrollIntoViewIfNeeded();
+      for (const selector of ["dialog.lightbox", ".details"]) {
+        const [width, shown] = await page
+          .locator(selector)
+          .evaluate(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]);
+        expect({ selector, width }).toEqual({ selector, width: shown ?? -1 });
+      }
+      await picture("conflict-long");
+    });
+  });
+
   test("opens over its album with its details, and goes back to it", async () => {
     await world.visit("/albums/Alps", { size }, async ({ page, picture }) => {
       await page.locator('[data-index="2"] .picture').click();

@@ -70,7 +70,9 @@ interface MeterProps {
 
 const Meter = ({ text, value, max }: MeterProps) => (
   <label class="small numbers meter">
-    {text}
+    <span>
+      {text} {value >= max && <strong class="chip failed">{texts.quotas.full}</strong>}
+    </span>
     <progress max={Math.max(1, max)} value={Math.min(value, max)} />
   </label>
 );

@@ -24,6 +24,7 @@ export function Menu({ label, icon = "more", items }: Props) {
   useEffect(() => {
     if (!open.value) return undefined;
     root.current?.querySelector<HTMLElement>('[role="menuitem"]')?.focus();
+    root.current?.querySelector('[role="menu"]')?.scrollIntoView({ block: "nearest" });
     const onPointer = ({ target }: PointerEvent) => {
       if (!root.current?.contains(target as Node)) open.value = false;
     };
