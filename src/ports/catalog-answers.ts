@@ -37,6 +37,8 @@ export interface EventQuery {
   readonly limit: number;
   readonly types?: readonly EventType[] | undefined;
   readonly albumId?: string | undefined;
+  /** Albums whose events are left out, few of them. */
+  readonly exceptAlbums?: readonly string[] | undefined;
   /** With those of the audit trail, of whatever album they are; default: false. */
   readonly audit?: boolean;
 }

@@ -27,7 +27,7 @@ export interface FollowedLog {
   /** The reader has saved a position, so a next failure is a first one. */
   succeeded(): void;
   /** A rejection of the result counts as handled, so that a reader may read ahead. */
-  read(after: LogPosition, query: Pick<EventQuery, "limit" | "types">): Promise<ReadBatch>;
+  read(after: LogPosition, query: Pick<EventQuery, "limit" | "types" | "exceptAlbums">): Promise<ReadBatch>;
   /** Resolves when there may be events behind a batch that was at the end of the log. */
   news(batch: ReadBatch): Promise<void>;
   /** Resolves after the interval of polls, whatever is committed meanwhile. */

@@ -69,6 +69,14 @@ export function logContract(open: OpenCatalog): void {
         next: { epoch, seq: 5 },
         atEnd: true,
       });
+      expect(await seqs({ exceptAlbums: [one.id] })).toEqual([2, 4]);
+      expect(await seqs({ exceptAlbums: ["none", two.id], audit: true })).toEqual([1, 3, 5]);
+      expect(await seqs({ exceptAlbums: [two.id], types: ["imagestore.image.created"] })).toEqual([3]);
+      expect(await read({ exceptAlbums: [one.id, two.id] })).toEqual({
+        events: [],
+        next: { epoch, seq: 5 },
+        atEnd: true,
+      });
       expect(await read({ albumId: one.id, limit: 2 })).toMatchObject({ next: { epoch, seq: 3 }, atEnd: false });
       expect(await read({ albumId: "none" })).toEqual({ events: [], next: { epoch, seq: 5 }, atEnd: true });
     });
@@ -94,6 +102,14 @@ export function logContract(open: OpenCatalog): void {
       };
       expect(await read({ albumId: rare.id })).toEqual({ seqs: [6002, 6003], ...atEnd });
       expect(await read({ albumId: "none" })).toEqual({ seqs: [], ...atEnd });
+      // What is left out is passed over one by one, so a batch ends with the window.
+      const others = await read({ exceptAlbums: [album.id], audit: true });
+      expect(others).toMatchObject({ seqs: [], atEnd: false });
+      expect(others.next.seq).toBeLessThan(6000);
+      expect(await read({ exceptAlbums: [album.id], after: { epoch, seq: 5000 } })).toEqual({
+        seqs: [6002, 6003],
+        ...atEnd,
+      });
       expect(await read({ types: ["imagestore.image.deleted"] })).toEqual({ seqs: [6004], ...atEnd });
       expect(await read({ types: ["imagestore.album.deleted"] })).toEqual({ seqs: [], ...atEnd });
       // Types that are asked for twice, or all of them, are read once and in the order of the log.

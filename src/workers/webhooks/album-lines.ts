@@ -76,7 +76,22 @@ export class AlbumLines {
     return this.#ready.size > 0;
   }
 
-  /** Takes the events between `through` and `next`. */
+  /** Whether it takes no more events of the album, which is blocked: they are read from the log again when they are due. */
+  skips(albumId: string): boolean {
+    return this.#lines.get(albumId)?.complete === false;
+  }
+
+  /** Albums that it skips, `count` at most, and not the events of no album. */
+  skipped(count: number): readonly string[] {
+    const skipped: string[] = [];
+    for (const { albumId, complete } of this.#lines.values()) {
+      if (skipped.length === count) break;
+      if (!complete && albumId !== "") skipped.push(albumId);
+    }
+    return skipped;
+  }
+
+  /** Takes the events between `through` and `next`, but for those of albums that it skips, which may be missing. */
   offer(events: readonly StoredEvent[], next: number): void {
     if (next <= this.#through) return;
     for (const event of events) if (event.seq > this.#through) this.#add(event);

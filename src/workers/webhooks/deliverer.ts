@@ -147,16 +147,16 @@ export class Deliverer {
     return events.filter((event) => selectsEvent(this.webhook, event));
   }
 
+  get albums(): Pick<AlbumLines, "skips" | "skipped"> {
+    return this.#lines;
+  }
+
   /** Takes the events between `through` and `next`, which the webhook selects. */
   offer(selected: readonly StoredEvent[], next: number): void {
     if (next <= this.through) return;
     const { until } = this.reader;
-    if (until === null) this.#lines.offer(selected, next);
-    else
-      this.#lines.offer(
-        selected.filter(({ seq }) => seq <= until),
-        Math.min(next, until),
-      );
+    const ofRange = until === null ? selected : selected.filter(({ seq }) => seq <= until);
+    this.#lines.offer(ofRange, Math.min(next, until ?? next));
     this.#deps.onChange(this);
     if (this.#lines.hasReady) this.pump();
   }

@@ -1,4 +1,4 @@
-import { MONOTONIC, pause } from "../../concurrency/clock.ts";
+import { type Clock, MONOTONIC, pause } from "../../concurrency/clock.ts";
 import { whenAborted } from "../../concurrency/timeout.ts";
 import { AUDIT_EVENT_TYPES, type EventType, type LogPosition } from "../../domain/event.ts";
 import { webhookOfSubject } from "../../domain/webhook.ts";
@@ -34,7 +34,7 @@ async function followLog(options: WebhooksOptions, log: FollowedLog, signal: Abo
   try {
     await runners.start(lastSequence);
     await Promise.race([
-      distribute(runners, log, { epoch, seq: lastSequence }, signal),
+      distribute(runners, log, { epoch, seq: lastSequence }, clock, signal),
       runners.failure,
       whenAborted(signal),
     ]);
@@ -47,6 +47,7 @@ async function distribute(
   runners: WebhookRunners,
   log: FollowedLog,
   start: LogPosition,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
   let position = start;
@@ -55,15 +56,19 @@ async function distribute(
     if (batch?.atEnd === true) {
       // Without a webhook at the end of the log, changes of webhooks are all that it looks for.
       if (runners.isQuiet) await log.rest();
-      else await Promise.all([log.news(batch), pause(runners.allFail ? BETWEEN_READS_FAILING : BETWEEN_READS, signal)]);
+      else {
+        const between = runners.allFail ? BETWEEN_READS_FAILING : BETWEEN_READS;
+        await Promise.all([log.news(batch), pause(between, signal, clock)]);
+      }
     }
     runners.attachAt(position.seq);
-    batch = await log.read(position, { limit: BATCH, types: typesOf(runners) });
+    const exceptAlbums = runners.skippedAlbums();
+    batch = await log.read(position, { limit: BATCH, types: typesOf(runners), exceptAlbums });
     for (const { subject, type } of batch.events) {
       const id = type.startsWith("imagestore.webhook.") ? webhookOfSubject(subject) : undefined;
       if (id !== undefined) runners.reload(id);
     }
-    runners.offer(batch.events, position.seq, batch.next.seq);
+    runners.offer(batch.events, position.seq, batch.next.seq, exceptAlbums);
     position = batch.next;
     log.succeeded();
   }

@@ -19,6 +19,8 @@ const BATCH = 256;
 /** The same while nothing tells that its receiver accepts events. */
 const FIRST_BATCH = 32;
 const ALBUM_BATCH = 16;
+/** Albums that a read for all may leave out. */
+const MAX_SKIPPED = 16;
 /** Reads at a time for webhooks that lag. */
 const MAX_READS = 2;
 /** Milliseconds that deliveries in flight get to end at a stop. */
@@ -121,12 +123,31 @@ export class WebhookRunners {
     return types;
   }
 
-  /** Gives the events between `after` and `next` to those at the end of the log. */
-  offer(events: readonly StoredEvent[], after: number, next: number): void {
+  /** Albums of which no webhook at the end of the log takes more events; undefined: none. */
+  skippedAlbums(): readonly string[] | undefined {
+    let skipped: readonly string[] | undefined;
+    for (const { albums } of this.#attached) {
+      skipped = skipped?.filter((id) => albums.skips(id)) ?? albums.skipped(MAX_SKIPPED);
+      if (skipped.length === 0) return undefined;
+    }
+    return skipped;
+  }
+
+  /**
+   * Gives the events between `after` and `next`, without those of `exceptAlbums`, to those at the end of the log. A webhook that went on
+   * with such an album during the read reads for itself.
+   */
+  offer(
+    events: readonly StoredEvent[],
+    after: number,
+    next: number,
+    exceptAlbums: readonly string[] | undefined = [],
+  ): void {
     this.#head = next;
     const selections = new Map<string, readonly StoredEvent[]>();
     for (const deliverer of this.#attached) {
-      if (deliverer.hasRoom && deliverer.through >= after) {
+      const isSkipped = exceptAlbums.every((id) => deliverer.albums.skips(id));
+      if (deliverer.hasRoom && deliverer.through >= after && isSkipped) {
         const selected = selections.get(deliverer.selection) ?? deliverer.select(events);
         selections.set(deliverer.selection, selected);
         deliverer.offer(selected, next);

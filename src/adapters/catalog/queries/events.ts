@@ -42,7 +42,7 @@ export async function readEvents(db: Driver, query: EventQuery): Promise<EventBa
   const range = [after, end, limit] as const;
   const { sql, values } =
     visibility === "all" || byIndex !== undefined
-      ? selectEvents(wanted, range, byIndex)
+      ? selectEvents(wanted, range, db, byIndex)
       : selectVisibleEvents({ ...wanted, visibility }, range, db);
   const rows = await db.all<StoredEvent>(sql, values);
 
@@ -61,8 +61,9 @@ function albumsByIndex({ audit, visibility, albumId }: EventQuery): readonly str
 const MAX_INDEXED_ALBUMS = 50;
 
 /** How many events it may pass over one by one. */
-function walkOf({ audit, visibility, types, albumId, limit }: EventQuery): number {
+function walkOf({ audit, visibility, types, albumId, exceptAlbums, limit }: EventQuery): number {
   if (visibility !== "all") return WINDOW;
+  if (exceptAlbums !== undefined) return limit + WINDOW;
   return audit === true || types !== undefined || albumId !== undefined ? Infinity : limit + WINDOW;
 }
 
@@ -71,13 +72,18 @@ const EVENT_COLUMNS =
 
 /** @param range exclusive first `seq`, inclusive last `seq`, limit */
 function selectEvents(
-  { audit = false, types, albumId }: EventQuery,
+  { audit = false, types, albumId, exceptAlbums }: EventQuery,
   range: readonly [number, number, number],
+  db: Driver,
   albumIds: readonly (string | undefined)[] = [albumId],
 ) {
   const values: SqlValue[] = [...range];
   const bind = (value: SqlValue) => `$${values.push(value)}`;
-  const inRange = "seq > $1 and seq <= $2 order by seq limit $3";
+  const others =
+    exceptAlbums === undefined
+      ? ""
+      : `album_id not in (select k.value from ${db.elementsOf(bind(JSON.stringify(exceptAlbums)))} k) and `;
+  const inRange = `${others}seq > $1 and seq <= $2 order by seq limit $3`;
   if (types === undefined && albumIds[0] === undefined)
     return {
       sql: `select ${EVENT_COLUMNS} from events e where ${audit ? "" : "subject is null and "}${inRange}`,
