@@ -59,8 +59,8 @@ const REQUESTS: Readonly<Record<string, RequestOf>> = {
 const ROUNDS = 400;
 const WARM_UP = 50;
 /**
- * Between the medians. An index entry that is read in vain costs a few microseconds; another query, a file that is opened or an image
- * that is decoded costs more than all the rest.
+ * Between the first deciles: a median of either may double while the machine does something else. An index entry that is read in
+ * vain costs a few microseconds; another query, a file that is opened or an image that is decoded costs more than all the rest.
  */
 const MAX_RATIO = 2;
 
@@ -74,21 +74,21 @@ async function timeOf(of: Thing, requestOf: RequestOf): Promise<number> {
   return took;
 }
 
-const medianOf = (times: readonly number[]): number =>
-  times.toSorted((one, other) => one - other)[times.length >> 1] ?? 0;
+const fastestOf = (times: readonly number[]): number =>
+  times.toSorted((one, other) => one - other)[Math.floor(times.length / 10)] ?? 0;
 
 /** In turn, so that what else the machine does slows both. */
-async function medians(requestOf: RequestOf): Promise<readonly [hidden: number, never: number]> {
+async function fastest(requestOf: RequestOf): Promise<readonly [hidden: number, never: number]> {
   const times = [[], []] as [number[], number[]];
   for (let round = -WARM_UP; round < ROUNDS; round++)
     for (const which of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
       const took = await timeOf(which === 0 ? hidden : never, requestOf);
       if (round >= 0) times[which].push(took);
     }
-  return [medianOf(times[0]), medianOf(times[1])];
+  return [fastestOf(times[0]), fastestOf(times[1])];
 }
 
 test.each(Object.entries(REQUESTS))("%s: what is hidden takes as long as what never was", async (_name, requestOf) => {
-  const [one, other] = await medians(requestOf);
+  const [one, other] = await fastest(requestOf);
   expect(Math.max(one, other) / Math.min(one, other)).toBeLessThan(MAX_RATIO);
 });
