@@ -14,7 +14,7 @@ export function hasChromium(): boolean {
   return false;
 }
 
-/** Milliseconds; of a machine with a load of 40 a page and its first variant need more than the 30 s of Playwright. */
+/** Milliseconds; at a load of 40 a browser, and a page with its first variant, need more than the 30 s of Playwright. */
 const PATIENCE = 150_000;
 
 /** A browser of its own with an empty profile, which asks nothing of the network by itself. */
@@ -23,6 +23,7 @@ export async function startChromium(): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: chromiumPath,
     headless: true,
+    timeout: PATIENCE,
     // Without it Chromium refuses to run as root, as it does in containers.
     chromiumSandbox: process.getuid?.() !== 0,
     args: [
