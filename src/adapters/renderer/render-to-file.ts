@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { unlink, writeFile } from "node:fs/promises";
-import { CONTENT_TYPES, type ContentType } from "../../domain/formats.ts";
+import { CONTENT_TYPES } from "../../domain/formats.ts";
 import type { RenderPlan, ResizedPlan } from "../../domain/variant.ts";
 import type { BlobSource, Rendered } from "../../ports.ts";
 import { translateFileError } from "../files/file-system.ts";
@@ -20,11 +20,8 @@ export interface FileJob {
 /** @throws StoreError what rendering throws; `insufficient_storage`, `unavailable` when the file cannot be written */
 export async function renderToFile({ source, plan, target, maxPixels }: FileJob): Promise<Rendered> {
   try {
-    const contentType =
-      plan.kind === "resized"
-        ? await writeResized(source, plan, target, maxPixels)
-        : await writeWithoutLocation(source, target);
-    return { contentType, ...(await measure(target)) };
+    if (plan.kind === "resized") return await writeResized(source, plan, target, maxPixels);
+    return { contentType: await writeWithoutLocation(source, target), ...(await measure(target)) };
   } catch (error) {
     throw translateFileError(error);
   }
@@ -35,10 +32,11 @@ async function writeResized(
   plan: ResizedPlan,
   target: string,
   maxPixels: number,
-): Promise<ContentType> {
+): Promise<Rendered> {
   const encoded = await inFile(source, target, (file) => renderWithSharp(file, plan, maxPixels));
   await writeFile(target, encoded, { flag: "wx", mode: 0o600 });
-  return CONTENT_TYPES[plan.format];
+  const sha256 = createHash("sha256").update(encoded).digest("hex");
+  return { contentType: CONTENT_TYPES[plan.format], size: encoded.byteLength, sha256 };
 }
 
 /** Only from a file is a JPEG decoded at a fraction of its size. It stands where the variant will, so it never stays. */
