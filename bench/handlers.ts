@@ -146,7 +146,12 @@ async function fill(handle: Handle, image: Uint8Array<ArrayBuffer>): Promise<voi
 const make = (method: string, path: string, type?: string, body?: string | Uint8Array<ArrayBuffer>): Request =>
   new Request(`http://127.0.0.1${path}`, {
     method,
-    headers: { host: "127.0.0.1", ...(type === undefined ? {} : { "content-type": type }) },
+    headers: {
+      host: "127.0.0.1",
+      ...(type === undefined ? {} : { "content-type": type }),
+      // As clients of a server send it; the runtime adds none here, and a body of unknown length is read as a stream.
+      ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }),
+    },
     ...(body === undefined ? {} : { body }),
   });
 
