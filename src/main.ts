@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { isatty } from "node:tty";
 import { run } from "./cli/run.ts";
-import { writeAll } from "./observe/logger.ts";
+import { writeAll } from "./observe/log-sink.ts";
 
 // Other users must not read images or the key of signed links.
 const umask = process.umask(0o077);
