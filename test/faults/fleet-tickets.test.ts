@@ -106,7 +106,10 @@ describe.skipIf(missing)("one ticket on three nodes", () => {
       await (round === 7 ? first : Bun.sleep(round * 8));
       await node.kill();
       const answered = (await first)?.status;
-      const again = await fetch(`${other.url}${url}`, { method: "PUT", body });
+      const put = () => fetch(`${other.url}${url}`, { method: "PUT", body });
+      let again = await put();
+      // On a busy machine, what the killed node had begun may end later than the store lets a change wait.
+      while (again.status === 503) again = await put();
       expect([200, 201]).toContain(again.status);
       if (answered === 201) expect(again.status).toBe(200);
       if (again.status === 200) repeats++;
