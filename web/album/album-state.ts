@@ -5,7 +5,7 @@ import { Columns } from "./columns.ts";
 
 export type ImageOrder = NonNullable<ImageFilter["orderBy"]>;
 /** A screen or two, so that it comes soon. */
-const FIRST_PAGE = 200;
+const FIRST_PAGE = 100;
 /** As many as a page takes apart within a frame. With more, the browser collects their garbage in longer pauses. */
 const PAGE = 2000;
 /** So many are read again before they replace what is shown. Larger albums are read again when the person says so. */

@@ -17,13 +17,16 @@ export const streamsOpened = signal(0);
 export const store = createClient({
   url: location.origin + base,
   fetch: async (request) => {
-    const response = await fetch(request);
+    const response = await fetch(request, { priority: isLaterPage(request) ? "low" : "auto" });
     if (response.status === 401 && (await codeOf(response)) === "session_ended") sessionEnded.value = true;
     else if (REFUSED.has(response.status) && hasSession.peek()) await noteEndOfSession();
     if (response.ok && request.headers.get("Accept") === "text/event-stream") streamsOpened.value += 1;
     return response;
   },
 });
+
+/** The pictures of the first page of a listing come before the pages behind it. */
+const isLaterPage = ({ url }: Request): boolean => new URL(url).searchParams.has("pageToken");
 
 /** What the store answers to a visitor instead of what a session may see. */
 export const REFUSED: ReadonlySet<number> = new Set([401, 403, 404]);
