@@ -94,8 +94,7 @@ export class WebhookRunners {
 
   /** Of those at the end of the log, the last attempt failed. */
   get allFail(): boolean {
-    for (const deliverer of this.#attached) if (!deliverer.isFailing) return false;
-    return true;
+    return [this.#attached, this.#joining].every((set) => set.values().every(({ isFailing }) => isFailing));
   }
 
   async start(head: number): Promise<void> {
