@@ -164,8 +164,17 @@ describe.skipIf(!isRun)("pictures that were deleted", () => {
         (await world.store.fetch(`${path}/more-${index}.jpg/content`, { method: "PUT", body: bytes })).status,
       ).toBe(201);
     await world.visit(`/albums/${album}`, {}, async ({ page }) => {
+      // The page learns of the last one when all have been chosen.
+      const { promise: areChosen, resolve: chosen } = Promise.withResolvers<void>();
+      await page.route(/\/layout\?.*pageToken=/, async (route) => {
+        await areChosen;
+        await route.continue();
+      });
+      await page.reload();
       await page.locator('[data-index="0"] a').focus();
       await page.keyboard.press("Control+a");
+      await page.getByText("100 chosen").waitFor();
+      chosen();
       await page.getByText("101 chosen").waitFor();
       await page.keyboard.press("Delete");
       const question = page.getByRole("dialog", { name: "Delete 101 pictures?" });

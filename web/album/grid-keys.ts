@@ -6,6 +6,8 @@ import type { Selection } from "./selection.ts";
 interface Grid {
   readonly rows: Rows;
   readonly columns: Columns;
+  /** Whether these are all pictures of the album. */
+  readonly isComplete: boolean;
   readonly selection: Selection;
   /** Index of the picture that has the focus. */
   readonly at: number;
@@ -17,7 +19,7 @@ const PAGE_ROWS = 3;
 
 /** Arrows, Home, End and the page keys move; Space chooses; Shift extends; Ctrl+A takes all; Escape and Delete do what they say. */
 export function moveFocus(event: KeyboardEvent, grid: Grid): void {
-  const { selection, columns, at, focus, onDelete } = grid;
+  const { selection, columns, isComplete, at, focus, onDelete } = grid;
   const target = targetOf(event, grid);
   if (target !== undefined) {
     if (event.shiftKey) {
@@ -28,7 +30,7 @@ export function moveFocus(event: KeyboardEvent, grid: Grid): void {
   } else if (event.key === " ") {
     if (event.shiftKey) selection.extendTo(columns, at);
     else selection.toggle(columns, at);
-  } else if (event.key === "a" && (event.ctrlKey || event.metaKey)) selection.all(columns);
+  } else if (event.key === "a" && (event.ctrlKey || event.metaKey)) selection.all(columns, isComplete);
   else if (event.key === "z" && (event.ctrlKey || event.metaKey)) undoLastDeletion();
   else if (event.key === "Escape" && selection.size > 0) selection.clear();
   else if (event.key === "Delete" && selection.size > 0) onDelete();

@@ -32,6 +32,7 @@ export function Grid({ state, selection, onDelete }: Props) {
   const focused = useSignal(0);
   const { columns, order } = state;
   const version = state.version.value;
+  const isComplete = state.isComplete.value;
 
   const rows = useMemo(() => {
     if (width.value === 0) return undefined;
@@ -76,6 +77,7 @@ export function Grid({ state, selection, onDelete }: Props) {
   }, [total]);
 
   useLayoutEffect(() => selection.leaveOthers(columns), [columns]);
+  useLayoutEffect(() => selection.grow(columns, isComplete), [version, isComplete]);
   void moved.value;
   const scaled = scroll.current;
   latest.current = rows && scaled && { rows, columns, scroll: scaled, selection };
@@ -119,14 +121,15 @@ export function Grid({ state, selection, onDelete }: Props) {
       role="grid"
       aria-label={texts.album.grid}
       aria-multiselectable="true"
-      aria-rowcount={state.isComplete.value ? (rows?.length ?? 0) : -1}
+      aria-rowcount={isComplete ? (rows?.length ?? 0) : -1}
       style={{ height: `${height}px` }}
       onFocusCapture={(event) => {
         const index = (event.target as Element).closest<HTMLElement>("[data-index]")?.dataset["index"];
         if (index !== undefined) focused.value = Number(index);
       }}
       onKeyDown={(event) => {
-        if (rows !== undefined) moveFocus(event, { rows, columns, selection, focus, at: focused.value, onDelete });
+        if (rows !== undefined)
+          moveFocus(event, { rows, columns, isComplete, selection, focus, at: focused.value, onDelete });
       }}
     >
       {rows !== undefined &&

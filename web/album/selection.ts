@@ -7,6 +7,8 @@ export class Selection {
   readonly chosen: Signal<Chosen> = signal(Chosen.none);
   /** Where a range begins, by id. */
   #anchor: string | undefined;
+  /** All were chosen while the page did not know all yet. */
+  #isGrowing = false;
 
   get size(): number {
     return this.chosen.value.size;
@@ -21,6 +23,7 @@ export class Selection {
 
   set(chosen: Chosen, anchor = this.#anchor): void {
     this.#anchor = anchor;
+    this.#isGrowing = false;
     this.chosen.value = chosen;
   }
 
@@ -32,11 +35,20 @@ export class Selection {
     this.set(this.chosen.value.with(columns, start, end + 1), this.#anchor ?? columns.id(index));
   }
 
-  all = (columns: Columns): void => this.set(Chosen.none.with(columns, 0, columns.count));
+  /** All of the album, also those that the page has yet to read. */
+  all(columns: Columns, isComplete: boolean): void {
+    this.set(Chosen.none.with(columns, 0, columns.count));
+    this.#isGrowing = !isComplete;
+  }
+
+  /** More are known, or all. */
+  grow(columns: Columns, isComplete: boolean): void {
+    if (this.#isGrowing) this.all(columns, isComplete);
+  }
 
   clear(): void {
     this.#anchor = undefined;
-    this.chosen.value = Chosen.none;
+    this.set(Chosen.none);
   }
 
   /** Forgets those that are gone. */
