@@ -104,6 +104,9 @@ export const texts = {
     title: "Quotas",
     set: "Quota of the store",
     none: "No quotas.",
+    ofStore: "The store",
+    ofAlbum: (name: string) => `Album ${name}`,
+    ofKey: (name: string) => `API key ${name}`,
     gigabytes: "Gigabytes of originals",
     images: "Pictures",
     hint: "An empty field means no limit.",
@@ -124,6 +127,15 @@ export const texts = {
     deleteOf: (name: string) => `Delete the reader ${name}`,
     deleteText:
       "The store may then delete events that it has not read. If the reader comes back, it begins at the oldest event that is left.",
+  },
+
+  cache: {
+    title: "Cache of variants",
+    variants: "Variants",
+    bytes: "On disk",
+    found: "Found in the cache",
+    none: "no request yet",
+    hint: "Of the server that answered. Others have caches of their own. The share is that of requests since it started; variants that are not in the cache are rendered.",
   },
 
   /** Of the log. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { asRoot, ROOT, ROOT_KEY, type TestStore } from "../http/harness.ts";
+import { asRoot, jsonOf, ROOT, ROOT_KEY, type TestStore } from "../http/harness.ts";
 import { hasChromium } from "../services/chromium.ts";
 import { until } from "../waiting.ts";
 import { expectAccessible } from "./axe.ts";
@@ -95,9 +95,47 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
     });
   });
 
+  test("the cache of variants is shown as the metrics of the node count it", async () => {
+    const { items } = await jsonOf<{ items: { links: { content: string } }[] }>(
+      await root.fetch("/v1/albums/Alps/images"),
+    );
+    for (const { links } of items.concat(items)) expect((await root.fetch(`${links.content}?w=160`)).status).toBe(200);
+    await world.visit("/admin", { size, ...signedIn }, async ({ page, picture }) => {
+      const cache = page.getByRole("region", { name: "Cache of variants" });
+      await cache.getByText("Found in the cache").waitFor();
+      const shown = await cache.locator("dd").allTextContents();
+      const metrics = await (await root.fetch("/metrics")).text();
+      const counted = new Map(metrics.split("\n").map((line) => line.split(/ (?=\S+$)/) as [string, string]));
+      const valueOf = (name: string) => Number(counted.get(`image_store_variant_${name}`));
+      expect(valueOf("cache_entries")).toBeGreaterThanOrEqual(items.length);
+      expect(shown[0]).toBe(String(valueOf("cache_entries")));
+      expect(shown[1]).toMatch(/^[1-9][\d.]* [KM]?B$/);
+      const [hits, misses] = ["hit", "miss"].map((outcome) => valueOf(`lookups_total{outcome="${outcome}"}`)) as [
+        number,
+        number,
+      ];
+      expect(hits).toBeGreaterThanOrEqual(items.length);
+      expect(Number.parseFloat(shown[2] ?? "")).toBeCloseTo((100 * hits) / (hits + misses), 0);
+      await cache.scrollIntoViewIfNeeded();
+      await picture("variant-cache");
+    });
+  });
+
   test("keys, quotas and totals are administered", async () => {
     const name = `web-${size}`;
+    const grants = [{ rights: ["read"], albums: "*" }];
+    const { id } = await jsonOf<{ id: string }>(
+      await root.send("POST", "/v1/keys", { name: `limited-${size}`, grants }),
+    );
+    for (const of of ["albums/Alps", `keys/${id}`])
+      expect((await root.send("PUT", `/v1/quotas/${of}`, { maxImages: 20 })).status).toBe(200);
     await world.visit("/admin", { size, ...signedIn }, async ({ page, picture }) => {
+      const quotas = page.getByRole("list", { name: "Quotas" }).getByRole("listitem");
+      await quotas.filter({ hasText: "Album Alps" }).getByText("4 pictures of 20").waitFor();
+      await quotas
+        .filter({ hasText: `API key limited-${size}` })
+        .getByText("0 pictures of 20")
+        .waitFor();
       const totals = page.getByRole("region", { name: "In the store" });
       await totals.getByText("4", { exact: true }).waitFor();
       await page.getByRole("button", { name: "Quota of the store" }).click();

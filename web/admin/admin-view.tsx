@@ -3,6 +3,7 @@ import { Cursors } from "./cursors.tsx";
 import { Keys } from "./keys.tsx";
 import { Quotas } from "./quotas.tsx";
 import { Totals } from "./totals.tsx";
+import { VariantCache } from "./variant-cache.tsx";
 import { Webhooks } from "./webhooks.tsx";
 
 export function AdminView() {
@@ -14,6 +15,7 @@ export function AdminView() {
       <Quotas />
       <Webhooks />
       <Cursors />
+      <VariantCache />
     </div>
   );
 }

@@ -9,10 +9,35 @@ import { texts } from "../texts-admin.ts";
 import { Section, useLoaded } from "./section.tsx";
 
 const BYTES_IN_GB = 1_000_000_000;
+/** Among more albums than this, those that have quotas are not looked for. */
+const MAX_ALBUMS = 10_000;
+
+async function readQuotas() {
+  const { items } = await store.send("GET", "/v1/quotas", { query: { pageSize: 1000 } });
+  const names = await namesOf(items.map(({ scope }) => scope));
+  return items.map((quota) => ({ ...quota, title: names.get(quota.scope) ?? quota.scope }));
+}
+
+/** By scope. Quotas know albums and keys by ids, which people don't. */
+async function namesOf(scopes: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const names = new Map([["store", texts.quotas.ofStore]]);
+  if (scopes.some((scope) => scope.startsWith("keys/"))) {
+    const { items } = await store.send("GET", "/v1/keys", { query: { pageSize: 1000, includeRevoked: true } });
+    for (const { id, name } of items) names.set(`keys/${id}`, texts.quotas.ofKey(name));
+  }
+  const wanted = new Set(scopes.filter((scope) => scope.startsWith("albums/")));
+  if (wanted.size === 0) return names;
+  let seen = 0;
+  for await (const { id, name } of store.albums.list({ pageSize: 1000 })) {
+    if (wanted.delete(`albums/${id}`)) names.set(`albums/${id}`, texts.quotas.ofAlbum(name));
+    if (wanted.size === 0 || ++seen === MAX_ALBUMS) break;
+  }
+  return names;
+}
 
 /** Every quota with what is used of it; that of the store can be set here. */
 export function Quotas() {
-  const loaded = useLoaded(async () => (await store.send("GET", "/v1/quotas", { query: { pageSize: 1000 } })).items);
+  const loaded = useLoaded(readQuotas);
   const isSetting = useSignal(false);
   return (
     <Section
@@ -27,10 +52,10 @@ export function Quotas() {
     >
       {loaded.data.value?.length === 0 && <p class="muted">{texts.quotas.none}</p>}
       <ul class="list" aria-label={texts.quotas.title}>
-        {loaded.data.value?.map(({ scope, maxBytes, maxImages, used }) => (
+        {loaded.data.value?.map(({ scope, title, maxBytes, maxImages, used }) => (
           <li key={scope} class="share">
             <div class="grow">
-              <strong class="mono">{scope}</strong>
+              <strong dir="auto">{title}</strong>
               {maxBytes !== null && (
                 <Meter
                   text={texts.quotas.of(formatBytes(used.bytes), formatBytes(maxBytes))}

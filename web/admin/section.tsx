@@ -46,3 +46,15 @@ export const Section = ({ title, loaded, action, children }: Props) => (
     {children}
   </section>
 );
+
+/** Numbers with what they count. */
+export const Figures = ({ figures }: { readonly figures: readonly (readonly [term: string, value: string])[] }) => (
+  <dl class="totals numbers">
+    {figures.map(([term, value]) => (
+      <div key={term}>
+        <dt>{term}</dt>
+        <dd>{value}</dd>
+      </div>
+    ))}
+  </dl>
+);

@@ -1,7 +1,7 @@
 import { formatBytes, formatCount } from "../shared/format.ts";
 import { store } from "../shared/store.ts";
 import { texts } from "../texts-admin.ts";
-import { Section, useLoaded } from "./section.tsx";
+import { Figures, Section, useLoaded } from "./section.tsx";
 
 /** More albums than this are not counted to the end: that would take the store long. */
 const MAX_ALBUMS = 10_000;
@@ -25,23 +25,17 @@ async function count(): Promise<Sums> {
 export function Totals() {
   const loaded = useLoaded(count);
   const sums = loaded.data.value;
+  const said = (value: string) => (sums?.isAll === false ? texts.admin.atLeast(value) : value);
   return (
     <Section title={texts.admin.totals} loaded={loaded}>
       {sums !== undefined && (
-        <dl class="totals numbers">
-          {(
-            [
-              [texts.admin.albums, formatCount(sums.albums)],
-              [texts.admin.images, formatCount(sums.images)],
-              [texts.admin.bytes, formatBytes(sums.bytes)],
-            ] as const
-          ).map(([term, value]) => (
-            <div key={term}>
-              <dt>{term}</dt>
-              <dd>{sums.isAll ? value : texts.admin.atLeast(value)}</dd>
-            </div>
-          ))}
-        </dl>
+        <Figures
+          figures={[
+            [texts.admin.albums, said(formatCount(sums.albums))],
+            [texts.admin.images, said(formatCount(sums.images))],
+            [texts.admin.bytes, said(formatBytes(sums.bytes))],
+          ]}
+        />
       )}
     </Section>
   );

@@ -1,7 +1,11 @@
 const numbers = new Intl.NumberFormat("en");
 const UNITS = ["B", "KB", "MB", "GB", "TB", "PB"];
 
+const shares = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
+
 export const formatCount = (count: number): string => numbers.format(count);
+/** `97.3%` of a part from 0 to 1. */
+export const formatShare = (share: number): string => shares.format(share);
 
 /** `29.8 MB`, in powers of 1,000 as disks are sold. */
 export function formatBytes(bytes: number): string {

@@ -40,6 +40,21 @@ async function noteEndOfSession(): Promise<void> {
   if (code === "session_ended" || caller?.kind === "anonymous") sessionEnded.value = true;
 }
 
+/**
+ * Metrics of the node that answers, by name, with labels as in the text format of Prometheus. They are no JSON, which is all that the
+ * client reads.
+ * @throws StoreError
+ */
+export async function readMetrics(): Promise<ReadonlyMap<string, number>> {
+  const response = await fetch(`${base}/metrics`).catch((cause: unknown): never => {
+    throw new StoreError("The store does not respond.", { status: 0, code: "unreachable", cause });
+  });
+  const text = await response.text();
+  if (!response.ok) throw new StoreError(text, { status: response.status, code: "unexpected_response" });
+  const samples = text.matchAll(/^([a-z_]+(?:\{[^}]*\})?) ([\d.e+]+)$/gm);
+  return new Map(samples.map(([, name = "", value]) => [name, Number(value)]));
+}
+
 /** Whether the store refused something because the session has ended. Uploads are not sent by `fetch`, which would have seen it. */
 export async function isAfterEnd(error: unknown): Promise<boolean> {
   if (!(error instanceof StoreError) || !REFUSED.has(error.status)) return false;
