@@ -102,6 +102,7 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
     for (const { links } of items.concat(items)) expect((await root.fetch(`${links.content}?w=160`)).status).toBe(200);
     await world.visit("/admin", { size, ...signedIn }, async ({ page, picture }) => {
       const cache = page.getByRole("region", { name: "Cache of variants" });
+      await cache.scrollIntoViewIfNeeded();
       await cache.getByText("Found in the cache").waitFor();
       const shown = await cache.locator("dd").allTextContents();
       const metrics = await (await root.fetch("/metrics")).text();

@@ -1,5 +1,5 @@
 import { type Signal, useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, RefObject } from "preact";
 import { useEffect } from "preact/hooks";
 import { Problem } from "../shared/problem.tsx";
 import { texts } from "../texts-admin.ts";
@@ -10,8 +10,11 @@ interface Loaded<Data> {
   readonly load: () => Promise<void>;
 }
 
-/** What a section shows: read when it opens, and again after each change. */
-export function useLoaded<Data>(read: () => Promise<Data>): Loaded<Data> {
+/**
+ * What a section shows: read when it opens, and again after each change.
+ * @param root of a section that is read once it is on the screen
+ */
+export function useLoaded<Data>(read: () => Promise<Data>, root?: RefObject<HTMLElement | null>): Loaded<Data> {
   const data = useSignal<Data | undefined>(undefined);
   const error = useSignal<unknown>(undefined);
   const load = async () => {
@@ -23,7 +26,18 @@ export function useLoaded<Data>(read: () => Promise<Data>): Loaded<Data> {
     }
   };
   useEffect(() => {
-    void load();
+    const element = root?.current;
+    if (element == null) {
+      void load();
+      return undefined;
+    }
+    const observer = new IntersectionObserver((entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      observer.disconnect();
+      void load();
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
   }, []);
   return { data, error, load };
 }
@@ -31,12 +45,13 @@ export function useLoaded<Data>(read: () => Promise<Data>): Loaded<Data> {
 interface Props {
   readonly title: string;
   readonly loaded: Loaded<unknown>;
+  readonly root?: RefObject<HTMLElement | null> | null;
   readonly action?: ComponentChildren;
   readonly children: ComponentChildren;
 }
 
-export const Section = ({ title, loaded, action, children }: Props) => (
-  <section class="section" aria-label={title}>
+export const Section = ({ title, loaded, root = null, action, children }: Props) => (
+  <section ref={root} class="section" aria-label={title}>
     <header class="page-head">
       <h2>{title}</h2>
       {action}

@@ -1,3 +1,4 @@
+import { useRef } from "preact/hooks";
 import { formatBytes, formatCount, formatShare } from "../shared/format.ts";
 import { readMetrics } from "../shared/store.ts";
 import { texts } from "../texts-admin.ts";
@@ -24,10 +25,12 @@ async function readCache(): Promise<Cache> {
 
 /** The variants that the node that answers has in its cache. */
 export function VariantCache() {
-  const loaded = useLoaded(readCache);
+  const root = useRef<HTMLElement>(null);
+  // All metrics are much to load for what most visits don't scroll to.
+  const loaded = useLoaded(readCache, root);
   const cache = loaded.data.value;
   return (
-    <Section title={texts.cache.title} loaded={loaded}>
+    <Section title={texts.cache.title} loaded={loaded} root={root}>
       {cache !== undefined && (
         <>
           <Figures
