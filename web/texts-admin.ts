@@ -11,6 +11,8 @@ export const texts = {
     fromNow: "New events only",
     kind: "Kind of event",
     all: "All kinds",
+    album: "Only of the album",
+    allAlbums: "All albums",
     kinds: {
       album: "Albums",
       image: "Pictures",

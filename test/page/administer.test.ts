@@ -84,14 +84,34 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
       await page.getByRole("button", { name: new RegExp(`album created Of a ${size} root`) }).click();
       await page.getByLabel("The whole event").getByText("Just made.").waitFor();
       const tools = page.locator(".events-tools > *");
-      expect(await tools.count()).toBe(4);
+      expect(await tools.count()).toBe(5);
       const tops = await tools.evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().top)));
-      expect(new Set(tops).size).toBeLessThanOrEqual(2);
+      expect(new Set(tops).size).toBeLessThanOrEqual(3);
       await expectAccessible(page);
       await picture("events");
       await page.getByLabel("Kind of event").selectOption("album");
       await page.getByText("Alps / photo-004.jpg").first().waitFor({ state: "detached" });
       await page.getByRole("button", { name: /album created Alps/ }).waitFor();
+      await page.getByLabel("Kind of event").selectOption("");
+      await page.getByText("Alps / photo-004.jpg").first().waitFor();
+      const filter = page.getByLabel("Only of the album");
+      await filter.fill(`Of a ${size}`);
+      await filter.press("Enter");
+      await page.getByText("Alps / photo-004.jpg").first().waitFor({ state: "detached" });
+      await page.getByRole("button", { name: new RegExp(`album created Of a ${size}`) }).waitFor();
+      expect(await page.locator(".event-name").allTextContents()).toEqual([`Of a ${size}`]);
+      await root.send("POST", "/v1/albums", { name: `Another of a ${size}` });
+      expect((await root.fetch(`/v1/albums/Of%20a%20${size}`, { method: "DELETE" })).status).toBe(204);
+      await page.getByRole("button", { name: new RegExp(`album deleted Of a ${size}`) }).waitFor();
+      expect(await page.locator(".event-name").count()).toBe(2);
+      await filter.fill("");
+      await filter.press("Enter");
+      await page.getByRole("button", { name: new RegExp(`album created Another of a ${size}`) }).waitFor();
+    });
+    await world.visit("/events", { size, ...signedIn, expected: [/status of 404/] }, async ({ page }) => {
+      await page.getByLabel("Only of the album").fill("missing");
+      await page.getByLabel("Only of the album").press("Enter");
+      await page.getByRole("alert").waitFor();
     });
   });
 

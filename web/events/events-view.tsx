@@ -8,6 +8,7 @@ import { Problem } from "../shared/problem.tsx";
 import { mayEverywhere } from "../shared/session.ts";
 import { store } from "../shared/store.ts";
 import { texts } from "../texts-admin.ts";
+import { AlbumFilter } from "./album-filter.tsx";
 import { EventRow } from "./event-row.tsx";
 
 /** So many are kept on the page; older ones leave it. */
@@ -21,6 +22,8 @@ const GATHER_MS = 150;
 interface Wanted {
   readonly start: "newest" | "latest";
   readonly kind: "" | EventKind;
+  /** Undefined: of all albums, and of none. */
+  readonly albumId: string | undefined;
   /** Of {@link DEPTHS}. */
   readonly depth: number;
 }
@@ -29,19 +32,19 @@ interface Wanted {
 export function EventsView() {
   const events = useSignal<readonly FollowedEvent[]>([]);
   const cursor = useSignal<string | undefined>(undefined);
-  const wanted = useSignal<Wanted>({ start: "newest", kind: "", depth: 0 });
+  const wanted = useSignal<Wanted>({ start: "newest", kind: "", albumId: undefined, depth: 0 });
   const isPaused = useSignal(false);
   const problem = useSignal<unknown>(undefined);
   /** The log no longer has what is behind the cursor. */
   const isGap = useSignal(false);
   const attempt = useSignal(0);
   const drawn = useSignal(DRAWN);
-  const { start, kind, depth } = wanted.value;
+  const { start, kind, albumId, depth } = wanted.value;
 
   function want(other: Partial<Wanted>): void {
     const next = { ...wanted.value, ...other };
-    // Of one kind there are few among the newest.
-    wanted.value = { ...next, depth: next.kind === "" ? 0 : 1 };
+    // Of one kind, or of one album, there are few among the newest.
+    wanted.value = { ...next, depth: next.kind === "" && next.albumId === undefined ? 0 : 1 };
     events.value = [];
     cursor.value = undefined;
     problem.value = undefined;
@@ -61,7 +64,7 @@ export function EventsView() {
     const over = new AbortController();
     const types = kind === "" ? undefined : TYPES_OF_KIND[kind];
     let shown = cursor.peek() === undefined ? [] : events.peek();
-    void read({ from: cursor.peek() ?? beginningOf(wanted.value), types, signal: over.signal }, (found) => {
+    void read({ from: cursor.peek() ?? beginningOf(wanted.value), types, albumId, signal: over.signal }, (found) => {
       cursor.value = found[0]?.cursor ?? cursor.value;
       shown = [...found, ...shown].slice(0, MAX_SHOWN);
       // What is shown stays until it is read again with older ones.
@@ -107,6 +110,7 @@ export function EventsView() {
               </option>
             ))}
           </select>
+          <AlbumFilter onAlbum={(id) => want({ albumId: id })} onProblem={(error) => (problem.value = error)} />
           <button type="button" class="button" onClick={() => (isPaused.value = !isPaused.value)}>
             <Icon name={isPaused.value ? "play" : "pause"} size={18} />
             {isPaused.value ? texts.events.goOn : texts.events.pause}
@@ -154,14 +158,16 @@ const beginningOf = ({ start, depth }: Wanted): string | undefined => {
 };
 
 /** A person who sees every event knows that the log has no more where there are fewer than were asked for. */
-function mayBeOlder({ kind, depth }: Wanted, found: number): boolean {
+function mayBeOlder({ kind, albumId, depth }: Wanted, found: number): boolean {
   const count = DEPTHS[depth];
-  return count !== undefined && !(kind === "" && found < count && mayEverywhere("events") && mayEverywhere("admin"));
+  const isOfAll = kind === "" && albumId === undefined && mayEverywhere("events") && mayEverywhere("admin");
+  return count !== undefined && !(isOfAll && found < count);
 }
 
 interface Following {
   readonly from: string | undefined;
   readonly types: readonly EventType[] | undefined;
+  readonly albumId: string | undefined;
   readonly signal: AbortSignal;
 }
 
