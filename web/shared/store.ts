@@ -52,7 +52,7 @@ export async function readMetrics(): Promise<ReadonlyMap<string, number>> {
   const text = await response.text();
   if (!response.ok) throw new StoreError(text, { status: response.status, code: "unexpected_response" });
   const samples = text.matchAll(/^([a-z_]+(?:\{[^}]*\})?) ([\d.e+]+)$/gm);
-  return new Map(samples.map(([, name = "", value]) => [name, Number(value)]));
+  return new Map(Array.from(samples, ([, name = "", value]) => [name, Number(value)]));
 }
 
 /** Whether the store refused something because the session has ended. Uploads are not sent by `fetch`, which would have seen it. */
