@@ -2,6 +2,8 @@
  * Runs the server that the environment names, and once it is ready prints as JSON which packages are loaded: then, and
  * after what it loads for PostgreSQL, S3, Kafka and tokens. A process of its own, since one of tests has loaded them all.
  */
+import { loadedPackages } from "./loaded-packages.ts";
+
 const server = import("../src/main.ts");
 // It goes on for as long as it serves; what ends it before is told by itself.
 server.catch(() => process.exit(1));
@@ -29,12 +31,4 @@ async function isReady(): Promise<boolean> {
 export interface LoadedPackages {
   readonly ready: readonly string[];
   readonly elsewhere: readonly string[];
-}
-
-/** Bun lists what was imported with what was required. */
-function loadedPackages(): string[] {
-  const names = Object.keys(require.cache).flatMap(
-    (path) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? [],
-  );
-  return [...new Set(names)].toSorted();
 }
