@@ -1,5 +1,6 @@
 import { render } from "preact";
 import { App, StartProblem } from "./app.tsx";
+import { askForPicture, endOpening } from "./shared/opening.ts";
 import { route, startRouter } from "./shared/router.ts";
 import { loadMe } from "./shared/session.ts";
 
@@ -20,9 +21,11 @@ for (const icon of document.querySelectorAll<HTMLLinkElement>("link[rel=icon]"))
 /** Views of the file that comes later, which need not wait until the caller is known. */
 function loadViewAhead(): void {
   const { value } = route;
-  const isLater = value.view === "events" || value.view === "admin";
+  const picture = value.view === "album" ? value.image : undefined;
   // A file that is missing is told by the view, which asks for it again.
-  if (isLater || (value.view === "album" && value.image !== undefined)) import("./later.ts").catch(() => undefined);
+  if (value.view === "events" || value.view === "admin" || picture !== undefined)
+    import("./later.ts").catch(endOpening);
+  if (picture !== undefined) void askForPicture(picture);
 }
 
 startRouter();

@@ -1,5 +1,6 @@
 import { type Signal, signal } from "@preact/signals";
 import type { Album, ImageFilter } from "../../client/src/index.ts";
+import { afterOpening } from "../shared/opening.ts";
 import { store } from "../shared/store.ts";
 import { Columns } from "./columns.ts";
 
@@ -71,6 +72,7 @@ export class AlbumState {
       while (token !== undefined && isCurrent()) {
         const isGrowing = this.columns.count === 0 || !this.isComplete.value || album.imageCount > AT_ONCE;
         if (isGrowing) this.#show(columns, album, first.watermark, false);
+        await afterOpening();
         const page = await this.#page(PAGE, token);
         columns.append(page);
         token = page.nextPageToken;

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { whenIdle } from "../shared/idle.ts";
+import { isOpening } from "../shared/opening.ts";
 import { texts } from "../texts.ts";
 import type { AlbumState } from "./album-state.ts";
 import { type Drawn, dragSelect } from "./drag-select.ts";
@@ -83,7 +84,7 @@ export function Grid({ state, selection, onDelete }: Props) {
   latest.current = rows && scaled && { rows, columns, scroll: scaled, selection };
   const height = Math.min(total, scaled?.height || total);
   const drawn = useRef<readonly number[]>([]);
-  const onScreen = rows === undefined || scaled === undefined ? [] : visibleRows(rows, scaled, 0);
+  const onScreen = rows === undefined || scaled === undefined || isOpening.value ? [] : visibleRows(rows, scaled, 0);
   const isNear = onScreen.some((row) => drawn.current.includes(row));
   const visible = rows !== undefined && scaled !== undefined && isNear ? visibleRows(rows, scaled, MARGIN) : onScreen;
   useEffect(() => {

@@ -5,6 +5,7 @@ import type { AlbumState } from "../album/album-state.ts";
 import { deleteSoon, undoLastDeletion } from "../album/deletions.ts";
 import { chooseCover } from "../albums/choose-cover.ts";
 import { InDialog } from "../shared/dialog.tsx";
+import { endOpening } from "../shared/opening.ts";
 import { Problem } from "../shared/problem.tsx";
 import { leave, navigate, urlOf } from "../shared/router.ts";
 import { may } from "../shared/session.ts";
@@ -31,6 +32,7 @@ export function Lightbox({ state, album, id }: Props) {
   const record = useSignal<Image | undefined>(undefined);
   const problem = useSignal<unknown>(undefined);
   const hasDetails = useSignal(false);
+  const loaded = useSignal<string | undefined>(undefined);
   const version = state.version.value;
   const index = state.columns.indexOf(id);
   const shown = index === -1 ? (record.value?.id === id ? record.value : undefined) : state.columns.image(index);
@@ -43,10 +45,12 @@ export function Lightbox({ state, album, id }: Props) {
   useEffect(() => {
     void read();
   }, [id, version, sessionEnded.value]);
+  const isLoaded = loaded.value === id;
   useEffect(() => {
+    if (!isLoaded || index === -1) return;
     for (const near of [index + 1, index - 1])
-      if (index !== -1 && near >= 0 && near < state.columns.count) preload(state.columns.image(near));
-  }, [id, version]);
+      if (near >= 0 && near < state.columns.count) preload(state.columns.image(near));
+  }, [id, version, isLoaded]);
 
   async function read(): Promise<void> {
     try {
@@ -55,7 +59,12 @@ export function Lightbox({ state, album, id }: Props) {
       problem.value = undefined;
     } catch (error) {
       problem.value = error;
+      endOpening();
     }
+  }
+  function onLoaded(): void {
+    loaded.value = id;
+    endOpening();
   }
 
   const close = () => leave(urlOf.album(state.name));
@@ -111,7 +120,9 @@ export function Lightbox({ state, album, id }: Props) {
           onDelete={remove}
         />
         <div class="lightbox-stage">
-          {shown !== undefined && <Picture image={shown} label={label} zoom={zoom} onSwipe={step} onClose={close} />}
+          {shown !== undefined && (
+            <Picture image={shown} label={label} zoom={zoom} onSwipe={step} onClose={close} onLoaded={onLoaded} />
+          )}
           {(index === -1 || (sessionEnded.value && !hasDetails.value)) && problem.value !== undefined && (
             <Problem error={problem.value} onRetry={() => void read()} />
           )}

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { FIRST_WIDTH } from "../shared/opening.ts";
 import { placeholderOf } from "../shared/placeholder.ts";
 import { contentUrl } from "../shared/store.ts";
 import { texts } from "../texts.ts";
@@ -16,7 +17,6 @@ export interface Shown {
 }
 
 const WIDTHS = [640, 960, 1280, 1920, 2560, 3840];
-const FIRST_WIDTH = 480;
 
 interface Props {
   readonly image: Shown;
@@ -24,10 +24,12 @@ interface Props {
   readonly zoom: RefObject<Zoom | undefined>;
   readonly onSwipe: (step: 1 | -1) => void;
   readonly onClose: () => void;
+  /** It is there as sharp as the screen, or cannot be. */
+  readonly onLoaded: () => void;
 }
 
 /** One picture as large as the stage allows: its placeholder at once, a small one next, then one as sharp as the screen. */
-export function Picture({ image, label, zoom, onSwipe, onClose }: Props) {
+export function Picture({ image, label, zoom, onSwipe, onClose, onLoaded }: Props) {
   const stage = useRef<HTMLDivElement>(null);
   const picture = useRef<HTMLDivElement>(null);
   const size = useSignal({ width: 0, height: 0 });
@@ -85,9 +87,14 @@ export function Picture({ image, label, zoom, onSwipe, onClose }: Props) {
               key={image.sha256}
               alt={label}
               draggable={false}
+              fetchpriority="low"
               sizes={`${Math.ceil(width * scale.value)}px`}
               srcset={srcset(image)}
-              onError={() => (failed.value = true)}
+              onLoad={onLoaded}
+              onError={() => {
+                failed.value = true;
+                onLoaded();
+              }}
               hidden={failed.value}
             />
           </>
