@@ -61,7 +61,9 @@ export async function startContenders(context: Context, columns: readonly Column
       return { name: "Image Store, a file each", reads: {}, upload: uploadTo(files) };
     },
     bareUpload: async () => {
-      const bare = starting.use(await startPeer("bare-upload.ts", [join(context.folder, "appended")], SERVER_CORE));
+      const bare = starting.use(
+        await startPeer("bare-upload.ts", [join(context.folder, "appended")], { core: SERVER_CORE }),
+      );
       return { name: "bare Bun.serve: hash, append, shared sync", reads: {}, upload: uploadTo(bare) };
     },
     bare: () => startBare(context, starting, store, paths),
@@ -148,7 +150,7 @@ export async function startBareAnswer(file: string, url: string): Promise<Peer> 
   const answer = await fetch(url);
   const headers = Object.fromEntries([...answer.headers].filter(([name]) => name !== "date"));
   await Bun.write(file, await answer.bytes());
-  return startPeer("bare-answer.ts", [file, JSON.stringify(headers)], SERVER_CORE);
+  return startPeer("bare-answer.ts", [file, JSON.stringify(headers)], { core: SERVER_CORE });
 }
 
 async function startFiles(

@@ -16,16 +16,23 @@ export function cpuSeconds(pid: number, { family = false } = {}): number {
   return (own.user + own.system + own.reaped + children) / CLOCK_TICKS;
 }
 
+/** Of the thread that runs the event loop, without the others, in seconds. */
+export function cpuSecondsOfMainThread(pid: number): number {
+  const stat = statOf(pid, `task/${pid}/`);
+  if (stat === undefined) throw new Error(`There is no process ${pid}.`);
+  return (stat.user + stat.system) / CLOCK_TICKS;
+}
+
 export function parentOf(pid: number): number {
   const stat = statOf(pid);
   if (stat === undefined) throw new Error(`There is no process ${pid}.`);
   return stat.parent;
 }
 
-function statOf(pid: number): { parent: number; user: number; system: number; reaped: number } | undefined {
+function statOf(pid: number, task = ""): { parent: number; user: number; system: number; reaped: number } | undefined {
   let stat: string;
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    stat = readFileSync(`/proc/${pid}/${task}stat`, "utf8");
   } catch {
     return undefined;
   }

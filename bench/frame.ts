@@ -24,7 +24,7 @@ export interface Context {
   readonly say: (text: string) => void;
 }
 
-export type Unit = "/s" | "ms" | "µs" | "KB" | "MB" | "trips" | "requests" | "points";
+export type Unit = "/s" | "ms" | "µs" | "KB" | "MB" | "trips" | "requests" | "objects" | "points";
 
 /** One side's figure of each run. */
 export interface Series {

@@ -17,7 +17,7 @@ export const record: Benchmark = {
     const { links } = await putImage(store, "bench", "image.jpg", await jpegOf(4096));
     const file = join(context.folder, "record.json");
     await Bun.write(file, await (await fetch(store.url + links.self)).bytes());
-    await using bare = await startPeer("json.ts", [file], SERVER_CORE);
+    await using bare = await startPeer("json.ts", [file], { core: SERVER_CORE });
 
     const load = { path: links.self, connections: CONNECTIONS, seconds: context.seconds(4) };
     await runGetLoad({ ...load, port: store.port, seconds: context.seconds(2) });

@@ -62,7 +62,7 @@ async function row(context: Context, store: RunningStore, { work, path, most, is
   const file = join(context.folder, "body");
   await Bun.write(file, await answer.bytes());
   const args = [file, JSON.stringify(headers), String(answer.status)];
-  await using bare = await startPeer("bare-answer.ts", args, SERVER_CORE);
+  await using bare = await startPeer("bare-answer.ts", args, { core: SERVER_CORE });
   const load = ({ port }: { readonly port: number }) =>
     runGetLoad({ port, path, headers: known, connections: CONNECTIONS, seconds: context.seconds(3) }, answer.status);
   const warmUp = async (server: { readonly port: number }) => {

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { albums } from "./albums.ts";
+import { allocations } from "./allocations.ts";
 import { batches } from "./batches.ts";
 import { disposeOfBroker } from "./broker.ts";
 import { callers } from "./callers.ts";
@@ -56,6 +57,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   callers,
   record,
   road,
+  allocations,
   peers,
   connections,
   mixed,

@@ -7,10 +7,21 @@ export interface Peer extends AsyncDisposable {
   readonly port: number;
 }
 
+interface PeerOptions {
+  readonly core?: number;
+  readonly env?: Readonly<Record<string, string>>;
+  /** For Bun itself. */
+  readonly flags?: readonly string[];
+}
+
 /** Starts a server of this folder, which prints its port as its first line. */
-export async function startPeer(file: string, args: readonly string[], core?: number): Promise<Peer> {
-  const command = onCore(core, [process.execPath, join(import.meta.dir, file), ...args]);
-  const peer = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
+export async function startPeer(
+  file: string,
+  args: readonly string[],
+  { core, env = {}, flags = [] }: PeerOptions = {},
+): Promise<Peer> {
+  const command = onCore(core, [process.execPath, ...flags, join(import.meta.dir, file), ...args]);
+  const peer = Bun.spawn(command, { env: { ...process.env, ...env }, stdout: "pipe", stderr: "inherit" });
   const reader = peer.stdout.getReader();
   const { value } = await reader.read();
   const port = Number(new TextDecoder().decode(value));
