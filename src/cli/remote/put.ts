@@ -25,7 +25,7 @@ export async function put(call: RemoteCall): Promise<number> {
   if (context.isErrorTerminal) void countPaths(paths, transfer.progress);
   await forEach(paths, signal, async (path) => {
     try {
-      const file = await readLocalFile(path);
+      using file = await readLocalFile(path);
       using progress = transfer.progress.begin(file.size);
       if (!file.isImage) throw new Error("it is not an image of a format that the store accepts");
       const image = await sendFile(call, progress, file, album, { name: parseName(basename(path)), ifExists });

@@ -137,7 +137,7 @@ async function hasBytes({ call, digests }: SyncDown, image: Image, path: string)
   if (stats === undefined || !stats.isFile() || Number(stats.size) !== image.size) return false;
   const known = call.has("checksum") ? undefined : digests.find(image.name, stats);
   if (known !== undefined) return known === image.sha256;
-  const file = await readLocalFile(path, stats);
+  using file = await readLocalFile(path, stats);
   digests.keep(image.name, file.stats, file.sha256);
   return file.sha256 === image.sha256;
 }
@@ -148,7 +148,9 @@ async function deleteFile({ folder, isDry, transfer, listing, fold, call }: Sync
   if (listing.isMarked(fold(name.normalize("NFC")))) return;
   const path = join(folder, name);
   try {
-    if (!(await lstat(path)).isFile() || !(await readLocalFile(path)).isImage) return;
+    if (!(await lstat(path)).isFile()) return;
+    using file = await readLocalFile(path);
+    if (!file.isImage) return;
     call.signal.throwIfAborted();
     if (!isDry) await rm(path);
     await transfer.done("deleted", path);

@@ -99,7 +99,7 @@ async function syncFile(sync: SyncUp, localName: string | undefined): Promise<vo
     if (known === null) return transfer.skip(path, "it is not an image");
     const sidecar = withSidecars ? await readSidecar(path) : undefined;
     if (known !== undefined && known === image?.sha256) return await keepBytes(sync, path, name, image, sidecar);
-    const file = await readLocalFile(path, stats);
+    using file = await readLocalFile(path, stats);
     digests.keep(localName, file.stats, file.isImage ? file.sha256 : null);
     if (!file.isImage) return transfer.skip(path, "it is not an image");
     if (file.sha256 === image?.sha256) return await keepBytes(sync, path, name, image, sidecar);

@@ -30,6 +30,23 @@ test.each([SMALL, LARGE])("an image of %p bytes is read to its end, and its dige
   }),
 );
 
+test("a small file is read into the memory of one that is disposed, and into that of no other", () =>
+  inFolder(async (path) => {
+    const write = async (size: number) => {
+      const bytes = newPng(size);
+      await Bun.write(path, bytes);
+      return { bytes, file: await readLocalFile(path) };
+    };
+    const kept = await write(SMALL);
+    const first = await write(SMALL);
+    first.file[Symbol.dispose]();
+    first.file[Symbol.dispose]();
+    const second = await write(SMALL + 1);
+    const third = await write(SMALL);
+    expect(second.file.bytes?.buffer).toBe(first.file.bytes?.buffer as ArrayBuffer);
+    for (const { bytes, file } of [kept, second, third]) expect(file.bytes).toEqual(bytes);
+  }));
+
 const CHANGES: Readonly<Record<string, (path: string, size: number) => Promise<void>>> = {
   grows: (path) => appendFile(path, "more"),
   shrinks: (path, size) => Bun.write(path, newPng(size - 1)).then(() => undefined),
