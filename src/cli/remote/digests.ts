@@ -16,7 +16,8 @@ export interface Digests extends Disposable {
   keep(name: string, stats: BigIntStats, digest: KnownDigest, isOwn?: boolean): void;
 }
 
-const BATCH = 500;
+/** Rows of a transaction, and after how many milliseconds it begins with fewer. Few large ones write fewer pages. */
+const BATCH = { rows: 5000, after: 2000 };
 /** A change so soon after another may leave the times of a file as they were: times of file systems are coarse. */
 const FINE_MS = 20;
 const COARSE_MS = 2000;
@@ -57,10 +58,14 @@ export async function openStamped(env: CliContext["env"], path: string): Promise
     "SELECT stamp, sha256 FROM digests WHERE folder = ? AND name = ?",
   );
   const replace = database.query("INSERT OR REPLACE INTO digests (folder, name, stamp, sha256) VALUES (?, ?, ?, ?)");
+  const isNew = database.query("SELECT 1 FROM digests WHERE folder = ? LIMIT 1").get(id) === null;
+  let writtenAt = performance.now();
   let waiting: [name: string, stamp: string, digest: KnownDigest][] = [];
   function write(): void {
-    const batch = waiting;
+    // In the order of the table, so that no page of it is written twice.
+    const batch = waiting.sort(([one], [other]) => (one < other ? -1 : 1));
     waiting = [];
+    writtenAt = performance.now();
     try {
       database.transaction(() => batch.forEach(([name, stamp, digest]) => replace.run(id, name, stamp, digest)))();
     } catch {
@@ -69,12 +74,13 @@ export async function openStamped(env: CliContext["env"], path: string): Promise
   }
   return {
     find(name, stamp) {
+      if (isNew) return undefined;
       const row = select.get(id, name);
       return row?.stamp === stamp ? row.sha256 : undefined;
     },
     keep(name, stamp, digest) {
       waiting.push([name, stamp, digest]);
-      if (waiting.length >= BATCH) write();
+      if (waiting.length >= BATCH.rows || performance.now() - writtenAt >= BATCH.after) write();
     },
     [Symbol.dispose]() {
       write();

@@ -15,7 +15,7 @@ export interface KnownBytes {
 /** Questions that come so soon after another go with it, in milliseconds. */
 const GATHER = { urgent: 2, other: 20 };
 /** Digests of a request, if none is urgent: each request takes processor time from the uploads. */
-const ENOUGH = 16;
+const ENOUGH = 32;
 
 const asked = new WeakMap<Client, KnownBytes>();
 

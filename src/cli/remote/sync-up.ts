@@ -15,6 +15,9 @@ import { type SendableFile, sendFile } from "./send-file.ts";
 import { isPartOfSidecars, patchOf, readSidecar, type Sidecar, sidecarOf } from "./sidecars.ts";
 import { forEach, IN_FLIGHT, startTransfer, type Transfer } from "./transfer.ts";
 
+/** While some files are sent, the next ones are read, and the store is asked for the bytes of those after them. */
+const AT_ONCE = 5 * IN_FLIGHT;
+
 /** An album that files go to. */
 export interface AlbumTarget {
   readonly call: RemoteCall;
@@ -54,8 +57,7 @@ export async function sendFolder(
   using digests = await openDigests(call.context.env, folder);
   const sync: SyncUp = { call, folder, album, isDry, transfer, listing, digests, withSidecars };
   await listAlbum(sync);
-  // While some files are sent, the next ones are read, and the store is asked for their bytes.
-  await forEach(namesIn(folder), signal, (name) => syncFile(sync, name), 3 * IN_FLIGHT);
+  await forEach(namesIn(folder), signal, (name) => syncFile(sync, name), AT_ONCE);
   if (call.has("delete")) for (const names of groupsOf(listing.unmarked())) await deleteImages(sync, names);
 }
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { createClient } from "../../../client/src/index.ts";
 import { knownBytesOf } from "../../../src/cli/remote/known-bytes.ts";
 
-test("digests that are not urgent go 16 with a request, and the rest when it is needed", async () => {
+test("digests that are not urgent go 32 with a request, and the rest when it is needed", async () => {
   const asked: number[] = [];
   const client = createClient({
     url: "http://store.example.com",
@@ -18,8 +18,8 @@ test("digests that are not urgent go 16 with a request, and the rest when it is 
   const answers = Array.from({ length: 40 }, (_, index) => known.has(`digest ${index}`, false));
   known.hurry();
   expect((await Promise.all(answers)).flatMap((isKnown, index) => (isKnown ? [index] : []))).toEqual([7, 17, 27, 37]);
-  expect(asked).toEqual([16, 16, 8]);
+  expect(asked).toEqual([32, 8]);
   known.hurry();
   expect(await known.has("digest 7", true)).toBe(true);
-  expect(asked).toEqual([16, 16, 8, 1]);
+  expect(asked).toEqual([32, 8, 1]);
 });
