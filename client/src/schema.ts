@@ -2921,11 +2921,22 @@ export interface components {
             bytes: number;
         };
         QuotaPage: {
-            items: components["schemas"]["Quota"][];
+            items: components["schemas"]["NamedQuota"][];
             /** @description Absent on the last page only. With filters a page may be short or empty and still have a token. */
             nextPageToken?: string;
             /** @description The position in the event log that this listing reflects. Follow /v1/events from here. */
             watermark: string;
+        };
+        NamedQuota: {
+            /** @description `store`, `albums/<id>` or `keys/<id>`. */
+            scope: string;
+            /** @description Most bytes of originals; null: no limit. */
+            maxBytes: number | null;
+            /** @description Most images; null: no limit. */
+            maxImages: number | null;
+            used: components["schemas"]["Usage"];
+            /** @description Of the album or the API key; null for the store. */
+            name: string | null;
         };
         Root: {
             name: string;
@@ -14915,7 +14926,8 @@ export interface operations {
                      *           "used": {
                      *             "images": 1042,
                      *             "bytes": 3141592653
-                     *           }
+                     *           },
+                     *           "name": null
                      *         }
                      *       ],
                      *       "watermark": "MS4yOTUwMDMyMS4xMDQy"

@@ -20,6 +20,11 @@ export interface Quota extends QuotaLimits {
   readonly used: Usage;
 }
 
+export interface NamedQuota extends Quota {
+  /** Of the album or the key; null for the store. */
+  readonly name: string | null;
+}
+
 /** A counter that does not agree with the images. */
 export interface Miscount {
   readonly scope: QuotaScope;

@@ -142,6 +142,13 @@ export const quotaSchema = z
   })
   .openapi("Quota");
 
+export const namedQuotaSchema = z
+  .strictObject({
+    ...quotaSchema.shape,
+    name: z.string().nullable().openapi({ description: "Of the album or the API key; null for the store." }),
+  })
+  .openapi("NamedQuota");
+
 export const newKeySchema = z
   .strictObject({
     name: nameSchema,

@@ -5,6 +5,7 @@ import {
   albumScope,
   exceededBy,
   keyScope,
+  type NamedQuota,
   NOTHING,
   type Quota,
   type QuotaLimits,
@@ -34,7 +35,7 @@ export async function listQuotas(
   { catalog }: QuotaDeps,
   caller: Caller,
   query: { readonly start?: PageStart; readonly limit: number },
-): Promise<Page<Quota>> {
+): Promise<Page<NamedQuota>> {
   authorize(caller, "admin");
   return catalog.allQuotas(query);
 }

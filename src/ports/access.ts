@@ -2,7 +2,7 @@ import type { AccessState, Credential, CredentialKind } from "../domain/credenti
 import type { Image } from "../domain/image.ts";
 import type { Key } from "../domain/key.ts";
 import type { Page, PageQuery, PageStart } from "../domain/page.ts";
-import type { Miscount, Quota, QuotaScope } from "../domain/quota.ts";
+import type { Miscount, NamedQuota, Quota, QuotaScope } from "../domain/quota.ts";
 import type { Share } from "../domain/share.ts";
 import type { StoredTicket, Ticket } from "../domain/ticket.ts";
 import type { AlbumRef, Visibility } from "../domain/visibility.ts";
@@ -41,7 +41,7 @@ export interface QuotaCatalog {
   /** The quotas that are set among these scopes, in their order. Those of albums only while the album is live. */
   quotas(scopes: readonly QuotaScope[]): Promise<readonly Quota[]>;
   /** All quotas, in the order of their scopes. */
-  allQuotas(query: QuotaQuery): Promise<Page<Quota>>;
+  allQuotas(query: QuotaQuery): Promise<Page<NamedQuota>>;
   /** {@link quotas} as they were at most about a second ago: for a hint that costs an upload nothing. */
   recentQuotas(scopes: readonly QuotaScope[]): Promise<readonly Quota[]>;
   /** Counters that do not agree with the images. Reads every image. */

@@ -71,7 +71,7 @@ describe("a quota of an album", () => {
     });
     expect(await jsonOf<Quota>(await store.fetch(quotaOf(album)))).toEqual(quota);
     const { items } = await jsonOf<{ items: Quota[] }>(await store.fetch("/v1/quotas?pageSize=1000"));
-    expect(items).toContainEqual(quota);
+    expect(items).toContainEqual({ ...quota, name: decodeURIComponent(album.slice("/v1/albums/".length)) });
     expect((await store.fetch(quotaOf(album), { method: "DELETE" })).status).toBe(204);
     for (const method of ["GET", "DELETE"]) {
       const response = await store.fetch(quotaOf(album), { method });

@@ -163,6 +163,10 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
       await page.getByRole("dialog").getByLabel("Pictures").fill("1000");
       await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
       await page.getByText("4 pictures of 1,000").waitFor();
+      await page.getByRole("button", { name: "Quota of the store" }).click();
+      expect(await page.getByRole("dialog").getByLabel("Pictures").inputValue()).toBe("1000");
+      expect(await page.getByRole("dialog").getByLabel("Gigabytes").inputValue()).toBe("");
+      await page.keyboard.press("Escape");
 
       await page.getByRole("button", { name: "New key" }).click();
       await page.getByRole("dialog").getByLabel("Name").fill(name);

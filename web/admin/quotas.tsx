@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import type { components } from "../../client/src/index.ts";
 import { TextField } from "../shared/form.tsx";
 import { FormDialog } from "../shared/form-dialog.tsx";
 import { formatBytes, formatCount } from "../shared/format.ts";
@@ -8,31 +9,16 @@ import { useSubmit } from "../shared/submit.ts";
 import { texts } from "../texts-admin.ts";
 import { Section, useLoaded } from "./section.tsx";
 
+type Quota = components["schemas"]["NamedQuota"];
+
 const BYTES_IN_GB = 1_000_000_000;
-/** Among more albums than this, those that have quotas are not looked for. */
-const MAX_ALBUMS = 10_000;
 
-async function readQuotas() {
-  const { items } = await store.send("GET", "/v1/quotas", { query: { pageSize: 1000 } });
-  const names = await namesOf(items.map(({ scope }) => scope));
-  return items.map((quota) => ({ ...quota, title: names.get(quota.scope) ?? quota.scope }));
-}
+const readQuotas = async () => (await store.send("GET", "/v1/quotas", { query: { pageSize: 1000 } })).items;
 
-/** By scope. Quotas know albums and keys by ids, which people don't. */
-async function namesOf(scopes: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const names = new Map([["store", texts.quotas.ofStore]]);
-  if (scopes.some((scope) => scope.startsWith("keys/"))) {
-    const { items } = await store.send("GET", "/v1/keys", { query: { pageSize: 1000, includeRevoked: true } });
-    for (const { id, name } of items) names.set(`keys/${id}`, texts.quotas.ofKey(name));
-  }
-  const wanted = new Set(scopes.filter((scope) => scope.startsWith("albums/")));
-  if (wanted.size === 0) return names;
-  let seen = 0;
-  for await (const { id, name } of store.albums.list({ pageSize: 1000 })) {
-    if (wanted.delete(`albums/${id}`)) names.set(`albums/${id}`, texts.quotas.ofAlbum(name));
-    if (wanted.size === 0 || ++seen === MAX_ALBUMS) break;
-  }
-  return names;
+/** A scope has an id, which people don't know. */
+function titleOf({ scope, name }: Quota): string {
+  if (scope === "store") return texts.quotas.ofStore;
+  return (scope.startsWith("keys/") ? texts.quotas.ofKey : texts.quotas.ofAlbum)(name ?? scope);
 }
 
 /** Every quota with what is used of it; that of the store can be set here. */
@@ -52,30 +38,13 @@ export function Quotas() {
     >
       {loaded.data.value?.length === 0 && <p class="muted">{texts.quotas.none}</p>}
       <ul class="list" aria-label={texts.quotas.title}>
-        {loaded.data.value?.map(({ scope, title, maxBytes, maxImages, used }) => (
-          <li key={scope} class="share">
-            <div class="grow">
-              <strong dir="auto">{title}</strong>
-              {maxBytes !== null && (
-                <Meter
-                  text={texts.quotas.of(formatBytes(used.bytes), formatBytes(maxBytes))}
-                  value={used.bytes}
-                  max={maxBytes}
-                />
-              )}
-              {maxImages !== null && (
-                <Meter
-                  text={texts.quotas.of(texts.pictures(used.images), formatCount(maxImages))}
-                  value={used.images}
-                  max={maxImages}
-                />
-              )}
-            </div>
-          </li>
+        {loaded.data.value?.map((quota) => (
+          <QuotaRow key={quota.scope} quota={quota} />
         ))}
       </ul>
       {isSetting.value && (
         <SetQuota
+          current={loaded.data.value?.find(({ scope }) => scope === "store")}
           onClose={() => (isSetting.value = false)}
           onDone={() => {
             isSetting.value = false;
@@ -84,6 +53,31 @@ export function Quotas() {
         />
       )}
     </Section>
+  );
+}
+
+function QuotaRow({ quota }: { readonly quota: Quota }) {
+  const { maxBytes, maxImages, used } = quota;
+  return (
+    <li class="share">
+      <div class="grow">
+        <strong dir="auto">{titleOf(quota)}</strong>
+        {maxBytes !== null && (
+          <Meter
+            text={texts.quotas.of(formatBytes(used.bytes), formatBytes(maxBytes))}
+            value={used.bytes}
+            max={maxBytes}
+          />
+        )}
+        {maxImages !== null && (
+          <Meter
+            text={texts.quotas.of(texts.pictures(used.images), formatCount(maxImages))}
+            value={used.images}
+            max={maxImages}
+          />
+        )}
+      </div>
+    </li>
   );
 }
 
@@ -102,9 +96,16 @@ const Meter = ({ text, value, max }: MeterProps) => (
   </label>
 );
 
-function SetQuota({ onClose, onDone }: { readonly onClose: () => void; readonly onDone: () => void }) {
-  const gigabytes = useSignal("");
-  const images = useSignal("");
+interface SetProps {
+  /** Undefined where there is none. */
+  readonly current: Quota | undefined;
+  readonly onClose: () => void;
+  readonly onDone: () => void;
+}
+
+function SetQuota({ current, onClose, onDone }: SetProps) {
+  const gigabytes = useSignal(textOf(current?.maxBytes, BYTES_IN_GB));
+  const images = useSignal(textOf(current?.maxImages));
   const form = useSubmit(async () => {
     const maxBytes = gigabytes.value === "" ? null : Math.round(Number(gigabytes.value) * BYTES_IN_GB);
     const maxImages = images.value === "" ? null : Number(images.value);
@@ -133,3 +134,5 @@ function SetQuota({ onClose, onDone }: { readonly onClose: () => void; readonly 
     </FormDialog>
   );
 }
+
+const textOf = (limit: number | null | undefined, unit = 1): string => (limit == null ? "" : String(limit / unit));

@@ -8,7 +8,7 @@ import {
   type QuotaDeps,
   type QuotaTarget,
 } from "../../operations/quotas.ts";
-import { quotaLimitsSchema, quotaSchema } from "../key-schemas.ts";
+import { namedQuotaSchema, quotaLimitsSchema, quotaSchema } from "../key-schemas.ts";
 import { pageOf, pageParameters } from "../listing-schemas.ts";
 import { answerPage, pageQuery, pageScope } from "../paging.ts";
 import { answers, json, type Route, type RouteDefinition, route } from "../route.ts";
@@ -34,8 +34,8 @@ const list = route(
     tag,
     query: z.strictObject({ pageSize: pageParameters.pageSize, pageToken: pageParameters.pageToken }),
     responses: {
-      200: answers("A page of quotas.", pageOf(quotaSchema, "QuotaPage"), {
-        items: [exampleOf("store")],
+      200: answers("A page of quotas.", pageOf(namedQuotaSchema, "QuotaPage"), {
+        items: [{ ...exampleOf("store"), name: null }],
         watermark: "MS4yOTUwMDMyMS4xMDQy",
       }),
     },

@@ -2,6 +2,7 @@ import type { Page } from "../../../domain/page.ts";
 import {
   albumScope,
   type Miscount,
+  type NamedQuota,
   NOTHING,
   type Quota,
   type QuotaScope,
@@ -13,11 +14,11 @@ import type { Driver } from "../driver.ts";
 import { type QuotaRow, toQuota } from "../rows.ts";
 import { logState } from "./events.ts";
 
-const ALBUM_QUOTAS = `select 'albums/' || id as scope, max_bytes, max_images, image_count as images, byte_count as bytes
+const ALBUM_QUOTAS = `select 'albums/' || id as scope, max_bytes, max_images, image_count as images, byte_count as bytes, name as album
   from albums where state = 'live' and (max_bytes is not null or max_images is not null)`;
 /** All shards of a quota have the same limits. */
 const otherQuotas = (condition = "true") =>
-  `select scope, max_bytes, max_images, sum(images) as images, sum(bytes) as bytes
+  `select scope, max_bytes, max_images, sum(images) as images, sum(bytes) as bytes, null as album
    from quotas where ${condition} group by scope, max_bytes, max_images`;
 
 /** Those of the store, of the key and of the album that are set. */
@@ -42,16 +43,18 @@ function placeholders() {
 }
 
 /** In the order of their scopes. */
-export async function listQuotas(db: Driver, { start, limit }: QuotaQuery): Promise<Page<Quota>> {
+export async function listQuotas(db: Driver, { start, limit }: QuotaQuery): Promise<Page<NamedQuota>> {
   const { epoch, lastSequence } = await logState(db);
   const watermark = start?.watermark ?? { epoch, seq: lastSequence };
-  const rows = await db.all<QuotaRow>(LIST, [start?.after.key ?? "", limit + 1]);
-  const items = rows.slice(0, limit).map(toQuota);
+  const rows = await db.all<QuotaRow & Pick<NamedQuota, "name">>(LIST, [start?.after.key ?? "", limit + 1]);
+  const items = rows.slice(0, limit).map((row) => ({ ...toQuota(row), name: row.name }));
   const last = rows.length > limit ? items.at(-1) : undefined;
   return { items, next: last && { after: { key: last.scope, id: "" }, watermark }, watermark };
 }
 
-const LIST = `select * from (${ALBUM_QUOTAS} union all ${otherQuotas()}) q where q.scope > $1 order by q.scope limit $2`;
+const LIST = `select q.*, coalesce(q.album, k.name) as name from (${ALBUM_QUOTAS} union all ${otherQuotas()}) q
+  left join keys k on k.id = substr(q.scope, 6)
+  where q.scope > $1 order by q.scope limit $2`;
 
 export const anyQuota = async (db: Driver): Promise<boolean> =>
   (await db.get(`select 1 from (${ALBUM_QUOTAS}) a union all select 1 from quotas limit 1`)) !== undefined;
