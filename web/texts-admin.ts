@@ -7,12 +7,13 @@ export const texts = {
   events: {
     title: "Events",
     start: "Where to begin",
-    fromNewest: "The newest events",
+    fromNewest: "Newest events",
     fromNow: "New events only",
     kind: "Kind of event",
     all: "All kinds",
     album: "Only of the album",
     allAlbums: "All albums",
+    albums: "Albums that begin so",
     kinds: {
       album: "Albums",
       image: "Pictures",

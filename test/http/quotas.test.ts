@@ -70,7 +70,9 @@ describe("a quota of an album", () => {
       used: { images: 1, bytes: image.length },
     });
     expect(await jsonOf<Quota>(await store.fetch(quotaOf(album)))).toEqual(quota);
-    const { items } = await jsonOf<{ items: Quota[] }>(await store.fetch("/v1/quotas?pageSize=1000"));
+    const { items } = await jsonOf<{ items: (Quota & { name: string | null })[] }>(
+      await store.fetch("/v1/quotas?pageSize=1000"),
+    );
     expect(items).toContainEqual({ ...quota, name: decodeURIComponent(album.slice("/v1/albums/".length)) });
     expect((await store.fetch(quotaOf(album), { method: "DELETE" })).status).toBe(204);
     for (const method of ["GET", "DELETE"]) {

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { type EventType, type FollowedEvent, StoreError } from "../../client/src/index.ts";
 import { copyText } from "../shared/clipboard.ts";
 import { type EventKind, TYPES_OF_KIND } from "../shared/event-types.ts";
@@ -22,8 +22,8 @@ const GATHER_MS = 150;
 interface Wanted {
   readonly start: "newest" | "latest";
   readonly kind: "" | EventKind;
-  /** Undefined: of all albums, and of none. */
-  readonly albumId: string | undefined;
+  /** A name, or nothing: of all albums, and of none. */
+  readonly album: string;
   /** Of {@link DEPTHS}. */
   readonly depth: number;
 }
@@ -32,19 +32,21 @@ interface Wanted {
 export function EventsView() {
   const events = useSignal<readonly FollowedEvent[]>([]);
   const cursor = useSignal<string | undefined>(undefined);
-  const wanted = useSignal<Wanted>({ start: "newest", kind: "", albumId: undefined, depth: 0 });
+  const wanted = useSignal<Wanted>({ start: "newest", kind: "", album: "", depth: 0 });
   const isPaused = useSignal(false);
   const problem = useSignal<unknown>(undefined);
   /** The log no longer has what is behind the cursor. */
   const isGap = useSignal(false);
   const attempt = useSignal(0);
   const drawn = useSignal(DRAWN);
-  const { start, kind, albumId, depth } = wanted.value;
+  /** The name stays that of the same album, also where that is renamed. */
+  const chosen = useRef({ name: "", id: "" });
+  const { start, kind, album, depth } = wanted.value;
 
   function want(other: Partial<Wanted>): void {
     const next = { ...wanted.value, ...other };
     // Of one kind, or of one album, there are few among the newest.
-    wanted.value = { ...next, depth: next.kind === "" && next.albumId === undefined ? 0 : 1 };
+    wanted.value = { ...next, depth: next.kind === "" && next.album === "" ? 0 : 1 };
     events.value = [];
     cursor.value = undefined;
     problem.value = undefined;
@@ -64,12 +66,19 @@ export function EventsView() {
     const over = new AbortController();
     const types = kind === "" ? undefined : TYPES_OF_KIND[kind];
     let shown = cursor.peek() === undefined ? [] : events.peek();
-    void read({ from: cursor.peek() ?? beginningOf(wanted.value), types, albumId, signal: over.signal }, (found) => {
-      cursor.value = found[0]?.cursor ?? cursor.value;
-      shown = [...found, ...shown].slice(0, MAX_SHOWN);
-      // What is shown stays until it is read again with older ones.
-      if (shown.length >= events.value.length) events.value = shown;
-    }).catch((error: unknown) => {
+    const follow = async () => {
+      if (album !== "" && chosen.current.name !== album)
+        chosen.current = { name: album, id: (await store.albums.get(album, { signal: over.signal })).id };
+      const albumId = album === "" ? undefined : chosen.current.id;
+      const from = cursor.peek() ?? beginningOf(wanted.value);
+      await read({ from, types, albumId, signal: over.signal }, (found) => {
+        cursor.value = found[0]?.cursor ?? cursor.value;
+        shown = [...found, ...shown].slice(0, MAX_SHOWN);
+        // What is shown stays until it is read again with older ones.
+        if (shown.length >= events.value.length) events.value = shown;
+      });
+    };
+    follow().catch((error: unknown) => {
       if (over.signal.aborted) return;
       // Without a cursor there is none to be refused, so this ends.
       const isLost = error instanceof StoreError && error.status === 410 && cursor.peek() !== undefined;
@@ -110,7 +119,7 @@ export function EventsView() {
               </option>
             ))}
           </select>
-          <AlbumFilter onAlbum={(id) => want({ albumId: id })} onProblem={(error) => (problem.value = error)} />
+          <AlbumFilter onAlbum={(name) => want({ album: name })} />
           <button type="button" class="button" onClick={() => (isPaused.value = !isPaused.value)}>
             <Icon name={isPaused.value ? "play" : "pause"} size={18} />
             {isPaused.value ? texts.events.goOn : texts.events.pause}
@@ -158,9 +167,9 @@ const beginningOf = ({ start, depth }: Wanted): string | undefined => {
 };
 
 /** A person who sees every event knows that the log has no more where there are fewer than were asked for. */
-function mayBeOlder({ kind, albumId, depth }: Wanted, found: number): boolean {
+function mayBeOlder({ kind, album, depth }: Wanted, found: number): boolean {
   const count = DEPTHS[depth];
-  const isOfAll = kind === "" && albumId === undefined && mayEverywhere("events") && mayEverywhere("admin");
+  const isOfAll = kind === "" && album === "" && mayEverywhere("events") && mayEverywhere("admin");
   return count !== undefined && !(isOfAll && found < count);
 }
 
