@@ -2,15 +2,15 @@ import { type Signal, signal } from "@preact/signals";
 import type { Album, ImageFilter } from "../../client/src/index.ts";
 import { afterOpening } from "../shared/opening.ts";
 import { store } from "../shared/store.ts";
-import { Columns } from "./columns.ts";
+import type { Chosen } from "./chosen.ts";
+import { AT_ONCE, Columns } from "./columns.ts";
+import { Hidden } from "./hidden.ts";
 
 export type ImageOrder = NonNullable<ImageFilter["orderBy"]>;
 /** A screen or two, so that it comes soon. */
 const FIRST_PAGE = 100;
 /** As many as a page takes apart within a frame. With more, the browser collects their garbage in longer pauses. */
 const PAGE = 2000;
-/** So many are read again before they replace what is shown. Larger albums are read again when the person says so. */
-export const AT_ONCE = 20_000;
 const ORDER_KEY = "image-store.order";
 const ORDERS: readonly ImageOrder[] = ["-createdAt", "createdAt", "-takenAt", "takenAt", "name"];
 
@@ -28,7 +28,7 @@ export class AlbumState {
   readonly isStale = signal(false);
   columns = new Columns(0);
   watermark: string | undefined;
-  readonly #hidden = new Set<string>();
+  readonly #hidden = new Hidden();
   /** With what is hidden. */
   #all = this.columns;
   #turn = 0;
@@ -66,6 +66,7 @@ export class AlbumState {
     const isCurrent = () => turn === this.#turn;
     try {
       const [album, first] = await Promise.all([store.albums.get(this.name), this.#page(FIRST_PAGE, undefined)]);
+      await this.#hidden.leaveColumns();
       const columns = new Columns(album.imageCount);
       columns.append(first);
       let token = first.nextPageToken;
@@ -84,18 +85,18 @@ export class AlbumState {
   }
 
   /** What the person deletes is gone at once, also from what is read while the store still has it. */
-  hide(ids: readonly string[]): void {
-    for (const id of ids) this.#hidden.add(id);
+  hide(chosen: Chosen): void {
+    this.#hidden.add(chosen);
     this.#showRest();
   }
 
-  unhide(ids: readonly string[]): void {
-    for (const id of ids) this.#hidden.delete(id);
+  unhide(chosen: Chosen): void {
+    this.#hidden.delete(chosen);
     this.#showRest();
   }
 
   #showRest(): void {
-    this.columns = this.#hidden.size === 0 ? this.#all : this.#all.without(this.#hidden);
+    this.columns = this.#hidden.restOf(this.#all);
     this.version.value += 1;
   }
 

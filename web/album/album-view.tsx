@@ -46,9 +46,9 @@ export function AlbumView({ name, image }: Props) {
 
   function deleteChosen(): void {
     isDeleting.value = false;
-    const ids = [...selection.chosen.value];
+    const chosen = selection.chosen.value;
     selection.clear();
-    deleteSoon(state, ids);
+    deleteSoon(state, chosen);
   }
   function onDelete(): void {
     if (album === undefined || !may("delete", album)) return;

@@ -1,6 +1,8 @@
-import { AT_ONCE } from "./album-state.ts";
-import type { Columns, LaidImage } from "./columns.ts";
+import { AT_ONCE, type Columns, type LaidImage } from "./columns.ts";
 import { Ranges } from "./ranges.ts";
+
+/** So many ids are made within a frame. */
+const SLICE = 5000;
 
 interface Places {
   readonly columns: Columns;
@@ -63,6 +65,30 @@ export class Chosen implements Iterable<string> {
     else for (const index of this.#places.indexes) yield this.#places.columns.id(index);
   }
 
+  /** The same by their ids, of which the browser makes some at a time. */
+  async byIds(pause = nextTask): Promise<Chosen> {
+    if (this.#places === undefined) return this;
+    const ids = new Set<string>();
+    for (const id of this) {
+      ids.add(id);
+      if (ids.size % SLICE === 0) await pause();
+    }
+    return new Chosen(ids);
+  }
+
+  /** The same in columns of which theirs have what is not marked. */
+  within(columns: Columns, marks: Uint8Array): Chosen {
+    if (this.#places === undefined || this.#places.columns === columns) return this;
+    return Chosen.#at(columns, this.#places.indexes.within(marks));
+  }
+
+  /** Sets 1 where they are in the columns, of which the first mark is for the one at `start`. */
+  mark(columns: Columns, start: number, marks: Uint8Array): void {
+    if (this.#places?.columns === columns) return this.#places.indexes.mark(start, marks);
+    const ids = this.#places === undefined ? this.#ids : new Set(this);
+    for (const index of columns.indexesOf(ids, start)) marks[index - start] = 1;
+  }
+
   #indexesIn(columns: Columns): Ranges {
     if (this.#places !== undefined) return this.#places.columns === columns ? this.#places.indexes : Ranges.none;
     return columns.indexesOf(this.#ids).reduce((all, index) => all.with(index, index + 1), Ranges.none);
@@ -70,3 +96,5 @@ export class Chosen implements Iterable<string> {
 
   static #at = (columns: Columns, indexes: Ranges): Chosen => new Chosen(new Set(), { columns, indexes });
 }
+
+const nextTask = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));

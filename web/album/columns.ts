@@ -6,6 +6,8 @@ const ID_BYTES = 16;
 const DIGEST_BYTES = 32;
 /** The largest ThumbHash has 25 bytes; the first byte here is its length. */
 const HASH_BYTES = 26;
+/** So many are read again before they replace what is shown, and are chosen by id. Larger albums are read again when the person says so. */
+export const AT_ONCE = 20_000;
 /** Finding one takes as long as reading a fiftieth of the ids as text. */
 const FEW = 50;
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
@@ -92,30 +94,24 @@ export class Columns {
     return -1;
   }
 
-  /** Where they are, of those that are there, in order. Some are looked for one by one; for many it goes through all once. */
-  indexesOf(ids: ReadonlySet<string>): readonly number[] {
-    if (ids.size > FEW)
-      return Array.from({ length: this.count }, (_, index) => index).filter((index) => ids.has(this.id(index)));
-    const found = [...ids].map((id) => this.indexOf(id)).filter((index) => index !== -1);
-    return found.sort((one, other) => one - other);
-  }
-
-  /** The same images but those. */
-  without(ids: ReadonlySet<string>): Columns {
-    const gone = this.indexesOf(ids);
-    if (gone.length === 0) return this;
-    const rest = new Columns(this.count - gone.length);
-    let from = 0;
-    for (const index of [...gone, this.count]) {
-      rest.#take(this, from, index);
-      from = index + 1;
+  /** Where they are from `start` on, of those that are there, in order. Some are looked for one by one; for many it goes through all once. */
+  indexesOf(ids: ReadonlySet<string>, start = 0): readonly number[] {
+    if (ids.size <= FEW) {
+      const found = [...ids].map((id) => this.indexOf(id)).filter((index) => index >= start);
+      return found.sort((one, other) => one - other);
     }
-    return rest;
+    // To make the text of an id takes far longer than to compare its last bytes.
+    const tails = this.count - start > ids.size ? new Set(Array.from(ids, tailOf)) : undefined;
+    const found: number[] = [];
+    for (let index = start; index < this.count; index += 1)
+      if (tails?.has(this.#tail(index)) !== false && ids.has(this.id(index))) found.push(index);
+    return found;
   }
 
   /** Appends images of another. */
-  #take(source: Columns, start: number, end: number): void {
+  take(source: Columns, start: number, end: number): void {
     const at = this.count;
+    if (at + end - start > this.#capacity) this.#grow(at + end - start);
     const add = <Kind extends Uint8Array | Uint32Array | Float64Array>(from: Kind, into: Kind, size = 1): void =>
       into.set(from.subarray(start * size, end * size), at * size);
     add(source.#ids, this.#ids, ID_BYTES);
@@ -126,6 +122,13 @@ export class Columns {
     add(source.takenAt, this.takenAt);
     add(source.createdAt, this.createdAt);
     this.count += end - start;
+  }
+
+  /** As {@link tailOf} its id. */
+  #tail(index: number): number {
+    const end = (index + 1) * ID_BYTES;
+    const ids = this.#ids;
+    return ((ids[end - 3] ?? 0) << 16) | ((ids[end - 2] ?? 0) << 8) | (ids[end - 1] ?? 0);
   }
 
   #grow(needed: number): void {
@@ -140,6 +143,9 @@ export class Columns {
     this.#capacity = capacity;
   }
 }
+
+/** Its last three bytes, which are random. */
+const tailOf = (id: string): number => Number.parseInt(id.slice(-6), 16);
 
 /** Skips dashes. */
 function writeHex(into: Uint8Array, start: number, text: string): void {

@@ -4,7 +4,8 @@ import { navigate, urlOf } from "../shared/router.ts";
 import { createThrottle } from "../shared/throttle.ts";
 import { showToast } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
-import { type AlbumState, AT_ONCE } from "./album-state.ts";
+import type { AlbumState } from "./album-state.ts";
+import { AT_ONCE } from "./columns.ts";
 
 const PAUSE_MS = 400;
 

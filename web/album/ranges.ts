@@ -42,6 +42,30 @@ export class Ranges implements Iterable<number> {
     ]);
   }
 
+  /** These places among what is not marked, as places among all. */
+  within(marks: Uint8Array): Ranges {
+    const bounds: number[] = [];
+    let passed = 0;
+    let at = 0;
+    for (const [start, end] of unmarked(marks)) {
+      const next = passed + end - start;
+      for (; at < this.#bounds.length; at += 2) {
+        const [first = 0, behind = 0] = this.#bounds.slice(at, at + 2);
+        if (first < next && behind > passed)
+          bounds.push(start + Math.max(first, passed) - passed, start + Math.min(behind, next) - passed);
+        if (behind > next) break;
+      }
+      passed = next;
+    }
+    return new Ranges(bounds);
+  }
+
+  /** Sets 1 for each; the first mark is for `start`. */
+  mark(start: number, marks: Uint8Array): void {
+    for (let at = 0; at < this.#bounds.length; at += 2)
+      marks.fill(1, Math.max(0, (this.#bounds[at] ?? 0) - start), Math.max(0, (this.#bounds[at + 1] ?? 0) - start));
+  }
+
   *[Symbol.iterator](): Generator<number, void> {
     for (let at = 0; at < this.#bounds.length; at += 2)
       for (let number = this.#bounds[at] ?? 0; number < (this.#bounds[at + 1] ?? 0); number += 1) yield number;
@@ -49,5 +73,15 @@ export class Ranges implements Iterable<number> {
 
   #around(start: number, end: number): readonly [before: readonly number[], after: readonly number[]] {
     return [this.#bounds.filter((bound) => bound < start), this.#bounds.filter((bound) => bound > end)];
+  }
+}
+
+/** Where marks are 0: where each run of them begins, and the place behind it. */
+export function* unmarked(marks: Uint8Array): Generator<readonly [start: number, end: number], void> {
+  for (let start = marks.indexOf(0); start !== -1; ) {
+    const marked = marks.indexOf(1, start);
+    const end = marked === -1 ? marks.length : marked;
+    yield [start, end];
+    start = marks.indexOf(0, end);
   }
 }
