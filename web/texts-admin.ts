@@ -53,7 +53,7 @@ export const texts = {
       ["may look", ...(adds ? ["add"] : []), ...(originals ? ["download originals"] : [])].join(", "),
     never: "never ends",
     until: (time: string) => `until ${time}`,
-    uses: (count: number) => `used ${plural(count, "time", "times")}`,
+    uses: (count: number) => (count === 0 ? "not used yet" : `used ${plural(count, "time", "times")}`),
     revoke: "Revoke",
     revokeOf: (label: string) => `Revoke the link of ${label}`,
   },
@@ -138,7 +138,7 @@ export const texts = {
     bytes: "On disk",
     found: "Found in the cache",
     none: "no request yet",
-    hint: "Of the server that answered. Others have caches of their own. The share is that of requests since it started; variants that are not in the cache are rendered.",
+    hint: "Of the server that answered, since it started. Each server has a cache of its own, and renders the variants that are not in it.",
   },
 
   /** Of the log. */

@@ -263,7 +263,9 @@ export const texts = {
     over: "Uploads",
     finished: (done: number, failed: number) =>
       failed === 0
-        ? `All ${plural(done, "file is", "files are")} there.`
+        ? done === 1
+          ? "The file is there."
+          : `All ${formatCount(done)} files are there.`
         : `${plural(done, "file is", "files are")} there, ${formatCount(failed)} failed.`,
     left: (pace: string, time: string) => `${pace}/s · ${time} left`,
     offline: "The store can't be reached. Uploads go on as soon as it is back.",

@@ -30,7 +30,7 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
       await page.getByRole("button", { name: "Sign in" }).click();
       await page.getByText("The store does not know this key, or it has ended.").waitFor();
       await expectAccessible(page);
-      await picture("sign-in");
+      await picture("sign-in-refused");
       await page.getByLabel("API key, or the address of a share link").fill(ROOT.secret);
       await page.getByRole("button", { name: "Sign in" }).click();
       await page.locator(".album-card", { hasText: "Alps" }).waitFor();
@@ -62,8 +62,13 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("on a %s", (size) => {
       expect(await page.getByRole("button", { name: "Actions for Alps" }).count()).toBe(0);
       expect(await page.getByRole("button", { name: "Add pictures" }).count()).toBe(0);
       expect(await page.getByRole("navigation").isVisible()).toBe(false);
+      // There is nothing that a guest could do with chosen pictures.
+      expect(await page.getByRole("checkbox").count()).toBe(0);
+      await page.locator('[data-index="0"] .picture').focus();
+      await page.keyboard.press("Control+a");
       await page.locator('[data-index="0"] .picture').click();
       await page.getByRole("button", { name: "Details" }).waitFor();
+      expect(await page.getByRole("toolbar").count()).toBe(0);
       expect(await page.getByRole("button", { name: "Download" }).count()).toBe(0);
       expect(await page.getByRole("button", { name: "Delete" }).count()).toBe(0);
       const { items } = (await (await root.fetch("/v1/albums/Alps/shares")).json()) as { items: { id: string }[] };

@@ -43,16 +43,20 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("albums on a %s", (size) => {
   test("can be made, changed and deleted", async () => {
     const name = `Made on a ${size}`;
     // The page lists the album again when it hears of its end.
-    await world.visit("/", { size, expected: [/status of 404/] }, async ({ page }) => {
+    await world.visit("/", { size, expected: [/status of 404/] }, async ({ page, picture }) => {
       await page.getByRole("button", { name: "New album" }).click();
       await page.getByLabel("Name", { exact: false }).first().fill(name);
       await page.getByRole("textbox", { name: "Title" }).fill("A title");
       await expectAccessible(page);
+      await picture("album-new");
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByRole("heading", { name: "A title" }).waitFor();
       expect(new URL(page.url()).pathname).toBe(`/albums/${encodeURIComponent(name)}`);
 
+      await page.getByText("No pictures yet").waitFor();
+      await picture("album-empty");
       await page.getByRole("button", { name: "Actions for A title" }).click();
+      await picture("album-menu");
       await page.getByRole("menuitem", { name: "Edit" }).click();
       await page.getByRole("textbox", { name: "Title" }).fill("Another title");
       await page.getByRole("button", { name: "Save" }).click();
@@ -67,10 +71,11 @@ describe.skipIf(!isRun).each(SIZE_NAMES)("albums on a %s", (size) => {
   });
 
   test("are told to be deleted with their pictures, and stay when the person says no", async () => {
-    await world.visit("/", { size }, async ({ page }) => {
+    await world.visit("/", { size }, async ({ page, picture }) => {
       await page.getByRole("button", { name: "Actions for Alps" }).click();
       await page.getByRole("menuitem", { name: "Delete" }).click();
       await page.getByText(/Its 6 pictures \([\d.]+ [KM]B\) go with it/).waitFor();
+      await picture("album-delete");
       await page.keyboard.press("Escape");
       await page.getByRole("dialog").waitFor({ state: "detached" });
       expect((await world.store.fetch("/v1/albums/Alps")).status).toBe(200);

@@ -7,6 +7,7 @@ import { buildPage } from "../../web/build.ts";
 import { startStore, type TestStore } from "../http/harness.ts";
 import { startChromium } from "../services/chromium.ts";
 import { newFolder, removeFolder } from "../temporary-folder.ts";
+import { setColours } from "./colours.ts";
 
 /** Screenshots: those that tests take, and one of each visit that failed. */
 const PICTURES = process.env["IMAGE_STORE_TEST_PICTURES"] ?? join(import.meta.dir, "../../coverage/page");
@@ -17,13 +18,10 @@ const SIZES = {
 } as const;
 export type Size = keyof typeof SIZES;
 export const SIZE_NAMES = Object.keys(SIZES) as Size[];
-export type Scheme = "light" | "dark";
 
 export interface VisitOptions {
   /** Default: desktop. */
   readonly size?: Size;
-  /** Default: light. */
-  readonly scheme?: Scheme;
   /** Key, token or secret of a share that the browser has a session of. */
   readonly signedInWith?: string;
   /** Errors on the console that the visit is meant to cause, such as "status of 404". */
@@ -35,7 +33,7 @@ export interface Visit {
   readonly context: BrowserContext;
   /** What went wrong so far, and will fail the visit. */
   readonly problems: readonly string[];
-  /** Writes `<name>-<size>-<scheme>.png` beside the other pictures. */
+  /** Writes `<name>-<size>-dark.png` and `<name>-<size>-light.png` beside the other pictures. */
   readonly picture: (name: string) => Promise<void>;
 }
 
@@ -80,10 +78,10 @@ async function visit(
   options: VisitOptions,
   work: (visit: Visit) => Promise<void>,
 ): Promise<void> {
-  const { size = "desktop", scheme = "light", signedInWith, expected = [] } = options;
+  const { size = "desktop", signedInWith, expected = [] } = options;
   const context = await browser.newContext({
     ...SIZES[size],
-    colorScheme: scheme,
+    colorScheme: "light",
     reducedMotion: "reduce",
     locale: "en-GB",
     timezoneId: "UTC",
@@ -94,7 +92,10 @@ async function visit(
     const page = await context.newPage();
     const picture = async (name: string) => {
       await mkdir(PICTURES, { recursive: true });
-      await page.screenshot({ path: join(PICTURES, `${name}-${size}-${scheme}.png`) });
+      for (const colours of ["dark", "light"] as const) {
+        await setColours(page, colours);
+        await page.screenshot({ path: join(PICTURES, `${name}-${size}-${colours}.png`) });
+      }
     };
     try {
       await page.goto(store.url + path);

@@ -34,7 +34,8 @@ export function Keys() {
         {loaded.data.value?.map((key) => (
           <li key={key.id} class="share">
             <div>
-              <strong dir="auto">{key.name}</strong> <span class="mono small muted">{key.id}</span>
+              <strong dir="auto">{key.name}</strong>{" "}
+              {key.id !== key.name && <span class="mono small muted">{key.id}</span>}
               <p class="small muted">{key.grants.map(describeGrant).join("; ")}</p>
               <p class="small muted">{describeLife(key)}</p>
             </div>

@@ -1,12 +1,13 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import type { Album } from "../../client/src/index.ts";
 import { DeleteAlbum, EditAlbum } from "../albums/album-dialogs.tsx";
 import { ConfirmDialog } from "../shared/form-dialog.tsx";
 import { Icon } from "../shared/icons.tsx";
 import { lazy } from "../shared/lazy.tsx";
 import { Problem } from "../shared/problem.tsx";
 import { navigate, urlOf } from "../shared/router.ts";
-import { may, mayAdd } from "../shared/session.ts";
+import { may, mayAdd, mayGetOriginals } from "../shared/session.ts";
 import { showToast } from "../shared/toast.tsx";
 import { texts } from "../texts.ts";
 import { target } from "../upload/intake.tsx";
@@ -29,7 +30,7 @@ interface Props {
 
 export function AlbumView({ name, image }: Props) {
   const state = useMemo(() => new AlbumState(name), [name]);
-  const selection = useMemo(() => new Selection(), [name]);
+  const selection = useMemo(() => new Selection(() => canAct(state.album.value)), [state]);
   const dialog = useSignal<"edit" | "delete" | "share" | undefined>(undefined);
   const isDeleting = useSignal(false);
   const close = () => (dialog.value = undefined);
@@ -113,3 +114,7 @@ export function AlbumView({ name, image }: Props) {
     </div>
   );
 }
+
+/** Whether something can be done with chosen pictures. */
+const canAct = (album: Album | undefined): boolean =>
+  album !== undefined && (mayGetOriginals(album) || may("write", album) || may("delete", album));

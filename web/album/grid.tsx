@@ -81,7 +81,7 @@ export function Grid({ state, selection, onDelete }: Props) {
   useLayoutEffect(() => selection.grow(columns, isComplete), [version, isComplete]);
   void moved.value;
   const scaled = scroll.current;
-  latest.current = rows && scaled && { rows, columns, scroll: scaled, selection };
+  latest.current = rows && scaled && selection.canChoose() ? { rows, columns, scroll: scaled, selection } : undefined;
   const height = Math.min(total, scaled?.height || total);
   const drawn = useRef<readonly number[]>([]);
   const onScreen = rows === undefined || scaled === undefined || isOpening.value ? [] : visibleRows(rows, scaled, 0);
@@ -121,7 +121,7 @@ export function Grid({ state, selection, onDelete }: Props) {
       class="pictures"
       role="grid"
       aria-label={texts.album.grid}
-      aria-multiselectable="true"
+      aria-multiselectable={selection.canChoose()}
       aria-rowcount={isComplete ? (rows?.length ?? 0) : -1}
       style={{ height: `${height}px` }}
       onFocusCapture={(event) => {

@@ -5,10 +5,16 @@ import type { Columns } from "./columns.ts";
 /** Which pictures the person has chosen. */
 export class Selection {
   readonly chosen: Signal<Chosen> = signal(Chosen.none);
+  /** False where the person could do nothing with chosen pictures. */
+  readonly canChoose: () => boolean;
   /** Where a range begins, by id. */
   #anchor: string | undefined;
   /** All were chosen while the page did not know all yet. */
   #isGrowing = false;
+
+  constructor(canChoose: () => boolean) {
+    this.canChoose = canChoose;
+  }
 
   get size(): number {
     return this.chosen.value.size;
@@ -22,6 +28,7 @@ export class Selection {
   }
 
   set(chosen: Chosen, anchor = this.#anchor): void {
+    if (!this.canChoose()) return;
     this.#anchor = anchor;
     this.#isGrowing = false;
     this.chosen.value = chosen;

@@ -37,7 +37,7 @@ export function Tile({ image, album, total, left, width, height, column, isFocus
     <div
       role="gridcell"
       aria-colindex={column + 1}
-      aria-selected={isSelected}
+      aria-selected={selection.canChoose() ? isSelected : undefined}
       class={isSelected ? "tile selected" : "tile"}
       data-image-id={id}
       data-index={index}
@@ -52,7 +52,7 @@ export function Tile({ image, album, total, left, width, height, column, isFocus
         aria-label={label}
         draggable={false}
         onClick={(event) => {
-          if (!isSelecting && !event.shiftKey && !event.ctrlKey && !event.metaKey) return;
+          if (!selection.canChoose() || (!isSelecting && !event.shiftKey && !event.ctrlKey && !event.metaKey)) return;
           event.preventDefault();
           onSelect(event);
         }}
@@ -67,17 +67,19 @@ export function Tile({ image, album, total, left, width, height, column, isFocus
         />
         <Icon name="picture" size={28} />
       </a>
-      <button
-        type="button"
-        class="select"
-        role="checkbox"
-        aria-checked={isSelected}
-        aria-label={texts.album.select(index + 1)}
-        tabIndex={-1}
-        onClick={onSelect}
-      >
-        <Icon name="check" size={16} />
-      </button>
+      {selection.canChoose() && (
+        <button
+          type="button"
+          class="select"
+          role="checkbox"
+          aria-checked={isSelected}
+          aria-label={texts.album.select(index + 1)}
+          tabIndex={-1}
+          onClick={onSelect}
+        >
+          <Icon name="check" size={16} />
+        </button>
+      )}
     </div>
   );
 }
