@@ -2,7 +2,6 @@ import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import type { AxeResults } from "axe-core";
 import type { CDPSession, Page } from "playwright-core";
-import { setColours } from "./colours.ts";
 
 const SOURCE = readFileSync(new URL(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 
@@ -15,9 +14,9 @@ export async function expectAccessible(page: Page): Promise<void> {
     const { passes, violations } = await resultsOf(browser, "{ resultTypes: ['violations'] }");
     expect(passes.length).toBeGreaterThan(5);
     expectNone(violations);
-    await setColours(page, "dark");
+    await page.emulateMedia({ colorScheme: "dark" });
     expectNone((await resultsOf(browser, "{ runOnly: ['color-contrast'] }")).violations);
-    await setColours(page, "light");
+    await page.emulateMedia({ colorScheme: "light" });
   } finally {
     await browser.detach();
   }

@@ -7,7 +7,6 @@ import { buildPage } from "../../web/build.ts";
 import { startStore, type TestStore } from "../http/harness.ts";
 import { startChromium } from "../services/chromium.ts";
 import { newFolder, removeFolder } from "../temporary-folder.ts";
-import { setColours } from "./colours.ts";
 
 /** Screenshots: those that tests take, and one of each visit that failed. */
 const PICTURES = process.env["IMAGE_STORE_TEST_PICTURES"] ?? join(import.meta.dir, "../../coverage/page");
@@ -92,9 +91,9 @@ async function visit(
     const page = await context.newPage();
     const picture = async (name: string) => {
       await mkdir(PICTURES, { recursive: true });
-      for (const colours of ["dark", "light"] as const) {
-        await setColours(page, colours);
-        await page.screenshot({ path: join(PICTURES, `${name}-${size}-${colours}.png`) });
+      for (const colorScheme of ["dark", "light"] as const) {
+        await page.emulateMedia({ colorScheme });
+        await page.screenshot({ path: join(PICTURES, `${name}-${size}-${colorScheme}.png`) });
       }
     };
     try {

@@ -5,7 +5,7 @@ import { InDialog } from "./dialog.tsx";
 import { PlainError } from "./plain-error.ts";
 import { urlOf } from "./router.ts";
 import { isEndSaid } from "./session-end.ts";
-import { REFUSED, sessionEnded } from "./store.ts";
+import { hasSession, REFUSED, sessionEnded } from "./store.ts";
 
 /** What went wrong, why, under which id the store's log has it, and what to do. */
 export function Problem({ error, onRetry }: { readonly error: unknown; readonly onRetry?: (() => void) | undefined }) {
@@ -56,7 +56,9 @@ export const SignInBeside = ({ advice }: { readonly advice: string }) => (
   </div>
 );
 
-const isEnd = (error: unknown): boolean => error instanceof StoreError && error.code === "session_ended";
+/** The response to another request may have removed the cookie before, so that the store did not know whose this one was. */
+const isEnd = (error: unknown): boolean =>
+  error instanceof StoreError && (error.code === "session_ended" || (error.status === 401 && hasSession.value));
 
 /** Where the end of the session is said above the view, what the store then refuses is not said again. */
 const followsFromEnd = (error: unknown): boolean => error instanceof StoreError && REFUSED.has(error.status);
