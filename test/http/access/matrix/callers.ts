@@ -1,7 +1,7 @@
-import { RIGHTS, type Right } from "../../../src/domain/access.ts";
-import type { TestStore } from "../harness.ts";
-import { testKeys } from "../test-keys.ts";
-import { type TestSigner, bearer as tokenBearer } from "../test-tokens.ts";
+import { RIGHTS, type Right } from "../../../../src/domain/access.ts";
+import type { TestStore } from "../../harness.ts";
+import { testKeys } from "../../test-keys.ts";
+import { type TestSigner, bearer as tokenBearer } from "../../test-tokens.ts";
 import type { ModelCaller, ModelGrant } from "./model.ts";
 import { ALL_SITES, createSite, FEW, type Headers, type Maker, NAMED, SHARED, type Site } from "./sites.ts";
 

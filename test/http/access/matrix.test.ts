@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { RIGHTS } from "../../src/domain/access.ts";
-import type { RouteDefinition } from "../../src/http/route.ts";
-import { cellsOf, mismatches } from "./access-matrix/ask.ts";
-import { batchOf, expectedLinks, knownTo, linksTo, readAll, visibleTo } from "./access-matrix/listings.ts";
-import { holds, refusalOf } from "./access-matrix/model.ts";
-import { createLocalWorld, createWorld, type World } from "./access-matrix/world.ts";
-import { type Operation, operationOf, operations } from "./route-requests.ts";
+import { RIGHTS } from "../../../src/domain/access.ts";
+import type { RouteDefinition } from "../../../src/http/route.ts";
+import { type Operation, operationOf, operations } from "../route-requests.ts";
+import { cellsOf, mismatches } from "./matrix/ask.ts";
+import { batchOf, expectedLinks, knownTo, linksTo, readAll, visibleTo } from "./matrix/listings.ts";
+import { holds, refusalOf } from "./matrix/model.ts";
+import { createLocalWorld, createWorld, type World } from "./matrix/world.ts";
 
 /**
  * Each route of the table, asked by each kind of caller with each right, about albums that are private or public, in its grants

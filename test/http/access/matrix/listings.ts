@@ -1,8 +1,8 @@
-import type { Album } from "../../../src/domain/album.ts";
-import type { CloudEvent } from "../../../src/domain/event.ts";
-import type { Image } from "../../../src/domain/image.ts";
-import type { RouteDefinition } from "../../../src/http/route.ts";
-import { jsonOf } from "../harness.ts";
+import type { Album } from "../../../../src/domain/album.ts";
+import type { CloudEvent } from "../../../../src/domain/event.ts";
+import type { Image } from "../../../../src/domain/image.ts";
+import type { RouteDefinition } from "../../../../src/http/route.ts";
+import { jsonOf } from "../../harness.ts";
 import type { Who } from "./callers.ts";
 import { type Asked, holds, type Place, refusalOf } from "./model.ts";
 import type { Headers, Site } from "./sites.ts";

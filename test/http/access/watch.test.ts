@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { LOCAL } from "../../src/domain/caller.ts";
-import type { Identity } from "../../src/domain/credential.ts";
-import { StoreError } from "../../src/domain/errors.ts";
-import { watchAccess } from "../../src/http/access-watch.ts";
-import { rejectionOf, until } from "../waiting.ts";
+import { LOCAL } from "../../../src/domain/caller.ts";
+import type { Identity } from "../../../src/domain/credential.ts";
+import { StoreError } from "../../../src/domain/errors.ts";
+import { watchAccess } from "../../../src/http/access-watch.ts";
+import { rejectionOf, until } from "../../waiting.ts";
 
 const IDENTITY: Identity = { caller: LOCAL, expiresAt: null };
 const REVOKED = new StoreError("unauthorized", "The API key was revoked.");

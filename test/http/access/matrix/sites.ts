@@ -1,7 +1,7 @@
-import type { Album } from "../../../src/domain/album.ts";
-import type { Image } from "../../../src/domain/image.ts";
-import { jsonOf, type TestStore } from "../harness.ts";
-import { newPng } from "../image-fixtures.ts";
+import type { Album } from "../../../../src/domain/album.ts";
+import type { Image } from "../../../../src/domain/image.ts";
+import { jsonOf, type TestStore } from "../../harness.ts";
+import { newPng } from "../../image-fixtures.ts";
 import type { ModelGrant, Place } from "./model.ts";
 
 export type Headers = Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
-import { RIGHTS } from "../../../src/domain/access.ts";
-import { newFolder, removeFolder } from "../../temporary-folder.ts";
-import { ANY_URL, startStore, type TestStore } from "../harness.ts";
-import { AUDIENCE, createSigner, ISSUER } from "../test-tokens.ts";
+import { RIGHTS } from "../../../../src/domain/access.ts";
+import { newFolder, removeFolder } from "../../../temporary-folder.ts";
+import { ANY_URL, startStore, type TestStore } from "../../harness.ts";
+import { AUDIENCE, createSigner, ISSUER } from "../../test-tokens.ts";
 import { API_KEYS, bearer, createCallers, SIX, type Who } from "./callers.ts";
 import { ALL_SITES, createMaker, createSite, type Fresh, type Headers, NAMED, type Site } from "./sites.ts";
 

@@ -1,6 +1,6 @@
-import { builtAsset } from "../built-page.ts";
-import { newPng } from "../image-fixtures.ts";
-import { type Operation, type RouteRequest, requestsTo, type Target } from "../route-requests.ts";
+import { builtAsset } from "../../built-page.ts";
+import { newPng } from "../../image-fixtures.ts";
+import { type Operation, type RouteRequest, requestsTo, type Target } from "../../route-requests.ts";
 import type { Who } from "./callers.ts";
 import { type Asked, holds, type Place, type Refusal, refusalOf } from "./model.ts";
 import type { Site } from "./sites.ts";

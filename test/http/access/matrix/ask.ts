@@ -1,4 +1,4 @@
-import type { Operation } from "../route-requests.ts";
+import type { Operation } from "../../route-requests.ts";
 import type { Who } from "./callers.ts";
 import { type Case, casesFor, expected, isAboutAlbum } from "./cases.ts";
 import type { World } from "./world.ts";

@@ -1,5 +1,5 @@
-import type { CallerKind, Right } from "../../../src/domain/access.ts";
-import type { RouteDefinition } from "../../../src/http/route.ts";
+import type { CallerKind, Right } from "../../../../src/domain/access.ts";
+import type { RouteDefinition } from "../../../../src/http/route.ts";
 
 /** Who may do what, said again without the code that decides it: what docs/access.md promises, as functions. */
 

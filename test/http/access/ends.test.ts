@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { type App, createApp } from "../../src/app.ts";
-import { parseApiKeys } from "../../src/config/keys.ts";
-import { parseConfig } from "../../src/config.ts";
-import { newFolder, removeFolder } from "../temporary-folder.ts";
-import { until } from "../waiting.ts";
-import { jsonOf, startStore, type TestStore } from "./harness.ts";
-import { newPng } from "./image-fixtures.ts";
-import { testKeys } from "./test-keys.ts";
+import { type App, createApp } from "../../../src/app.ts";
+import { parseApiKeys } from "../../../src/config/keys.ts";
+import { parseConfig } from "../../../src/config.ts";
+import { newFolder, removeFolder } from "../../temporary-folder.ts";
+import { until } from "../../waiting.ts";
+import { jsonOf, startStore, type TestStore } from "../harness.ts";
+import { newPng } from "../image-fixtures.ts";
+import { testKeys } from "../test-keys.ts";
 
 const ALL = "read+write+delete+transform+share+events+admin";
 const before = testKeys({ boss: ALL, site: "read+write+share" });
