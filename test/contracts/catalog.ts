@@ -18,6 +18,8 @@ import { replayContract } from "./catalog-replay.ts";
 import { shareContract } from "./catalog-shares.ts";
 import { ticketContract } from "./catalog-tickets.ts";
 import { visibilityContract } from "./catalog-visibility.ts";
+import { webhookDeliveryContract } from "./catalog-webhook-deliveries.ts";
+import { webhookReplayContract } from "./catalog-webhook-replays.ts";
 import { webhookContract } from "./catalog-webhooks.ts";
 
 /** What every Catalog does. `open` gives a fresh, empty one. */
@@ -43,6 +45,8 @@ export function catalogContract(name: string, open: OpenCatalog): void {
       ticketContract,
       shareContract,
       webhookContract,
+      webhookDeliveryContract,
+      webhookReplayContract,
     ])
       describe(part.name, () => part(open));
   });
