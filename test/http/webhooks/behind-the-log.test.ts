@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import type { OutboundDelivery, WebhookSender } from "../../src/ports/webhook-sender.ts";
-import { until } from "../waiting.ts";
-import { jsonOf, nowhere, startStore, type TestStore } from "./harness.ts";
+import type { OutboundDelivery, WebhookSender } from "../../../src/ports/webhook-sender.ts";
+import { until } from "../../waiting.ts";
+import { jsonOf, nowhere, startStore, type TestStore } from "../harness.ts";
 
 interface Webhook {
   readonly id: string;
