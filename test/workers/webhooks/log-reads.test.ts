@@ -110,7 +110,7 @@ describe("reads of the log", () => {
     await untilLater(() => isHeld);
     status = 204;
     advance(hourly());
-    await until(() => receiver.events.length === 41);
+    await untilLater(() => receiver.events.length === 41);
     released.resolve();
     await untilLater(() => receiver.events.length === 42);
     expect({ outOfOrder: receiver.outOfOrder(), duplicates: receiver.duplicates }).toEqual({
