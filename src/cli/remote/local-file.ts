@@ -80,7 +80,7 @@ const openToRead = (path: string): Promise<number> =>
   });
 const readFrom = (file: number, bytes: Uint8Array, start: number): Promise<number> =>
   new Promise((resolve, reject) => {
-    const settle = (error: unknown, read: number) => (error === null ? resolve(read) : reject(error as Error));
+    const settle = (error: Error | null, read: number) => (error === null ? resolve(read) : reject(error));
     readByCallback(file, bytes, start, bytes.length - start, start, settle);
   });
 
