@@ -421,7 +421,7 @@ export function quotaContract(open: OpenCatalog): void {
     const pages = await pagesOf((start) => catalog.allQuotas({ limit: 2, ...start }));
     expect(pages.map(({ items }) => items)).toEqual([all.slice(0, 2), all.slice(2)]);
     expect(await catalog.quotas(["store", `albums/${album.id}`, "keys/none"])).toEqual(
-      all.filter(({ scope }) => scope !== "keys/k1").map(({ name, ...quota }) => quota),
+      all.filter(({ scope }) => scope !== "keys/k1").map(({ name: _name, ...quota }) => quota),
     );
   });
 
