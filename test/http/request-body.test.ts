@@ -17,10 +17,11 @@ async function passesBetween(limits: Parameters<typeof openBody>[1]): Promise<re
     const headers = { "content-length": String(body.length) };
     const request = new Request("http://127.0.0.1/", { method: "PUT", headers, body });
     // As from sockets: each body comes after the work on the one before it, in the same round of the event loop.
-    request.bytes = async () => {
+    const bytes = async () => {
       for (let turn = 0; turn < 100 * index; turn++) await Promise.resolve();
       return body;
     };
+    Object.defineProperty(request, "bytes", { value: bytes });
     using opened = openBody(request, limits);
     for await (const _ of opened.bytes) {
       begun.push(pass);
