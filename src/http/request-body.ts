@@ -1,5 +1,4 @@
 import { within } from "../concurrency/timeout.ts";
-import { createTurns } from "../concurrency/turns.ts";
 import { StoreError } from "../domain/errors.ts";
 import { IDLE_MS, type UploadMemory, type UploadReservation } from "../operations/upload-memory.ts";
 import { parseDigests, verifyDigests } from "./digest.ts";
@@ -133,12 +132,6 @@ function checkHeaders(headers: Headers, maxBytes: number): void {
   if ((declaredSize(headers) ?? 0) > maxBytes) throw tooLarge(maxBytes);
 }
 
-/**
- * For what is done with a small upload once its body is there: its digest, reading its header. All uploads that share a commit
- * get their responses together, so the next ones come together, and other requests would wait for all of them.
- */
-const turns = createTurns(1);
-
 async function* readLimited(
   body: OpenedBody,
   limits: BodyLimits,
@@ -158,7 +151,6 @@ async function* readLimited(
       if (size > limits.maxBytes) throw tooLarge(limits.maxBytes);
       isLast = chunk.isLast === true;
       reservation?.took(chunk.value.length);
-      if (isLast && reservation !== undefined) await turns.take();
       yield chunk.value;
     }
   }
