@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Glob } from "bun";
 
-/** Whoever changes how the page looks sees all of it: each picture is taken on each screen, in light and dark colours. */
+/** The tests take a picture of each main view on each screen, in light and dark colours, so that a change of its looks can be seen. */
 
 const MAIN_VIEWS = [
   "start",

@@ -52,7 +52,7 @@ describe("damage in a segment", () => {
     await using store = await openStore();
     const innocent = await putBlob(store, patterned(200));
     const path = await onlySegment();
-    // As good as it gets: everything right but for the salt, which nobody knows, and even that in the second one.
+    // The closest that a client can come: all is right but the salt, which only the store knows. The second one has that too.
     const salt = fs.readFileSync(path).subarray(24, 56);
     const offset = 2 * BLOCK_BYTES + 128 + 128;
     const header: RecordHeader = {
